@@ -1,0 +1,39 @@
+#pragma once
+/* A way to obtain events from targets.  Implementations: bpf/ (now), signal/ and remote/ (later).
+ * A collector knows nothing of stores, reports or terminals; it hands raw events to `emit` in roughly the order
+ * they happened and keeps its own cost and losses countable.
+ *
+ * Owns: the collector owns its kernel objects; all of them are tied to file descriptors of this process.
+ * Context: every call from one thread (the capture loop); emit is called from inside poll.
+ * Errors: start/add fill struct fail; poll returns 0 or negative errno. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/util/fail.h"
+
+struct ev_hdr;
+struct target;
+
+struct collector_options {
+	uint32_t sample_hz; /* 0: no on-CPU samples */
+	bool threads_only; /* no Python knowledge: thread states and locks by address */
+	void (*emit)(void *ctx, const struct ev_hdr *event);
+	void *ctx;
+};
+
+struct collector_cost {
+	uint64_t bpf_run_ns, bpf_runs; /* 0 where unknown */
+	uint64_t stacks_sent, events;
+};
+
+struct collector_ops {
+	const char *name;
+	int (*start)(void **ret_self, const struct collector_options *options, struct fail *why);
+	int (*add_target)(void *self, struct target *target, struct fail *why); /* also again after target_refresh */
+	int (*poll)(void *self, int timeout_ms); /* drains what is there; adapts the detail level */
+	int (*stop)(void *self); /* no new events; emits what is unfinished; poll once more to drain */
+	void (*cost)(void *self, struct collector_cost *ret);
+	void (*free)(void *self);
+};
+
+extern const struct collector_ops collector_bpf;

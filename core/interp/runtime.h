@@ -1,0 +1,48 @@
+#pragma once
+/* A found interpreter runtime: where its GILs are and how to walk its frames, checked against live memory.
+ * Filled by runtime_read (core/interp/runtime.c) from the base address of _PyRuntime and a layout; used by the bpf
+ * collector (which copies what BPF needs into a map), by dump and by the symbolizer.
+ *
+ * Owns: nothing.  Context: any hosted thread.  Errors: runtime_read fills struct fail and returns -errno:
+ * -ENOTSUP unknown version, -EPROTO memory contradicts the layout (with the contradiction in words). */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/interp/frame_walk.h"
+#include "core/interp/mem.h"
+#include "core/util/fail.h"
+
+struct layout;
+
+#define RUNTIME_MAX_INTERPS 32
+
+/* One interpreter and the GIL it uses; several interpreters may name the same GIL. */
+struct interp_place {
+	uint64_t interp; /* PyInterpreterState */
+	int64_t id;
+	uint64_t gil; /* struct _gil_runtime_state it follows; 0: none (free-threaded with the GIL off) */
+	uint64_t gc_collecting; /* address of the int that is 1 while the collector runs, 0 unknown */
+};
+
+struct runtime {
+	const struct layout *layout;
+	struct layout *own_layout; /* set when made from the target's debug offsets; freed by runtime_done */
+	char version[48]; /* "CPython 3.11.2" */
+	char how[160]; /* which way it was found, for doctor */
+	bool free_threaded;
+	uint64_t addr; /* of _PyRuntime */
+	uint64_t switch_interval_ns; /* of the first GIL */
+	uint32_t tss_key; /* autoTSSkey: pthread key whose value is the thread's PyThreadState; UINT32_MAX unset */
+	struct walk_layout walk;
+	struct interp_place interps[RUNTIME_MAX_INTERPS];
+	unsigned n_interps;
+	bool more_interps; /* there were more than fit */
+};
+
+/* version_hex: PY_VERSION_HEX if known from the file (Py_Version, name), 0 if not. */
+int runtime_read(struct runtime *ret, const struct mem *mem, uint64_t runtime_addr, uint32_t version_hex,
+		 struct fail *why);
+/* Reads interpreters and GILs again; returns 0 or RUNTIME_CHANGED, or -errno. */
+enum { RUNTIME_CHANGED = 1 };
+int runtime_refresh(struct runtime *r, const struct mem *mem);
+void runtime_done(struct runtime *r);

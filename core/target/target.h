@@ -1,0 +1,53 @@
+#pragma once
+/* One live process: its identity, its memory, the interpreter that runs in it.
+ * Reads only; sends no signal, stops nothing, writes nothing.  Works across root and pid namespaces
+ * (files through /proc/PID/root, thread ids through NSpid).
+ *
+ * Owns: target_open returns an owned target, target_free ends it; accessors borrow.
+ * Context: one thread at a time per target.  Errors: struct fail, kinds FAIL_ATTACH (no such process, not Python,
+ * unknown version, kernel thread, zombie, no permission) each with its hint; -errno from the rest. */
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/interp/mem.h"
+#include "core/interp/runtime.h"
+#include "core/util/fail.h"
+
+struct target;
+struct target_options {
+	bool threads_only; /* --no-python: do not look for an interpreter */
+};
+
+int target_open(struct target **ret, pid_t pid, const struct target_options *options, struct fail *why);
+void target_free(struct target *t);
+
+pid_t target_pid(const struct target *t); /* as the user gave it (our pid namespace) */
+pid_t target_kernel_pid(const struct target *t); /* in the initial namespace; equals target_pid when we are in it */
+uint64_t target_start_ns(const struct target *t); /* CLOCK_BOOTTIME birth, from /proc/PID/stat (ticks: 10 ms steps) */
+const char *target_command(const struct target *t); /* /proc/PID/cmdline, escaped, at most 512 bytes */
+const char *target_name(const struct target *t); /* comm, escaped */
+const struct mem *target_mem(const struct target *t);
+const struct runtime *target_runtime(const struct target *t); /* NULL with threads_only */
+bool target_alive(const struct target *t); /* still the same process (pidfd) */
+/* New interpreters, a GIL moved: 0, RUNTIME_CHANGED, -ESRCH gone, -errno. */
+int target_refresh(struct target *t);
+/* Offset in struct pthread (from the thread's fs base) of the thread-specific block that holds key, per the mapped
+ * libc; 0 if unknown.  glibc x86-64: 0x310 + key*16 + 8 for key < 32 (nptl/descr.h specific_1stblock). */
+uint64_t target_tss_offset(const struct target *t);
+
+struct target_thread {
+	pid_t tid; /* our namespace */
+	uint64_t start_ns; /* CLOCK_BOOTTIME birth */
+	uint64_t ident; /* pthread id, 0 unknown */
+	uint64_t tstate; /* 0 none */
+	uint64_t interp;
+	char comm[64]; /* escaped */
+	char name[128]; /* threading's own name, escaped; empty if unreadable */
+	char state; /* letter of /proc/TID/stat */
+	int32_t nr; /* system call it sleeps in, -1 none/running/unreadable */
+	uint64_t arg0;
+};
+/* Snapshot of all threads; *ret is malloc'ed.  want_names costs a walk of the threading module's dict. */
+int target_threads(struct target *t, bool want_names, struct target_thread **ret, unsigned *ret_n);

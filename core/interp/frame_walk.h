@@ -1,28 +1,118 @@
 #pragma once
-/* The Python frame walk, bounded and freestanding: compiled into the BPF programs and, with stub readers, into
- * the host tests and the fuzzer.  It includes nothing; the includer provides __u8 … __u64 and before inclusion
- *     WALK_READ(dst, len, addr)      0 on success; may fault harmlessly
- * Untrusted: every pointer.  Bounded: WALK_MAX_FRAMES steps, each at most three reads. */
+/* The Python frame walk, bounded and freestanding: compiled into the BPF programs and, with a stub reader, into
+ * the host tests and the fuzzer.  It includes nothing; the includer provides __u8 … __u64 (linux/types.h).
+ * The walk itself (walk_frames) is there for includers that first define
+ *     WALK_READ(dst, len, addr)      0 on success; a fault is harmless
+ *     WALK_FN                        storage class, e.g. static __noinline
+ * and include core/event/event.h.
+ *
+ * Owns: nothing.  Context: any, BPF included.  Untrusted: every pointer and value.  Bounded: WALK_MAX_FRAMES + WALK_MAX_SHIMS steps, two reads each. */
 
 #define WALK_MAX_FRAMES 128
-#define WALK_SPAN 128 /* bytes of a frame read at once; every offset below must lie inside */
+#define WALK_MAX_SHIMS 32
+#define WALK_SPAN 128 /* most bytes of a frame read at once, a power of two; every frame_* offset lies below it */
+#define WALK_NO_FIELD 0xffff
+#define WALK_NO_OWNER 0xff
 
-/* What the walk needs of a version; offsets from the layout row or the target's debug offsets. */
+/* What the walk needs of a version; offsets from the layout row or the target's own debug offsets. */
 struct walk_layout {
 	__u16 tstate_frame; /* PyThreadState: frame (<=3.10), cframe (3.11, 3.12), current_frame (3.13+) */
 	__u16 cframe_frame; /* offset of current_frame in _PyCFrame; WALK_NO_FIELD when tstate points at the frame */
 	__u16 tstate_thread_id; /* PyThreadState.thread_id */
 	__u16 tstate_interp;
-	__u8 frame_code, frame_prev, frame_instr, frame_owner; /* owner WALK_NO_OWNER: no shim frames (<=3.11) */
-	__u8 lasti_scale; /* 0: instr is a pointer; 1, 2: frame_instr is an int, times this = bytes */
-	__u8 code_tag_mask; /* low bits to clear from the code pointer (3.14+: 3) */
+	__u16 interp_gil; /* PyInterpreterState: pointer to the GIL it follows (3.12+); WALK_NO_FIELD: one GIL, in the runtime */
 	__u16 code_firstlineno;
-	__u16 code_bytecode; /* co_code_adaptive, where instr pointers start */
+	__u16 code_bytecode; /* co_code_adaptive, where instruction pointers start; unused with lasti_scale */
+	__u8 frame_code, frame_prev, frame_instr, frame_owner; /* owner WALK_NO_OWNER: no shim frames (<=3.11) */
+	__u8 frame_span; /* bytes to read of a frame: the last field's end, <= WALK_SPAN */
+	__u8 lasti_scale; /* 0: frame_instr is a pointer into the code; 1, 2: it is an int, times this = bytes */
+	__u8 code_tag_mask; /* low bits to clear from the code pointer (3.14+: 3) */
 	__u8 owner_shim; /* owner values from this on are not Python frames (3) */
-	__u8 pad;
-	/* the GIL's words, from its address */
+	/* The GIL's words, from its address.  locked and switch_number follow last_holder at +8 and +16 in every version;
+	 * the collector reads the three at once and refuses a layout where that is not so. */
 	__u16 gil_last_holder, gil_locked, gil_switch_number;
 	__u16 gil_cond, gil_mutex, gil_switch_cond, gil_switch_mutex, gil_size;
+	__u16 pad;
 };
-#define WALK_NO_FIELD 0xffff
-#define WALK_NO_OWNER 0xff
+_Static_assert(sizeof(struct walk_layout) == 40, "shared with BPF");
+
+#ifdef WALK_READ
+
+struct walk_buf { /* working memory, too large for a BPF stack */
+	__u8 frame[WALK_SPAN + 8];
+};
+
+#define WALK_AT(type, buf, off) (*(type *)((buf)->frame + ((off) & (WALK_SPAN - 1))))
+
+static inline __attribute__((always_inline)) __u64 walk_mix(__u64 key, __u64 x)
+{
+	key ^= x;
+	key *= 0x9e3779b97f4a7c15ULL;
+	return key ^ (key >> 29);
+}
+
+/* Address of the innermost frame of a thread state, 0 if there is none or it cannot be read. */
+static inline __attribute__((always_inline)) __u64 walk_top(const struct walk_layout *l, __u64 tstate)
+{
+	__u64 p = 0;
+
+	if (WALK_READ(&p, sizeof(p), tstate + l->tstate_frame))
+		return 0;
+	if (l->cframe_frame != WALK_NO_FIELD && p && WALK_READ(&p, sizeof(p), p + l->cframe_frame))
+		return 0;
+	return p;
+}
+
+static inline __attribute__((always_inline)) __s32 walk_lasti(const struct walk_layout *l, const struct walk_buf *b, __u64 code)
+{
+	if (l->lasti_scale)
+		return WALK_AT(const __s32, b, l->frame_instr) * l->lasti_scale;
+	__s64 d = WALK_AT(const __u64, b, l->frame_instr) - (code + l->code_bytecode);
+	return d < -1 || d > 0x3ffffff ? -1 : (__s32)d;
+}
+
+/* Fills out->frames, n and flags; returns the content key (never 0 with n > 0, 0 with no frames).  seed tells processes apart. */
+WALK_FN __u64 walk_frames(const struct walk_layout *l, __u64 tstate, __u64 seed, struct walk_buf *b, struct ev_stack *out)
+{
+	__u64 frame, key = seed;
+	__u32 n = 0, span = l->frame_span;
+
+	out->n = 0;
+	out->h.flags = 0;
+	frame = walk_top(l, tstate);
+	for (int i = 0; i < WALK_MAX_FRAMES + WALK_MAX_SHIMS; i++) {
+		if (!frame)
+			break;
+		if (n >= WALK_MAX_FRAMES) {
+			out->h.flags |= EV_F_TRUNCATED;
+			break;
+		}
+		if (span > WALK_SPAN)
+			span = WALK_SPAN;
+		if (WALK_READ(b->frame, span, frame)) {
+			out->h.flags |= EV_F_TORN;
+			break;
+		}
+		__u64 code = WALK_AT(__u64, b, l->frame_code) & ~(__u64)l->code_tag_mask;
+		frame = WALK_AT(__u64, b, l->frame_prev);
+		if (l->frame_owner != WALK_NO_OWNER && WALK_AT(__u8, b, l->frame_owner) >= l->owner_shim)
+			continue;
+		__s32 lasti = walk_lasti(l, b, code);
+		__u32 check = 0;
+		if (WALK_READ(&check, sizeof(check), code + l->code_firstlineno)) {
+			out->h.flags |= EV_F_TORN;
+			break;
+		}
+		struct ev_frame *f = &out->frames[n & (WALK_MAX_FRAMES - 1)];
+		f->code = code;
+		f->lasti = lasti;
+		f->check = check;
+		key = walk_mix(walk_mix(key, code), (__u64)(__u32)lasti << 32 | check);
+		n++;
+	}
+	out->n = n;
+	if (!n)
+		return 0;
+	return key ? key : 1;
+}
+#endif

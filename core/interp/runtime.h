@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <linux/types.h>
+
 #include "core/interp/frame_walk.h"
 #include "core/interp/mem.h"
 #include "core/util/fail.h"

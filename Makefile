@@ -5,15 +5,19 @@ MAKEFLAGS += --no-builtin-rules
 
 DEBUG ?= 0
 SAN ?=
+COV ?= 0
 WERROR ?= 0
 V ?= 0
 PREFIX ?= /usr/local
+DESTDIR ?=
 CC ?= gcc
 CLANG ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
 VERSION := 0.1.0
+empty :=
+comma := ,
 
-MODE := release$(if $(filter 1,$(DEBUG)),-debug)$(if $(SAN),-san)
+MODE := $(or $(BUILD_MODE),$(if $(filter 1,$(DEBUG)),debug,release)$(if $(SAN),-san)$(if $(filter 1,$(COV)),-cov))
 B := build/$(MODE)
 Q := $(if $(filter 1,$(V)),,@)
 SAY = $(if $(filter 1,$(V)),@:,@echo "  $(1)")
@@ -21,16 +25,97 @@ SAY = $(if $(filter 1,$(V)),@:,@echo "  $(1)")
 include scripts/sources.mk
 
 PACKAGES := libbpf libelf sqlite3 jansson
-CPPFLAGS := -I. -I$(B) -D_GNU_SOURCE -DGILSCOPE_VERSION='"$(VERSION)"' -D_FORTIFY_SOURCE=2
+CPPFLAGS := -I. -I$(B) -D_GNU_SOURCE -DGILSCOPE_VERSION='"$(VERSION)"' $(if $(SAN)$(filter 1,$(DEBUG)),,-D_FORTIFY_SOURCE=2)
 CFLAGS ?= -O2 -g
-ALL_CFLAGS := -std=gnu11 $(if $(filter 1,$(DEBUG)),-O0 -g,$(CFLAGS)) -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes \
-	-Wvla -Wshadow -Wno-missing-field-initializers -fstack-protector-strong -fno-common -fPIE \
-	$(if $(filter 1,$(WERROR)),-Werror) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer -U_FORTIFY_SOURCE)
+WARNINGS := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wshadow -Wno-missing-field-initializers
+ALL_CFLAGS := -std=gnu11 $(if $(filter 1,$(DEBUG)),-O0 -g,$(CFLAGS)) $(WARNINGS) $(if $(filter 1,$(WERROR)),-Werror) \
+	-fstack-protector-strong -fno-common -fPIE $(if $(filter 1,$(COV)),--coverage) \
+	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 LDFLAGS ?= -Wl,-z,relro,-z,now
-ALL_LDFLAGS := -pie $(LDFLAGS) $(if $(SAN),-fsanitize=$(SAN))
+ALL_LDFLAGS := -pie $(LDFLAGS) $(if $(filter 1,$(COV)),--coverage) $(if $(SAN),-fsanitize=$(SAN))
 LDLIBS = $(shell pkg-config --libs $(PACKAGES)) -lpthread -lm
+MACHINE := $(shell uname -m)
+BPF_CFLAGS := -target bpf -O2 -g -Wall -Wextra -Wno-missing-field-initializers -Wno-unused-parameter \
+	-D__TARGET_ARCH_$(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(MACHINE))) -idirafter /usr/include/$(MACHINE)-linux-gnu
 
-.PHONY: all help
-all: $(B)/gilscope
+.PHONY: all force help
+all: $(B)/gilscope $(B)/gilscope.1
+force:
 
 include scripts/rules.mk
+
+help:
+	@echo 'Targets                                          Knobs (make KNOB=value …)'
+	@echo '  demo      install, build, record, report         V=1        show the commands'
+	@echo '  test      install what tests need, run all       DEBUG=1    -O0, assertions'
+	@echo '  all       build/<mode>/gilscope, man page        SAN=address,undefined'
+	@echo '  deps      install packages for building          COV=1      for gcov'
+	@echo '  test-deps install packages for the tests         WERROR=1   warnings are errors'
+	@echo '  check     everything that needs no privileges    PREFIX=/usr/local  DESTDIR='
+	@echo '  check-unit check-golden check-live               CC= CLANG= BPFTOOL= CFLAGS= LDFLAGS='
+	@echo '  check-layers check-headers check-sizes check-banned'
+	@echo '  golden-update  rewrite expected outputs          FUZZ_SECONDS=30'
+	@echo '  fuzz bench format lint install dist clean compile_commands.json'
+
+# Packages.  Nothing is asked of apt-get when all are there.
+BUILD_DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libsqlite3-dev libjansson-dev \
+	uthash-dev linux-libc-dev libc6-dev scdoc
+TEST_DEPS := libcmocka-dev python3 python3-pytest sqlite3 jq libclang-rt-dev clang-format
+.PHONY: deps test-deps
+deps:
+	@scripts/install-packages building $(BUILD_DEPS)
+test-deps: deps
+	@scripts/install-packages testing $(TEST_DEPS)
+
+# Tests.
+ASAN := SAN=address,undefined
+.PHONY: test check check-unit check-golden golden-update check-live check-layers check-headers check-sizes check-banned
+.PHONY: fuzz bench demo
+test:
+	@$(MAKE) test-deps
+	@$(MAKE) all check
+	@$(MAKE) $(ASAN) check-unit check-golden
+	@$(MAKE) check-live
+check: check-layers check-sizes check-headers check-banned check-unit check-golden
+check-unit: $(UNIT_BINS)
+	@scripts/run-unit $(UNIT_BINS)
+check-golden: $(B)/gilscope $(TOOL_BINS)
+	@if [ -x tests/golden/run ]; then B=$(B) tests/golden/run; else echo 'golden: none yet'; fi
+golden-update: $(B)/gilscope $(TOOL_BINS)
+	@B=$(B) tests/golden/run --update
+check-live: $(B)/gilscope $(TOOL_BINS)
+	@B=$(B) GILSCOPE=$(CURDIR)/$(B)/gilscope scripts/run-live
+check-layers:
+	@scripts/check-layers
+check-sizes:
+	@scripts/check-sizes
+check-headers: $(SKELS)
+	@CC='$(CC)' FLAGS='$(CPPFLAGS) -std=gnu11 $(WARNINGS)' scripts/check-headers
+check-banned:
+	@scripts/check-banned
+FUZZ_SECONDS ?= 30
+fuzz:
+	@$(MAKE) BUILD_MODE=fuzz CC=$(CLANG) SAN=address,undefined,fuzzer-no-link fuzz-run
+.PHONY: fuzz-run
+fuzz-run: $(FUZZ_BINS)
+	@scripts/run-fuzz $(FUZZ_SECONDS) $(FUZZ_BINS)
+bench: $(B)/gilscope $(TOOL_BINS)
+	@B=$(B) GILSCOPE=$(CURDIR)/$(B)/gilscope tests/bench/run
+demo: deps
+	@$(MAKE) all
+	@GILSCOPE=$(CURDIR)/$(B)/gilscope scripts/demo.sh
+
+# Housekeeping.
+.PHONY: format lint install dist clean
+format:
+	clang-format -i $$(git diff --name-only --diff-filter=d HEAD -- '*.c' '*.h')
+lint: check-layers check-sizes check-headers check-banned
+	shellcheck $$(git grep -lE '^#!.*\b(ba)?sh$$')
+install: all
+	install -Dm755 $(B)/gilscope $(DESTDIR)$(PREFIX)/bin/gilscope
+	install -Dm644 $(B)/gilscope.1 $(DESTDIR)$(PREFIX)/share/man/man1/gilscope.1
+	install -Dm644 scripts/gilscope.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/gilscope
+dist:
+	git archive --prefix=gilscope-$(VERSION)/ -o gilscope-$(VERSION).tar.gz HEAD
+clean:
+	rm -rf build compile_commands.json

@@ -1,0 +1,45 @@
+#pragma once
+/* One recording from attach to close: targets are opened, the collector feeds the timeline, the store is written.
+ * Called by cmd_record; knows nothing of terminals and options.
+ *
+ * Owns: nothing of the caller's; everything it opens it closes, whatever happens.
+ * Context: called from the main thread, starts its own threads; `progress` is called about twice a second from the
+ * calling thread.  Errors: struct fail of whatever could not be done; *ret is filled as far as it went, so a
+ * recording that ended badly still says what its file holds. */
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/util/fail.h"
+
+struct session_progress {
+	uint64_t elapsed_ns;
+	uint64_t waits, handoffs, events, lost; /* since the start */
+	uint64_t own_cpu_ns, db_bytes;
+	uint32_t level; /* detail level of the recording, see ev_level */
+};
+
+struct session_options {
+	const pid_t *pids; /* as the user gave them */
+	unsigned n_pids;
+	uint64_t duration_ns; /* 0: until stopped or all targets have ended */
+	const char *output;
+	const char *command_line; /* ours, for the recording's meta data; may be NULL */
+	bool overwrite, no_python, quiet;
+	uint32_t sample_hz; /* 0: no on-CPU samples */
+	void (*progress)(void *ctx, const struct session_progress *now); /* may be NULL */
+	void *progress_ctx;
+	const volatile sig_atomic_t *stop; /* becomes nonzero: finish in good order */
+};
+
+enum session_end { SESSION_END_DURATION, SESSION_END_STOPPED, SESSION_END_TARGETS, SESSION_END_ERROR };
+
+struct session_result {
+	struct session_progress total;
+	enum session_end end;
+	bool file_created; /* a file is at `output` */
+	bool complete; /* … and was closed in good order */
+};
+
+int session_run(const struct session_options *options, struct session_result *ret, struct fail *why);

@@ -1,0 +1,56 @@
+# How it is built.  Sources are in sources.mk, unit tests in tests/unit/tests.mk, fuzzers in tests/fuzz/tests.mk.
+
+# Flags stamp: objects are rebuilt when the flags change, and only then.
+FLAGS_NOW := $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(CLANG) $(BPF_CFLAGS)
+$(B)/flags: force
+	@mkdir -p $(@D); echo '$(subst ','"'"',$(FLAGS_NOW))' > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+OBJS := $(ALL_SRCS:%.c=$(B)/%.o)
+SKELS := $(BPF_PROGS:%.bpf.c=$(B)/%.skel.h)
+$(B)/%.o: %.c $(B)/flags
+	$(call SAY,CC $<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+$(BPF_COLLECTOR_SRCS:%.c=$(B)/%.o): | $(SKELS)
+
+$(B)/gilscope: $(OBJS)
+	$(call SAY,LINK $@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+$(B)/gilscope.1: docs/gilscope.1.scd
+	$(call SAY,MAN $<)
+	@mkdir -p $(@D)
+	$(Q)scdoc < $< > $@
+
+# BPF: one object per program, wrapped into a skeleton header that its loader includes as "collectors/bpf/x.skel.h".
+$(B)/%.bpf.o: %.bpf.c $(B)/flags
+	$(call SAY,BPF $<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -I. -MMD -MP -MT $@ -MF $(@:.o=.d) -c -o $@ $<
+$(B)/%.skel.h: $(B)/%.bpf.o
+	$(Q)$(BPFTOOL) gen skeleton $< name $(*F)_bpf > $@
+
+# Test programs: one binary each, linking exactly the files it names in NAME_SRCS (besides its own NAME.c).
+UNIT_TESTS :=
+TEST_TOOLS :=
+FUZZERS :=
+-include tests/unit/tests.mk tests/fuzz/tests.mk
+UNIT_BINS := $(UNIT_TESTS:%=$(B)/tests/unit/%)
+TOOL_BINS := $(TEST_TOOLS:%=$(B)/%)
+FUZZ_BINS := $(FUZZERS:%=$(B)/tests/fuzz/%)
+# $(1) path without suffix, $(2) linker flags; the .secondary keeps objects so that nothing is built twice
+define PROG_RULE
+$(B)/$(1): $(B)/$(1).o $$($(notdir $(1))_SRCS:%.c=$(B)/%.o)
+	$$(call SAY,LINK $$@)
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $(2) $$($(notdir $(1))_LIBS) $$(LDLIBS)
+endef
+$(foreach t,$(UNIT_TESTS),$(eval $(call PROG_RULE,tests/unit/$(t),-lcmocka)))
+$(foreach t,$(TEST_TOOLS),$(eval $(call PROG_RULE,$(t),)))
+$(foreach t,$(FUZZERS),$(eval $(call PROG_RULE,tests/fuzz/$(t),-fsanitize=fuzzer)))
+.SECONDARY:
+
+# For editors: one entry per C file, flags as in this mode.
+compile_commands.json: force
+	@for f in $(ALL_SRCS); do printf '{"directory":"%s","file":"%s","command":"%s"}\n' '$(CURDIR)' "$$f" \
+		'$(subst ",\",$(CC) $(subst ','\'',$(CPPFLAGS)) $(ALL_CFLAGS)) -c '"$$f"; done | jq -s . > $@
+
+-include $(shell [ -d $(B) ] && find $(B) -name '*.d')

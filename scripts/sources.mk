@@ -1,0 +1,77 @@
+# What is built, per layer (DESIGN: includes go one way, scripts/layers.txt).  One file per line, in alphabetical order.
+# A file that does not exist yet is skipped.
+
+BASE_SRCS := $(wildcard \
+	core/base/clock.c \
+	)
+
+EVENT_SRCS := $(wildcard \
+	core/event/event.c \
+	)
+
+UTIL_SRCS := $(wildcard \
+	core/util/arena.c \
+	core/util/duration.c \
+	core/util/escape.c \
+	core/util/fail.c \
+	core/util/human.c \
+	core/util/strbuf.c \
+	core/util/vec.c \
+	core/util/xalloc.c \
+	)
+
+INTERP_SRCS := $(wildcard \
+	core/interp/runtime.c \
+	)
+
+TARGET_SRCS := $(wildcard \
+	core/target/target.c \
+	)
+
+SYMBOLS_SRCS := $(wildcard \
+	core/symbols/symbols.c \
+	)
+
+TIMELINE_SRCS := $(wildcard \
+	core/timeline/model.c \
+	core/timeline/timeline.c \
+	)
+
+STORE_SRCS := $(wildcard \
+	core/store/reader.c \
+	core/store/store.c \
+	)
+
+ANALYSIS_SRCS := $(wildcard \
+	core/analysis/blame.c \
+	)
+
+# Programs for the kernel: each x.bpf.c becomes $(B)/…/x.skel.h, which its loader includes by that path.
+BPF_PROGS := $(wildcard \
+	collectors/bpf/gil.bpf.c \
+	)
+
+BPF_COLLECTOR_SRCS := $(wildcard \
+	collectors/bpf/collector.c \
+	)
+
+VIEWER_SRCS := $(wildcard \
+	viewer/text/text.c \
+	)
+
+AGENT_SRCS := $(wildcard \
+	agent/cmd_doctor.c \
+	agent/cmd_dump.c \
+	agent/cmd_help.c \
+	agent/cmd_record.c \
+	agent/cmd_report.c \
+	agent/doctor_machine.c \
+	agent/doctor_target.c \
+	agent/main.c \
+	agent/session.c \
+	agent/ui.c \
+	)
+
+CORE_SRCS := $(BASE_SRCS) $(EVENT_SRCS) $(UTIL_SRCS) $(INTERP_SRCS) $(TARGET_SRCS) $(SYMBOLS_SRCS) \
+	$(TIMELINE_SRCS) $(STORE_SRCS) $(ANALYSIS_SRCS)
+ALL_SRCS := $(CORE_SRCS) $(BPF_COLLECTOR_SRCS) $(VIEWER_SRCS) $(AGENT_SRCS)

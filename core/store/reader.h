@@ -1,0 +1,146 @@
+#pragma once
+/* The recording, read back (FORMAT.md): typed rows, named queries, stacks.  store.h is the writing half.
+ * A recording is untrusted: what a callback is given has its enums in range, every id below the matching count of
+ * struct reader_info or MODEL_NONE, t0 <= t1, and its text NUL-terminated (bytes as they are: viewers escape).
+ * Times are absolute CLOCK_MONOTONIC nanoseconds again.  `stack` fields are stack ids for reader_stack, 0 = none;
+ * stacks whose frames resolved to the same functions and lines have the same id here.
+ *
+ * Owns: reader_open returns an owned reader; callbacks borrow each row for the call only, reader_stack's frames and
+ * reader_info's strings live until reader_close.
+ * Context: one thread per reader; a recording that is still being written can be read (a consistent snapshot).
+ * Errors: 0, or what a callback returned (it stops the query), or -errno with reader_failure filled: -EBADMSG damaged,
+ * -ETIME a query took too long, -EIO.  reader_open fills struct fail (FAIL_DATA). */
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/event/event.h"
+#include "core/timeline/model.h"
+#include "core/util/fail.h"
+
+struct reader;
+
+struct reader_info {
+	const char *path;
+	const char *gilscope_version, *collector, *host, *kernel, *cpu_model, *command_line; /* "" unknown */
+	uint32_t cpus, sample_hz;
+	uint64_t start_mono_ns, start_real_ns;
+	uint64_t end_ns; /* end of the recording; the last thing seen in it when it is incomplete */
+	bool complete; /* false: cut off (killed, disk full); everything up to the last commit is there */
+	const char *write_error; /* why it was cut off, when the writer could still say so; else NULL */
+	uint64_t torn_stacks, truncated_stacks, missing_stacks; /* of the distinct ones */
+	uint32_t procs, threads, locks, stacks; /* ids are below these */
+};
+
+int reader_open(const char *path, struct reader **ret, struct fail *why);
+void reader_close(struct reader *r);
+const struct reader_info *reader_info(const struct reader *r);
+const struct fail *reader_failure(const struct reader *r);
+
+/* Stacks */
+struct reader_frame {
+	const char *function, *file; /* "?" when not resolved */
+	uint32_t line, first_line; /* 0 unknown */
+	bool resolved;
+};
+enum reader_stack_flags { READER_STACK_F_TRUNCATED = 1 << 0, READER_STACK_F_TORN = 1 << 1, READER_STACK_F_MISSING = 1 << 2 };
+/* Leaf first; *ret_frames is borrowed.  Returns the number of frames (0 for stack 0 or one whose frames never came). */
+unsigned reader_stack(struct reader *r, uint64_t stack, const struct reader_frame *const **ret_frames, unsigned *ret_flags);
+
+/* Rows, in order of id (processes, threads, locks, waits, credits) or as they were settled (roughly by end). */
+struct reader_process {
+	struct proc_row row;
+	uint32_t shown_pid; /* as the user gave it */
+	uint64_t switch_interval_ns; /* 0 unknown */
+	const char *name, *command, *runtime; /* runtime NULL: no Python knowledge */
+	bool free_threaded;
+};
+struct reader_gil {
+	uint32_t pid;
+	uint64_t addr;
+	int64_t interp_id;
+};
+struct reader_thread {
+	struct thread_row row;
+	const char *python_name; /* "" unknown */
+};
+struct reader_lock {
+	struct lock_row row;
+	int64_t interp_id; /* of a GIL; -1 unknown */
+};
+struct reader_own { uint64_t t_ns, cpu_ns, bpf_run_ns, bpf_runs, max_rss_bytes, events, db_bytes; };
+struct reader_loss { uint64_t t0_ns, t1_ns, count; enum ev_loss_class cls; };
+struct reader_level { uint64_t t_ns, min_off_ns, stack_period_ns; uint32_t level; enum ev_level_reason reason; };
+
+int reader_processes(struct reader *r, int (*row)(void *ctx, const struct reader_process *p), void *ctx);
+int reader_gils(struct reader *r, int (*row)(void *ctx, const struct reader_gil *g), void *ctx);
+int reader_threads(struct reader *r, int (*row)(void *ctx, const struct reader_thread *t), void *ctx);
+int reader_locks(struct reader *r, int (*row)(void *ctx, const struct reader_lock *l), void *ctx);
+/* thread: of that one only, in order of time; MODEL_NONE: all. */
+int reader_intervals(struct reader *r, uint32_t thread, int (*row)(void *ctx, const struct interval *i), void *ctx);
+int reader_tallies(struct reader *r, int (*row)(void *ctx, const struct tally *t), void *ctx);
+int reader_waits(struct reader *r, int (*row)(void *ctx, const struct wait *w), void *ctx);
+int reader_credits(struct reader *r, int (*row)(void *ctx, const struct credit *c), void *ctx);
+int reader_holds(struct reader *r, int (*row)(void *ctx, const struct hold *h), void *ctx);
+int reader_handoffs(struct reader *r, int (*row)(void *ctx, const struct handoff *h), void *ctx);
+int reader_samples(struct reader *r, int (*row)(void *ctx, const struct sample_row *s), void *ctx);
+int reader_process_events(struct reader *r, int (*row)(void *ctx, const struct process_event *e), void *ctx);
+int reader_losses(struct reader *r, int (*row)(void *ctx, const struct reader_loss *l), void *ctx);
+int reader_levels(struct reader *r, int (*row)(void *ctx, const struct reader_level *l), void *ctx);
+int reader_own(struct reader *r, int (*row)(void *ctx, const struct reader_own *o), void *ctx);
+int reader_notes(struct reader *r, int (*row)(void *ctx, uint64_t t_ns, const char *text), void *ctx);
+
+/* Named queries: sums over the whole recording. */
+
+/* One row per (thread, state, held): intervals and tallies together. */
+struct reader_state_sum {
+	uint32_t thread;
+	enum thread_state state;
+	bool held; /* holding its GIL meanwhile (INTERVAL_F_HELD) */
+	uint64_t n, ns; /* intervals + tallied stretches */
+	uint64_t tally_ns; /* part of ns that was only counted, not placed in time */
+	uint64_t inferred_ns, gc_ns; /* parts of ns with INTERVAL_F_INFERRED, INTERVAL_F_GC */
+};
+int reader_state_sums(struct reader *r, int (*row)(void *ctx, const struct reader_state_sum *s), void *ctx);
+
+/* Waits of one lock (thread MODEL_NONE), or of one thread for one lock.  waits, wait_ns count recorded waits and
+ * tallied ones; the percentiles (nearest rank) and max are exact over the recorded ones (waits - tallied_waits). */
+#define READER_HIST_BUCKETS 32 /* bucket b is [2^b, 2^(b+1)) * 1024 ns; 0 also takes shorter, 31 longer ones */
+struct reader_wait_stats {
+	uint32_t lock, thread;
+	uint64_t waits, wait_ns, tallied_waits, tallied_ns;
+	uint64_t p50_ns, p99_ns, max_ns; /* 0 without recorded waits */
+	uint64_t asleep_ns, wake_latency_ns; /* sums over the recorded */
+	uint64_t ends[WAIT_END_N]; /* recorded waits by how they ended */
+	uint64_t hist[READER_HIST_BUCKETS], hist_ns[READER_HIST_BUCKETS]; /* hist with tallied GIL waits, hist_ns without */
+};
+int reader_lock_waits(struct reader *r, int (*row)(void *ctx, const struct reader_wait_stats *s), void *ctx);
+int reader_thread_waits(struct reader *r, int (*row)(void *ctx, const struct reader_wait_stats *s), void *ctx);
+
+/* Blame: who made whom wait, sorted by ns.  Over one lock the ns of all rows add up to its wait_ns: waits without
+ * credit and tallied ones come as rows with holder_state HOLDER_UNKNOWN (waits counts them too). */
+struct reader_blame {
+	uint32_t lock;
+	uint64_t waiter_stack, holder_stack; /* 0 unknown */
+	enum holder_state holder_state;
+	int32_t nr; /* system call the holder was blocked in, -1 */
+	uint64_t ns, waits;
+	const uint32_t *waiters, *holders; /* thread ids, ascending, at most READER_BLAME_THREADS each */
+	unsigned n_waiters, n_holders;
+};
+#define READER_BLAME_THREADS 64
+/* limit: at most so many rows, 0 = all. */
+int reader_blame(struct reader *r, unsigned limit, int (*row)(void *ctx, const struct reader_blame *b), void *ctx);
+/* Waiting time of others credited to each holder thread (holders that are known). */
+struct reader_caused { uint32_t holder, lock; uint64_t ns, waits; };
+int reader_caused(struct reader *r, int (*row)(void *ctx, const struct reader_caused *c), void *ctx);
+
+struct reader_handoff_sum { uint32_t lock, from, to; uint64_t n, forced; uint64_t gap_ns; /* release to acquire, where seen */ };
+int reader_handoff_sums(struct reader *r, int (*row)(void *ctx, const struct reader_handoff_sum *h), void *ctx);
+
+struct reader_hold_sum { uint32_t lock, thread; uint64_t n, ns, blocked_ns, preempted_ns, max_ns, forced; };
+int reader_hold_sums(struct reader *r, int (*row)(void *ctx, const struct reader_hold_sum *h), void *ctx);
+
+/* Samples by thread, state, flags (enum sample_flags) and stack, most first. */
+struct reader_sample_sum { uint32_t thread; enum thread_state state; uint32_t flags; uint64_t stack; uint64_t n; };
+int reader_sample_sums(struct reader *r, int (*row)(void *ctx, const struct reader_sample_sum *s), void *ctx);

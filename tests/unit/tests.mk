@@ -3,3 +3,9 @@
 
 UNIT_TESTS += test_escape
 test_escape_SRCS := core/util/escape.c core/util/strbuf.c core/util/xalloc.c
+
+UNIT_TESTS += test_human
+test_human_SRCS := core/util/duration.c core/util/human.c
+
+UNIT_TESTS += test_memory
+test_memory_SRCS := core/util/arena.c core/util/strbuf.c core/util/vec.c core/util/xalloc.c

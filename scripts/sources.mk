@@ -15,6 +15,7 @@ UTIL_SRCS := $(wildcard \
 	core/util/escape.c \
 	core/util/fail.c \
 	core/util/human.c \
+	core/util/number.c \
 	core/util/strbuf.c \
 	core/util/vec.c \
 	core/util/xalloc.c \
@@ -68,6 +69,9 @@ AGENT_SRCS := $(wildcard \
 	agent/doctor_machine.c \
 	agent/doctor_target.c \
 	agent/main.c \
+	agent/missing.c \
+	agent/pid_list.c \
+	agent/progress.c \
 	agent/session.c \
 	agent/ui.c \
 	)

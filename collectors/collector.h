@@ -30,6 +30,7 @@ struct collector_ops {
 	const char *name;
 	int (*start)(void **ret_self, const struct collector_options *options, struct fail *why);
 	int (*add_target)(void *self, struct target *target, struct fail *why); /* also again after target_refresh */
+	int (*arm)(void *self, struct fail *why); /* from here on events are emitted: what is so already, then what happens */
 	int (*poll)(void *self, int timeout_ms); /* drains what is there; adapts the detail level */
 	int (*stop)(void *self); /* no new events; emits what is unfinished; poll once more to drain */
 	void (*cost)(void *self, struct collector_cost *ret);

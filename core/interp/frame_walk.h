@@ -39,7 +39,7 @@ _Static_assert(sizeof(struct walk_layout) == 40, "shared with BPF");
 #ifdef WALK_READ
 
 struct walk_buf { /* working memory, too large for a BPF stack */
-	__u8 frame[WALK_SPAN + 8];
+	__u8 frame[256]; /* frame_span is a __u8: no reading can overrun it, which the verifier sees by itself */
 };
 
 #define WALK_AT(type, buf, off) (*(type *)((buf)->frame + ((off) & (WALK_SPAN - 1))))
@@ -71,47 +71,43 @@ static inline __attribute__((always_inline)) __s32 walk_lasti(const struct walk_
 	return d < -1 || d > 0x3ffffff ? -1 : (__s32)d;
 }
 
-/* Fills out->frames, n and flags; returns the content key (never 0 with n > 0, 0 with no frames).  seed tells processes apart. */
+/* Fills out->frames, n and flags; returns the content key (never 0 with n > 0, 0 with no frames).  seed tells processes
+ * apart.  n lives in memory on purpose: a register would make the verifier follow every pair of (step, frame) apart. */
 WALK_FN __u64 walk_frames(const struct walk_layout *l, __u64 tstate, __u64 seed, struct walk_buf *b, struct ev_stack *out)
 {
+	volatile __u32 *n = &out->n;
 	__u64 frame, key = seed;
-	__u32 n = 0, span = l->frame_span;
+	__u32 flags = 0, span = l->frame_span;
 
-	out->n = 0;
-	out->h.flags = 0;
+	*n = 0;
 	frame = walk_top(l, tstate);
-	for (int i = 0; i < WALK_MAX_FRAMES + WALK_MAX_SHIMS; i++) {
-		if (!frame)
-			break;
-		if (n >= WALK_MAX_FRAMES) {
-			out->h.flags |= EV_F_TRUNCATED;
+	for (int i = 0; i < WALK_MAX_FRAMES + WALK_MAX_SHIMS && frame; i++) {
+		if (*n >= WALK_MAX_FRAMES) {
+			flags = EV_F_TRUNCATED;
 			break;
 		}
-		if (span > WALK_SPAN)
-			span = WALK_SPAN;
 		if (WALK_READ(b->frame, span, frame)) {
-			out->h.flags |= EV_F_TORN;
+			flags = EV_F_TORN;
 			break;
 		}
 		__u64 code = WALK_AT(__u64, b, l->frame_code) & ~(__u64)l->code_tag_mask;
 		frame = WALK_AT(__u64, b, l->frame_prev);
 		if (l->frame_owner != WALK_NO_OWNER && WALK_AT(__u8, b, l->frame_owner) >= l->owner_shim)
 			continue;
-		__s32 lasti = walk_lasti(l, b, code);
 		__u32 check = 0;
 		if (WALK_READ(&check, sizeof(check), code + l->code_firstlineno)) {
-			out->h.flags |= EV_F_TORN;
+			flags = EV_F_TORN;
 			break;
 		}
-		struct ev_frame *f = &out->frames[n & (WALK_MAX_FRAMES - 1)];
+		struct ev_frame *f = &out->frames[*n & (WALK_MAX_FRAMES - 1)];
 		f->code = code;
-		f->lasti = lasti;
+		f->lasti = walk_lasti(l, b, code);
 		f->check = check;
-		key = walk_mix(walk_mix(key, code), (__u64)(__u32)lasti << 32 | check);
-		n++;
+		key = walk_mix(walk_mix(key, code), (__u64)(__u32)f->lasti << 32 | check);
+		*n += 1;
 	}
-	out->n = n;
-	if (!n)
+	out->h.flags = flags;
+	if (!*n)
 		return 0;
 	return key ? key : 1;
 }

@@ -1,0 +1,460 @@
+/* Loads the bpf programs, tells them of targets, drains the ring.
+ *
+ * Every kernel object is held by a file descriptor of this process (links, maps, perf events), nothing is pinned: when we
+ * die, however we die, the kernel takes all of it back.  Only this side inserts into shared maps (`procs`, `seen`). */
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <linux/types.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "collectors/bpf/detail.h"
+#include "collectors/bpf/wire.h"
+#include "collectors/collector.h"
+#include "core/base/clock.h"
+#include "core/event/event.h"
+#include "core/target/target.h"
+
+#include "collectors/bpf/gil.skel.h"
+
+#define TICK_NS (100 * NS_PER_MS) /* how often losses are read and the dials looked at */
+#define STATS_EVERY_NS (10 * NS_PER_S) /* the programs' run time is measured (it costs 50 ns a run) … */
+#define STATS_FOR_NS (200 * NS_PER_MS) /* … for so long, and stands for the rest */
+
+struct bpf_collector {
+	struct collector_options options;
+	struct gil_bpf *skel;
+	struct ring_buffer *ring;
+	struct bpf_link **samplers;
+	int n_cpus;
+	bool armed;
+	struct detail detail;
+	uint64_t counts[BPF_COUNT_N], lost_seen[EV_LOSS_N];
+	uint64_t tick_ns, last_cpu_ns;
+	uint64_t stats_since_ns, stats_due_ns, stats_run_ns0, stats_runs0; /* window being measured */
+	int stats_fd;
+	uint64_t measured_ns, measured_run_ns, measured_runs, first_armed_ns, stopped_ns;
+};
+
+static int quiet(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	if (level > LIBBPF_WARN || !getenv("GILSCOPE_BPF_DEBUG"))
+		return 0;
+	return vfprintf(stderr, fmt, args);
+}
+
+/* --- the ring ------------------------------------------------------------------------------------------------- */
+
+static size_t event_least_bytes(uint16_t kind)
+{
+	switch (kind) {
+#define EVENT(number, name, NAME, meaning) case EV_##NAME: \
+		return kind == EV_STACK ? offsetof(struct ev_stack, frames) : sizeof(struct ev_##name);
+#include "core/event/event_kinds.def"
+#undef EVENT
+	}
+	return SIZE_MAX;
+}
+
+static int on_event(void *ctx, void *data, size_t bytes)
+{
+	struct bpf_collector *c = ctx;
+	const struct ev_hdr *h = data;
+
+	/* The ring is ours alone, but its layout is checked all the same: an event is never read past its end. */
+	if (bytes < sizeof(*h) || h->size > bytes || h->size < event_least_bytes(h->kind))
+		return 0;
+	c->options.emit(c->options.ctx, h);
+	if (h->kind == EV_STACK) {
+		const struct ev_stack *s = data;
+		__u8 one = 1;
+
+		bpf_map_update_elem(bpf_map__fd(c->skel->maps.seen), &s->key, &one, BPF_ANY);
+	}
+	return 0;
+}
+
+/* --- samplers -------------------------------------------------------------------------------------------------- */
+
+static int open_sampler(int cpu, uint32_t hz)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.sample_period = NS_PER_S / hz, /* a fixed period: frequency mode oversamples idle CPUs */
+	};
+
+	return (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+static int start_samplers(struct bpf_collector *c, struct fail *why)
+{
+	c->n_cpus = libbpf_num_possible_cpus();
+	c->samplers = calloc((size_t)c->n_cpus, sizeof(*c->samplers));
+	if (!c->samplers)
+		return fail_set(why, -ENOMEM, FAIL_OTHER, "could not start sampling: out of memory");
+	for (int cpu = 0; cpu < c->n_cpus; cpu++) {
+		int fd = open_sampler(cpu, c->options.sample_hz);
+
+		if (fd < 0 && (errno == ENODEV || errno == ENXIO))
+			continue; /* offline */
+		if (fd < 0) {
+			fail_set(why, -errno, FAIL_MACHINE, "could not open the cpu-clock sampler: %s", strerror(errno));
+			return fail_hint(why, "Record without samples: add -r 0.  Or allow them: sysctl kernel.perf_event_paranoid=2 "
+					      "with CAP_PERFMON.");
+		}
+		c->samplers[cpu] = bpf_program__attach_perf_event(c->skel->progs.on_sample, fd);
+		if (!c->samplers[cpu]) {
+			int err = -errno;
+
+			close(fd);
+			return fail_set(why, err, FAIL_MACHINE, "could not attach the sampler: %s", strerror(-err));
+		}
+	}
+	return 0;
+}
+
+static void stop_samplers(struct bpf_collector *c)
+{
+	for (int cpu = 0; c->samplers && cpu < c->n_cpus; cpu++)
+		bpf_link__destroy(c->samplers[cpu]);
+	free(c->samplers);
+	c->samplers = NULL;
+}
+
+/* --- start ------------------------------------------------------------------------------------------------------ */
+
+static int explain_load(int err, struct fail *why)
+{
+	fail_set(why, err, FAIL_MACHINE, "could not load the eBPF programs: %s", strerror(-err));
+	if (err == -EPERM || err == -EACCES)
+		return fail_hint(why, "Run as root (sudo gilscope …) or give the program the capabilities it needs: sudo setcap "
+				      "cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search,cap_checkpoint_restore+ep "
+				      "$(command -v gilscope).  `gilscope doctor` names what is missing.");
+	if (access("/sys/kernel/btf/vmlinux", R_OK))
+		return fail_hint(why, "This kernel has no BTF (/sys/kernel/btf/vmlinux): it needs 5.15 or newer, built with "
+				      "CONFIG_DEBUG_INFO_BTF.");
+	return fail_hint(why, "`gilscope doctor` checks this machine; GILSCOPE_BPF_DEBUG=1 shows what the kernel said.");
+}
+
+static void bpf_free(void *self)
+{
+	struct bpf_collector *c = self;
+
+	if (!c)
+		return;
+	stop_samplers(c);
+	ring_buffer__free(c->ring);
+	if (c->stats_fd >= 0)
+		close(c->stats_fd);
+	gil_bpf__destroy(c->skel);
+	free(c);
+}
+
+static int load(struct bpf_collector *c, struct fail *why)
+{
+	int err;
+
+	c->skel = gil_bpf__open();
+	if (!c->skel)
+		return explain_load(-errno, why);
+	err = gil_bpf__load(c->skel);
+	if (err)
+		return explain_load(err, why);
+	c->skel->links.on_switch = bpf_program__attach(c->skel->progs.on_switch);
+	c->skel->links.on_waking = bpf_program__attach(c->skel->progs.on_waking);
+	c->skel->links.on_fork = bpf_program__attach(c->skel->progs.on_fork);
+	c->skel->links.on_exec = bpf_program__attach(c->skel->progs.on_exec);
+	c->skel->links.on_exit = bpf_program__attach(c->skel->progs.on_exit);
+	c->skel->links.on_rename = bpf_program__attach(c->skel->progs.on_rename);
+	if (!c->skel->links.on_switch || !c->skel->links.on_waking || !c->skel->links.on_fork || !c->skel->links.on_exec ||
+	    !c->skel->links.on_exit || !c->skel->links.on_rename)
+		return explain_load(-errno, why);
+	c->ring = ring_buffer__new(bpf_map__fd(c->skel->maps.ring), on_event, c, NULL);
+	if (!c->ring)
+		return explain_load(-errno, why);
+	return 0;
+}
+
+static int bpf_start(void **ret_self, const struct collector_options *options, struct fail *why)
+{
+	struct bpf_collector *c = calloc(1, sizeof(*c));
+	int err;
+
+	if (!c)
+		return fail_set(why, -ENOMEM, FAIL_OTHER, "could not start the bpf collector: out of memory");
+	c->options = *options;
+	c->stats_fd = -1;
+	libbpf_set_print(quiet);
+	err = load(c, why);
+	if (err) {
+		bpf_free(c);
+		return err;
+	}
+	*ret_self = c;
+	return 0;
+}
+
+/* --- targets ----------------------------------------------------------------------------------------------------- */
+
+static int fill_proc(struct bpf_proc *ret, const struct target *t, struct fail *why)
+{
+	const struct runtime *r = target_runtime(t);
+
+	memset(ret, 0, sizeof(*ret));
+	if (!r)
+		return 0;
+	if (r->walk.gil_locked != r->walk.gil_last_holder + 8 || r->walk.gil_switch_number != r->walk.gil_last_holder + 16)
+		return fail_set(why, -ENOTSUP, FAIL_ATTACH,
+				"could not attach to pid %d: the GIL of %s has another layout than the programs expect",
+				(int)target_pid(t), r->version);
+	ret->python = 1;
+	ret->walk = r->walk;
+	ret->tss_offset = target_tss_offset(t);
+	for (unsigned i = 0; i < r->n_interps && ret->n_gils < BPF_MAX_GILS; i++) {
+		unsigned k = 0;
+
+		while (k < ret->n_gils && ret->gils[k].addr != r->interps[i].gil)
+			k++;
+		if (k < ret->n_gils || !r->interps[i].gil)
+			continue;
+		ret->gils[k] = (struct bpf_gil){ .addr = r->interps[i].gil, .gc_collecting = r->interps[i].gc_collecting };
+		ret->n_gils++;
+	}
+	return 0;
+}
+
+static int iterate(struct bpf_collector *c, enum bpf_iter_mode mode)
+{
+	struct bpf_link *link;
+	char buf[64];
+	int fd, err = 0;
+
+	c->skel->bss->dials.iter_mode = mode;
+	link = bpf_program__attach_iter(c->skel->progs.each_task, NULL);
+	if (!link)
+		return -errno;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	if (fd < 0) {
+		err = -errno;
+	} else {
+		while (read(fd, buf, sizeof(buf)) > 0)
+			;
+		close(fd);
+	}
+	bpf_link__destroy(link);
+	return err;
+}
+
+static int bpf_add_target(void *self, struct target *t, struct fail *why)
+{
+	struct bpf_collector *c = self;
+	__u32 pid = (__u32)target_kernel_pid(t);
+	struct bpf_proc proc;
+	int err = fill_proc(&proc, t, why);
+
+	if (err)
+		return err;
+	err = bpf_map_update_elem(bpf_map__fd(c->skel->maps.procs), &pid, &proc, BPF_ANY);
+	if (err)
+		return fail_set(why, -errno, FAIL_OTHER, "could not add pid %d: %s", (int)target_pid(t), strerror(errno));
+	return c->armed ? iterate(c, BPF_ITER_START) : 0;
+}
+
+/* --- the tick: losses, dials, own cost ------------------------------------------------------------------------- */
+
+static void read_counters(struct bpf_collector *c, uint64_t now[BPF_COUNT_N])
+{
+	int n = libbpf_num_possible_cpus(), fd = bpf_map__fd(c->skel->maps.counters);
+	__u64 *per_cpu = calloc((size_t)n, sizeof(*per_cpu));
+
+	memset(now, 0, sizeof(uint64_t) * BPF_COUNT_N);
+	for (__u32 k = 0; per_cpu && k < BPF_COUNT_N; k++) {
+		if (bpf_map_lookup_elem(fd, &k, per_cpu))
+			continue;
+		for (int cpu = 0; cpu < n; cpu++)
+			now[k] += per_cpu[cpu];
+	}
+	free(per_cpu);
+}
+
+static uint64_t emit_losses(struct bpf_collector *c, const uint64_t *count, uint64_t t0, uint64_t t1)
+{
+	uint64_t all = 0;
+
+	for (unsigned cls = 0; cls < EV_LOSS_QUEUE; cls++) {
+		struct ev_loss e = { .h = { .kind = EV_LOSS, .size = sizeof(e) }, .t0_ns = t0, .t1_ns = t1,
+				     .count = count[cls] - c->lost_seen[cls], .cls = cls };
+
+		if (!e.count)
+			continue;
+		c->lost_seen[cls] = count[cls];
+		all += e.count;
+		c->options.emit(c->options.ctx, &e.h);
+	}
+	return all;
+}
+
+static void emit_level(struct bpf_collector *c, const struct detail_dials *d, uint64_t t)
+{
+	struct ev_level e = { .h = { .kind = EV_LEVEL, .size = sizeof(e) }, .t_ns = t, .min_off_ns = d->min_off_ns,
+			      .stack_period_ns = d->stack_period_ns, .level = d->level, .reason = d->reason };
+
+	c->options.emit(c->options.ctx, &e.h);
+}
+
+static void run_time(struct bpf_collector *c, uint64_t *ret_ns, uint64_t *ret_runs)
+{
+	struct bpf_program *prog;
+
+	*ret_ns = *ret_runs = 0;
+	bpf_object__for_each_program(prog, c->skel->obj) {
+		struct bpf_prog_info info = {};
+		__u32 len = sizeof(info);
+
+		if (bpf_program__fd(prog) < 0 || bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len))
+			continue;
+		*ret_ns += info.run_time_ns;
+		*ret_runs += info.run_cnt;
+	}
+}
+
+/* The kernel's run-time statistics are switched on for short windows only; their share stands for the whole. */
+static void measure_cost(struct bpf_collector *c, uint64_t now)
+{
+	uint64_t ns, runs;
+
+	if (c->stats_fd < 0) {
+		if (now < c->stats_due_ns)
+			return;
+		c->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+		c->stats_due_ns = now + STATS_EVERY_NS;
+		if (c->stats_fd < 0)
+			return;
+		run_time(c, &c->stats_run_ns0, &c->stats_runs0);
+		c->stats_since_ns = now;
+		return;
+	}
+	if (now - c->stats_since_ns < STATS_FOR_NS)
+		return;
+	run_time(c, &ns, &runs);
+	c->measured_ns += now - c->stats_since_ns;
+	c->measured_run_ns += ns - c->stats_run_ns0;
+	c->measured_runs += runs - c->stats_runs0;
+	close(c->stats_fd);
+	c->stats_fd = -1;
+}
+
+static void tick(struct bpf_collector *c, uint64_t now)
+{
+	uint64_t count[BPF_COUNT_N], cpu = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
+	struct detail_dials dials;
+	struct detail_load load = { .now_ns = now, .span_ns = now - c->tick_ns, .own_cpu_ns = cpu - c->last_cpu_ns };
+
+	read_counters(c, count);
+	load.lost = emit_losses(c, count, c->tick_ns, now);
+	load.events = count[BPF_COUNT_EVENTS] - c->counts[BPF_COUNT_EVENTS];
+	load.walks = count[BPF_COUNT_WALKS] - c->counts[BPF_COUNT_WALKS];
+	memcpy(c->counts, count, sizeof(c->counts));
+	c->tick_ns = now;
+	c->last_cpu_ns = cpu;
+	if (detail_step(&c->detail, &load, &dials)) {
+		c->skel->bss->dials.min_off_ns = dials.min_off_ns;
+		c->skel->bss->dials.stack_period_ns = dials.stack_period_ns;
+		emit_level(c, &dials, now);
+	}
+	measure_cost(c, now);
+}
+
+static int bpf_arm(void *self, struct fail *why)
+{
+	struct bpf_collector *c = self;
+	uint64_t now = clock_now_ns();
+	struct detail_dials dials = { .level = 3, .reason = EV_LEVEL_START };
+
+	c->armed = true;
+	c->first_armed_ns = c->tick_ns = now;
+	c->last_cpu_ns = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
+	c->stats_due_ns = now + NS_PER_S / 2;
+	c->skel->bss->dials.start_ns = now;
+	__atomic_store_n(&c->skel->bss->dials.armed, 1, __ATOMIC_RELEASE);
+	emit_level(c, &dials, now);
+	int err = iterate(c, BPF_ITER_START);
+	if (err)
+		return fail_set(why, err, FAIL_MACHINE, "could not list the threads: %s", strerror(-err));
+	/* The samplers last: arming them interrupts every CPU, which would be recorded as the target's. */
+	return c->options.sample_hz ? start_samplers(c, why) : 0;
+}
+
+static int bpf_poll(void *self, int timeout_ms)
+{
+	struct bpf_collector *c = self;
+	int err;
+
+	err = ring_buffer__poll(c->ring, timeout_ms);
+	if (err < 0 && err != -EINTR)
+		return err;
+	err = ring_buffer__consume(c->ring); /* events are sent without a wake-up: take what is there */
+	if (err < 0)
+		return err;
+	uint64_t now = clock_now_ns();
+	if (c->armed && now - c->tick_ns >= TICK_NS)
+		tick(c, now);
+	return 0;
+}
+
+static int bpf_stop(void *self)
+{
+	struct bpf_collector *c = self;
+	uint64_t count[BPF_COUNT_N];
+	int err;
+
+	if (!c->armed)
+		return 0;
+	stop_samplers(c);
+	err = iterate(c, BPF_ITER_STOP);
+	c->skel->bss->dials.armed = 0;
+	c->armed = false;
+	c->stopped_ns = clock_now_ns();
+	read_counters(c, count);
+	emit_losses(c, count, c->tick_ns, c->stopped_ns);
+	memcpy(c->counts, count, sizeof(c->counts));
+	if (c->stats_fd >= 0)
+		c->stats_since_ns = 0, measure_cost(c, c->stopped_ns);
+	return err;
+}
+
+static void bpf_cost(void *self, struct collector_cost *ret)
+{
+	struct bpf_collector *c = self;
+	uint64_t end = c->stopped_ns ? c->stopped_ns : clock_now_ns();
+
+	memset(ret, 0, sizeof(*ret));
+	ret->events = c->counts[BPF_COUNT_EVENTS];
+	ret->stacks_sent = c->counts[BPF_COUNT_STACKS];
+	if (c->measured_ns && c->first_armed_ns) {
+		double scale = (double)(end - c->first_armed_ns) / (double)c->measured_ns;
+
+		ret->bpf_run_ns = (uint64_t)((double)c->measured_run_ns * scale);
+		ret->bpf_runs = (uint64_t)((double)c->measured_runs * scale);
+	}
+}
+
+const struct collector_ops collector_bpf = {
+	.name = "bpf",
+	.start = bpf_start,
+	.add_target = bpf_add_target,
+	.arm = bpf_arm,
+	.poll = bpf_poll,
+	.stop = bpf_stop,
+	.cost = bpf_cost,
+	.free = bpf_free,
+};

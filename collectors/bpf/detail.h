@@ -1,0 +1,32 @@
+#pragma once
+/* How much detail the bpf programs record: raises the dials when events, stacks or our own CPU use exceed their budget,
+ * lowers them again when things are calm.  Degrades by levels rather than by losing data or slowing the target:
+ * totals stay exact at every level, only single short stretches and their stacks are thinned.
+ * Pure: numbers in, dials out.
+ *
+ * Owns: nothing.  Context: the capture thread.  Errors: none. */
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct detail { /* zeroed to begin with */
+	unsigned off_step, stack_step; /* index into the step tables */
+	uint64_t off_calm_ns, stack_calm_ns; /* calm for so long at this step */
+	uint64_t off_patience_ns, stack_patience_ns; /* calm needed before detail returns; doubles when it was too early */
+	uint64_t off_lowered_ns, stack_lowered_ns; /* time of the last return of detail */
+};
+
+struct detail_load { /* since the last call */
+	uint64_t now_ns, span_ns;
+	uint64_t events, walks, lost;
+	uint64_t own_cpu_ns;
+};
+
+struct detail_dials {
+	uint64_t min_off_ns, stack_period_ns;
+	uint32_t level; /* as in struct ev_level */
+	uint32_t reason; /* enum ev_level_reason of the last change */
+};
+
+/* True when the dials changed. */
+bool detail_step(struct detail *d, const struct detail_load *load, struct detail_dials *ret);

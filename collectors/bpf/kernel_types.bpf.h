@@ -1,0 +1,60 @@
+#pragma once
+/* The few kernel structs the programs touch, as CO-RE flavours: only the fields used, found by name in the running
+ * kernel's BTF when the program is loaded.  Instead of vmlinux.h: reviewable, and it works where the build machine
+ * has no BTF.  x86-64. */
+#include <stdbool.h>
+
+#include <linux/bpf.h>
+
+#define __core __attribute__((preserve_access_index))
+
+struct pt_regs {
+	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss;
+} __core;
+
+struct thread_struct {
+	unsigned long fsbase;
+} __core;
+
+struct signal_struct {
+	struct {
+		int counter;
+	} live; /* threads that have not yet begun to exit */
+} __core;
+
+struct task_struct {
+	unsigned int __state; /* 5.14, commit 2f064a59a11f: before it was `state` */
+	int exit_code;
+	int pid, tgid; /* initial namespace: thread, thread group */
+	unsigned long long start_boottime; /* 5.5, commit cf25e24db61c */
+	char comm[16];
+	struct signal_struct *signal;
+	struct thread_struct thread;
+	int on_cpu;
+} __core;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+	unsigned long long session_id, seq_num;
+} __core;
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+} __core;
+
+#undef __core
+
+#define TASK_COMM_LEN 16
+
+/* uapi/asm-generic/unistd numbers and futex operations the programs decide by; x86-64 */
+#define NR_FUTEX 202
+#define NR_RESTART_SYSCALL 219
+#define FUTEX_CMD_MASK 0x7f
+#define FUTEX_WAIT 0
+#define FUTEX_LOCK_PI 6
+#define FUTEX_WAIT_BITSET 9
+#define FUTEX_WAIT_REQUEUE_PI 11
+#define FUTEX_LOCK_PI2 13
+#define NR_NANOSLEEP 35
+#define NR_CLOCK_NANOSLEEP 230

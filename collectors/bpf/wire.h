@@ -1,0 +1,41 @@
+#pragma once
+/* What the bpf programs and their loader share beyond the events: the configuration of a target and the counters.
+ * Includes nothing but the walk's layout; both sides provide __u8 … __u64. */
+#include "core/interp/frame_walk.h"
+
+#define BPF_MAX_PROCS 256
+#define BPF_MAX_GILS 16
+
+struct bpf_gil {
+	__u64 addr;
+	__u64 gc_collecting; /* address of an int, 0 unknown */
+};
+
+/* Value of the map `procs`, keyed by thread group id (initial pid namespace). */
+struct bpf_proc {
+	__u32 python; /* 0: thread states only; set to 0 by the exec program, the layout is void then */
+	__u32 n_gils;
+	__u64 tss_offset; /* from the fs base: where the thread's PyThreadState is kept; 0 unknown */
+	struct walk_layout walk;
+	struct bpf_gil gils[BPF_MAX_GILS];
+};
+
+enum bpf_counter { /* per CPU; the first EV_LOSS_N are enum ev_loss_class */
+	BPF_COUNT_EVENTS = 8,
+	BPF_COUNT_STACKS,
+	BPF_COUNT_STACKS_TORN,
+	BPF_COUNT_STACKS_TRUNCATED,
+	BPF_COUNT_GIL_WAITS,
+	BPF_COUNT_WALKS,
+	BPF_COUNT_N,
+};
+
+/* The dials, in .bss: written by user space, read by the programs. */
+struct bpf_dials {
+	__u64 min_off_ns; /* shorter stretches are only counted */
+	__u64 stack_period_ns; /* stacks once per so much waiting of a thread; 0 always */
+	__u32 armed; /* 0: drop everything */
+	__u32 iter_mode; /* enum bpf_iter_mode, what the task iterator is to do */
+	__u64 start_ns; /* stands for t_out of threads asleep at the start */
+};
+enum bpf_iter_mode { BPF_ITER_START, BPF_ITER_STOP };

@@ -1,0 +1,253 @@
+#!/usr/bin/env python3
+"""Compares a recording with the truth tracer's file of the same time: compare.py TRUTH RECORDING
+
+Per thread: total GIL wait of both and the error; over all: share of the waits of 50 us and more that were found, error of
+their start and end, waits nobody made.  Exit 0 when within the limits (LIMITS), 1 when not, 2 usage.
+
+Truth.  A wait is a call of take_gil in which the thread slept.  When the thread was made to give the GIL up, drop_gil
+sleeps too (until another thread has taken it) and take_gil follows at once: both are one episode, as in gilscope.
+Start: its first switch-out blocked.  End: take_gil's return, which is when it has the GIL.
+A sleep in drop_gil that no wait follows (its mutex was taken for a moment) is neither demanded nor called false.
+"""
+import argparse
+import bisect
+import json
+import struct
+import sys
+
+import recording
+
+CALL = struct.Struct("<6I6Q")  # struct truth_call
+TAKE, DROP = 0, 1
+JOIN_NS = 1000000  # drop_gil to take_gil, preemption in between included
+LONG_NS = 50000
+LIMITS = {"thread_total_pct": 1.0, "found_pct": 99.5, "start_p99_us": 30.0, "end_p99_us": 30.0}
+MIN_THREAD_NS = 50000000  # threads that waited less in all are shown, not judged by percentage
+
+
+class Call:
+    __slots__ = ("tid", "kind", "sleeps", "entry", "leave", "out", "last_in", "sleep_in", "asleep")
+
+    def __init__(self, fields):
+        (_, self.tid, self.kind, self.sleeps, _, _, self.entry, self.leave, self.out, self.last_in, self.sleep_in,
+         self.asleep) = fields
+
+
+class Episode:
+    """One wait in truth: the take_gil call, and the drop_gil call before it that slept, if any."""
+    __slots__ = ("tid", "take", "drop")
+
+    def __init__(self, take, drop=None):
+        self.tid, self.take, self.drop = take.tid, take, drop
+
+    @property
+    def begin(self):
+        return self.drop.out if self.drop else self.take.out
+
+    def starts(self):
+        return [c.out for c in (self.drop, self.take) if c]
+
+
+def read_calls(path):
+    with open(path, "rb") as f:
+        data = f.read()
+    return [Call(fields) for fields in CALL.iter_unpack(data[:len(data) // CALL.size * CALL.size])]
+
+
+def episodes(calls):
+    """(episodes, lone drop_gil sleeps, long take_gil calls without a sleep), each a list by time of start."""
+    waits, drops, unslept = [], [], []
+    pending = {}
+    for c in sorted(calls, key=lambda c: c.entry):
+        before = pending.pop(c.tid, None)
+        if before is not None and (c.kind == DROP or c.entry - before.leave > JOIN_NS or not c.sleeps):
+            drops.append(before)
+            before = None
+        if c.kind == DROP:
+            if c.sleeps:
+                pending[c.tid] = c
+        elif c.sleeps:
+            waits.append(Episode(c, before))
+        else:
+            unslept.append(c)
+    drops.extend(pending.values())
+    return waits, drops, unslept
+
+
+def percentile(values, q):
+    if not values:
+        return None
+    values = sorted(values)
+    return values[min(len(values) - 1, int(len(values) * q / 100.0))]
+
+
+class Index:
+    """Intervals (t0, t1, payload) of one thread, found by overlap."""
+
+    def __init__(self, rows):
+        self.rows = sorted(rows, key=lambda r: r[0])
+        self.starts = [r[0] for r in self.rows]
+        self.longest = max((r[1] - r[0] for r in self.rows), default=0)
+
+    def overlapping(self, t0, t1):
+        i = bisect.bisect_left(self.starts, t0 - self.longest)
+        found = []
+        while i < len(self.rows) and self.rows[i][0] <= t1:
+            if self.rows[i][1] >= t0:
+                found.append(self.rows[i])
+            i += 1
+        return found
+
+
+def by_thread(items, key):
+    sets = {}
+    for item in items:
+        sets.setdefault(key(item), []).append(item)
+    return sets
+
+
+def match_thread(truth, found, sums):
+    """Matches one thread's episodes with its recorded waits; returns (truth_ns, found_ns, used waits)."""
+    index = Index([(w.t0, w.t1, w) for w in found])
+    truth_ns = found_ns = 0
+    used = set()
+    for e in truth:
+        overlaps = index.overlapping(e.begin, e.take.leave)
+        # the wait that covers most of the episode
+        best, cover = None, 0
+        for t0, t1, w in overlaps:
+            c = min(t1, e.take.leave) - max(t0, e.begin)
+            used.add(id(w))
+            if c > cover:
+                best, cover = w, c
+        whole = e.take.leave - e.begin
+        long = whole >= LONG_NS
+        sums["long"] += long
+        sums["episodes"] += 1
+        truth_ns += whole
+        found_ns += sum(max(0, min(t1, e.take.leave) - max(t0, e.begin)) for t0, t1, _ in overlaps)
+        if best is None or cover * 2 < whole:
+            sums["missed"] += 1
+            if long:
+                sums["missed_long"].append((e.tid, e.begin, whole, len(overlaps)))
+            continue
+        if long:
+            sums["start"].append(min(abs(best.t0 - s) for s in e.starts()))
+            sums["end"].append(abs(best.t1 - e.take.leave))
+            sums["end_in"].append(abs(best.t1 - e.take.last_in))
+    return truth_ns, found_ns, used
+
+
+def judge(result):
+    """Names of the limits that were missed."""
+    bad = []
+    for t in result["threads"]:
+        if t["truth_ns"] >= MIN_THREAD_NS and t["error_pct"] is not None and abs(t["error_pct"]) > LIMITS["thread_total_pct"]:
+            bad.append("thread %d total %.2f %%" % (t["tid"], t["error_pct"]))
+    if result["found_pct"] is not None and result["found_pct"] < LIMITS["found_pct"]:
+        bad.append("found %.2f %%" % result["found_pct"])
+    for key in ("start_p99_us", "end_p99_us"):
+        if result[key] is not None and result[key] >= LIMITS[key]:
+            bad.append("%s %.1f" % (key, result[key]))
+    if not result["episodes"]:
+        bad.append("truth holds no wait")
+    return bad
+
+
+def us(value):
+    return None if value is None else value / 1000.0
+
+
+def compare(truth_path, recording_path, window=None):
+    calls = read_calls(truth_path)
+    rec = recording.Recording(recording_path)
+    waits = rec.gil_waits()
+    if not calls:
+        raise SystemExit("compare: the truth file is empty")
+    t0 = max(rec.start_ns, min(c.entry for c in calls), window[0] if window else 0)
+    t1 = min(rec.end_ns, max(c.leave for c in calls), window[1] if window else 1 << 63)
+    # Waits across the edges are seen by one side only in part.
+    all_waits, drops, unslept = episodes(calls)
+    inside = [e for e in all_waits if e.begin > t0 and e.take.leave < t1]
+    recorded = [w for w in waits if w.t1 > t0 and w.t0 < t1]
+    sums = {"long": 0, "episodes": 0, "missed": 0, "missed_long": [], "start": [], "end": [], "end_in": []}
+    truth_of, found_of = by_thread(inside, lambda e: e.tid), by_thread(recorded, lambda w: w.tid)
+    drops_of = by_thread(drops, lambda c: c.tid)
+    other_of = by_thread(unslept + [e.take for e in all_waits], lambda c: c.tid)
+    threads, false, in_drop, unslept_waits = [], [], 0, 0
+    for tid in sorted(set(truth_of) | set(found_of)):
+        truth_ns, found_ns, used = match_thread(truth_of.get(tid, []), found_of.get(tid, []), sums)
+        drop_index = Index([(c.entry, c.leave, c) for c in drops_of.get(tid, [])])
+        other_index = Index([(c.entry, c.leave, c) for c in other_of.get(tid, [])])
+        outside_ns = 0  # inside a recorded wait, outside any wait of truth
+        for w in found_of.get(tid, []):
+            if id(w) in used:
+                spans = [(e.begin, e.take.leave) for e in truth_of[tid] if e.begin <= w.t1 and e.take.leave >= w.t0] \
+                    if len(truth_of[tid]) < 64 else None
+                if spans is not None:
+                    covered = sum(min(b, w.t1) - max(a, w.t0) for a, b in spans)
+                    outside_ns += max(0, w.t1 - w.t0 - covered)
+            elif w.t0 <= t0 or w.t1 >= t1:
+                continue
+            elif drop_index.overlapping(w.t0, w.t1):
+                in_drop += 1
+            elif other_index.overlapping(w.t0, w.t1):
+                unslept_waits += 1
+            else:
+                false.append((tid, w.t0, w.t1 - w.t0))
+        used_ns = sum(w.t1 - w.t0 for w in found_of.get(tid, []) if id(w) in used)
+        threads.append({"tid": tid, "waits": len(truth_of.get(tid, [])), "truth_ns": truth_ns, "found_ns": used_ns,
+                        "covered_ns": found_ns, "recorded": len(found_of.get(tid, [])),
+                        "error_pct": 100.0 * (used_ns - truth_ns) / truth_ns if truth_ns else None})
+    result = {
+        "window_ns": t1 - t0, "episodes": sums["episodes"], "long": sums["long"], "missed": sums["missed"],
+        "found_pct": 100.0 * (1 - len(sums["missed_long"]) / sums["long"]) if sums["long"] else None,
+        "start_p50_us": us(percentile(sums["start"], 50)), "start_p99_us": us(percentile(sums["start"], 99)),
+        "end_p50_us": us(percentile(sums["end"], 50)), "end_p99_us": us(percentile(sums["end"], 99)),
+        "end_switch_in_p99_us": us(percentile(sums["end_in"], 99)),
+        "false_waits": len(false), "waits_in_drop": in_drop, "waits_in_unslept_calls": unslept_waits,
+        "recorded": len(recorded), "tallied": rec.tallied_gil_waits(), "lost_events": rec.lost_events(),
+        "threads": threads, "examples": {"missed": sums["missed_long"][:10], "false": false[:10]},
+    }
+    result["bad"] = judge(result)
+    return result
+
+
+def show(r):
+    print("window %.2f s, %d waits in truth (%d of %d us or more), %d recorded, %d only counted, %d events lost" % (
+        r["window_ns"] / 1e9, r["episodes"], r["long"], LONG_NS // 1000, r["recorded"], r["tallied"], r["lost_events"]))
+    print("%8s %8s %8s %12s %12s %8s" % ("tid", "waits", "recorded", "truth ms", "gilscope ms", "error %"))
+    for t in r["threads"]:
+        error = "-" if t["error_pct"] is None else "%.3f" % t["error_pct"]
+        print("%8d %8d %8d %12.3f %12.3f %8s" % (t["tid"], t["waits"], t["recorded"], t["truth_ns"] / 1e6,
+                                                 t["found_ns"] / 1e6, error))
+
+    def f(key):
+        return "-" if r[key] is None else "%.2f" % r[key]
+    print("found %s %%; start error p50 %s p99 %s us; end error p50 %s p99 %s us (against the switch-in p99 %s)" % (
+        f("found_pct"), f("start_p50_us"), f("start_p99_us"), f("end_p50_us"), f("end_p99_us"), f("end_switch_in_p99_us")))
+    print("false waits %d; inside drop_gil only %d; inside calls that did not sleep %d" % (
+        r["false_waits"], r["waits_in_drop"], r["waits_in_unslept_calls"]))
+    for kind, rows in r["examples"].items():
+        for row in rows[:5]:
+            print("  %s: tid %d at %d, %.1f us" % (kind, row[0], row[1], row[2] / 1000.0))
+    print("within the limits" if not r["bad"] else "NOT within the limits: " + "; ".join(r["bad"]))
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    p.add_argument("truth")
+    p.add_argument("recording")
+    p.add_argument("--json", action="store_true")
+    options = p.parse_args()
+    result = compare(options.truth, options.recording)
+    if options.json:
+        json.dump(result, sys.stdout, indent=1)
+        print()
+    else:
+        show(result)
+    return 1 if result["bad"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,24 @@
+/* See frames.h. */
+#include <linux/types.h>
+#include <stddef.h>
+
+#include "core/event/event.h"
+#include "core/interp/mem.h"
+
+static _Thread_local const struct mem *walked;
+
+#define WALK_READ(dst, len, addr) mem_read(walked, (addr), (dst), (len))
+#define WALK_FN static
+#include "core/interp/frame_walk.h"
+#include "core/interp/frames.h"
+
+uint64_t frames_read(const struct walk_layout *walk, const struct mem *mem, uint64_t tstate, struct ev_stack *ret)
+{
+	struct walk_buf buf;
+	uint64_t key;
+
+	walked = mem;
+	key = walk_frames(walk, tstate, 0, &buf, ret);
+	walked = NULL;
+	return key;
+}

@@ -1,0 +1,13 @@
+#pragma once
+/* The Python stack of a thread state, read from outside by the same walk that runs in the kernel (frame_walk.h).
+ * Owns: nothing.  Context: one thread at a time per thread (the memory walked is in thread-local storage).
+ * Errors: none; what could not be read is marked in ret->h.flags (EV_F_TORN, EV_F_TRUNCATED). */
+#include <linux/types.h>
+#include <stdint.h>
+
+#include "core/event/event.h"
+#include "core/interp/frame_walk.h"
+#include "core/interp/mem.h"
+
+/* Returns the stack's key, 0 if there are no frames. */
+uint64_t frames_read(const struct walk_layout *walk, const struct mem *mem, uint64_t tstate, struct ev_stack *ret);

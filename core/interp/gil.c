@@ -1,0 +1,33 @@
+/* See gil.h.  The four words are read at once, so that they belong together as far as one copy can make them. */
+#include "core/interp/gil.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define GIL_HEAD_BYTES 128
+
+int gil_read(const struct layout *l, const struct mem *mem, uint64_t gil, struct gil_view *ret)
+{
+	uint8_t head[GIL_HEAD_BYTES];
+	size_t n = (size_t)l->gil_switch_number + 8;
+	int r;
+
+	if (n > sizeof(head) || l->gil_interval > n - 8 || l->gil_last_holder > n - 8 || l->gil_locked > n - 4)
+		return -EPROTO;
+	r = mem_read(mem, gil, head, n);
+	if (r < 0)
+		return r;
+	memcpy(&ret->interval_us, head + l->gil_interval, 8);
+	memcpy(&ret->last_holder, head + l->gil_last_holder, 8);
+	memcpy(&ret->locked, head + l->gil_locked, 4);
+	memcpy(&ret->switch_number, head + l->gil_switch_number, 8);
+	return 0;
+}
+
+int gil_of_interp(const struct layout *l, const struct mem *mem, uint64_t runtime_addr, uint64_t interp, uint64_t *ret)
+{
+	if (l->interp_gil_ptr != NO_FIELD)
+		return mem_u64(mem, interp + l->interp_gil_ptr, ret);
+	*ret = runtime_addr + l->runtime_gil;
+	return 0;
+}

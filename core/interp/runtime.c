@@ -1,0 +1,360 @@
+/* See runtime.h: from the address of _PyRuntime to checked interpreters, GILs and walk offsets.
+ * The target runs while it is read, so a single contradiction proves nothing: everything is read again a few times, and
+ * only what stays contradictory is refused. */
+#include "core/interp/runtime.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/interp/debug_offsets.h"
+#include "core/interp/gil.h"
+#include "core/interp/layout.h"
+#include "core/interp/pydict.h"
+#include "core/interp/pystr.h"
+#include "core/interp/threads.h"
+
+#define ATTEMPTS 20
+#define ATTEMPT_PAUSE_NS 1000000
+#define INTERVAL_US_MAX 1000000000ull
+#define TSS_KEYS_MAX 1024 /* PTHREAD_KEYS_MAX */
+#define USER_ADDRESS_END (1ull << 56)
+
+static void version_text(struct runtime *r, uint32_t hex)
+{
+	static const char *const kinds[16] = { [0xa] = "a", [0xb] = "b", [0xc] = "rc" };
+	const char *kind = kinds[hex >> 4 & 15];
+
+	if (hex == 0)
+		snprintf(r->version, sizeof(r->version), "CPython %s", r->layout->name);
+	else if (kind)
+		snprintf(r->version, sizeof(r->version), "CPython %u.%u.%u%s%u", hex >> 24, hex >> 16 & 255, hex >> 8 & 255,
+			 kind, hex & 15);
+	else
+		snprintf(r->version, sizeof(r->version), "CPython %u.%u.%u", hex >> 24, hex >> 16 & 255, hex >> 8 & 255);
+}
+
+static int refuse_version(struct fail *why, uint32_t hex, bool free_threaded)
+{
+	if (hex)
+		fail_set(why, -ENOTSUP, FAIL_ATTACH, "could not attach: CPython %u.%u%s is not supported", hex >> 24,
+			 hex >> 16 & 255, free_threaded ? " (free-threaded)" : "");
+	else
+		fail_set(why, -ENOTSUP, FAIL_ATTACH, "could not attach: the version of its CPython is not known");
+	fail_hint(why, "Supported: %s. Known but not supported yet: %s. With --no-python thread states and locks can be "
+		  "recorded without knowledge of the GIL.", layout_supported_text(), layout_known_text());
+	return -ENOTSUP;
+}
+
+/* Which row: the target's own table first, then the version that the files told. */
+static int choose_layout(struct runtime *r, const struct mem *mem, uint32_t *version_hex, struct fail *why)
+{
+	struct layout *own = malloc(sizeof(*own));
+	uint32_t own_version = 0;
+	int err;
+
+	if (!own)
+		return fail_set(why, -ENOMEM, FAIL_OTHER, "could not attach: out of memory");
+	err = debug_offsets_read(mem, r->addr, own, &own_version, &r->free_threaded);
+	if (err == 0) {
+		r->own_layout = own;
+		r->layout = own;
+		*version_hex = own_version;
+		snprintf(r->how, sizeof(r->how), "the target's own debug offsets");
+		return 0;
+	}
+	free(own);
+	if (err == -ENOTSUP)
+		return refuse_version(why, own_version, r->free_threaded);
+	if (err == -EPROTO)
+		return fail_set(why, -EPROTO, FAIL_ATTACH,
+				"could not attach: the target's debug offsets contradict themselves");
+	if (err != -ENODATA)
+		return fail_set(why, err, FAIL_ATTACH, "could not read the target's memory: %s", strerror(-err));
+	r->layout = layout_find(*version_hex);
+	if (!r->layout || r->layout->self_describing)
+		return refuse_version(why, *version_hex, false);
+	snprintf(r->how, sizeof(r->how), "offsets of %s, checked", r->layout->source);
+	return 0;
+}
+
+static uint8_t byte_or(uint32_t offset, uint8_t absent)
+{
+	return offset < absent ? (uint8_t)offset : absent;
+}
+
+static uint16_t half_or(uint32_t offset, uint16_t absent)
+{
+	return offset < absent ? (uint16_t)offset : absent;
+}
+
+/* What does not fit the walk's narrow fields is no layout we know. */
+static int fill_walk(const struct layout *l, struct walk_layout *w)
+{
+	uint32_t span = l->frame_code + 8;
+
+	*w = (struct walk_layout){
+		.tstate_frame = half_or(l->tstate_frame, WALK_NO_FIELD),
+		.cframe_frame = half_or(l->cframe_frame, WALK_NO_FIELD),
+		.tstate_thread_id = half_or(l->tstate_thread_id, WALK_NO_FIELD),
+		.tstate_interp = half_or(l->tstate_interp, WALK_NO_FIELD),
+		.interp_gil = half_or(l->interp_gil_ptr, WALK_NO_FIELD),
+		.code_firstlineno = half_or(l->code_firstlineno, WALK_NO_FIELD),
+		.code_bytecode = half_or(l->code_bytecode, WALK_NO_FIELD),
+		.frame_code = byte_or(l->frame_code, WALK_SPAN),
+		.frame_prev = byte_or(l->frame_prev, WALK_SPAN),
+		.frame_instr = byte_or(l->frame_instr, WALK_SPAN),
+		.frame_owner = byte_or(l->frame_owner, WALK_NO_OWNER),
+		.lasti_scale = (uint8_t)l->frame_lasti_scale,
+		.owner_shim = (uint8_t)l->frame_owner_shim,
+		.gil_last_holder = half_or(l->gil_last_holder, WALK_NO_FIELD),
+		.gil_locked = half_or(l->gil_locked, WALK_NO_FIELD),
+		.gil_switch_number = half_or(l->gil_switch_number, WALK_NO_FIELD),
+		.gil_cond = half_or(l->gil_cond, WALK_NO_FIELD),
+		.gil_mutex = half_or(l->gil_mutex, WALK_NO_FIELD),
+		.gil_switch_cond = half_or(l->gil_switch_cond, WALK_NO_FIELD),
+		.gil_switch_mutex = half_or(l->gil_switch_mutex, WALK_NO_FIELD),
+		.gil_size = half_or(l->gil_size, WALK_NO_FIELD),
+	};
+	if (l->frame_prev + 8 > span)
+		span = l->frame_prev + 8;
+	if (l->frame_instr + 8 > span)
+		span = l->frame_instr + (l->frame_lasti_scale ? 4 : 8);
+	if (l->frame_owner != NO_FIELD && l->frame_owner + 1 > span)
+		span = l->frame_owner + 1;
+	w->frame_span = byte_or(span, WALK_SPAN + 1);
+	if (w->frame_span > WALK_SPAN || w->tstate_frame == WALK_NO_FIELD || w->tstate_thread_id == WALK_NO_FIELD ||
+	    w->code_firstlineno == WALK_NO_FIELD || (l->frame_owner != NO_FIELD && l->frame_owner >= WALK_SPAN) ||
+	    (l->interp_gil_ptr != NO_FIELD && w->interp_gil == WALK_NO_FIELD))
+		return -EPROTO;
+	return 0;
+}
+
+static uint64_t gc_flag(const struct runtime *r, uint64_t interp)
+{
+	if (r->layout->interp_gc_collecting != NO_FIELD)
+		return interp + r->layout->interp_gc_collecting;
+	return r->layout->runtime_gc_collecting != NO_FIELD ? r->addr + r->layout->runtime_gc_collecting : 0;
+}
+
+static int read_places(struct runtime *r, const struct mem *mem, char *ret_why, size_t size)
+{
+	const struct layout *l = r->layout;
+	uint64_t interp;
+	int err = mem_u64(mem, r->addr + l->runtime_interpreters_head, &interp);
+
+	r->n_interps = 0;
+	r->more_interps = false;
+	for (; err == 0 && interp != 0; err = mem_u64(mem, interp + l->interp_next, &interp)) {
+		struct interp_place *place = &r->interps[r->n_interps];
+		uint64_t id;
+
+		if (r->n_interps == RUNTIME_MAX_INTERPS) {
+			r->more_interps = true;
+			break;
+		}
+		for (unsigned i = 0; i < r->n_interps; i++)
+			if (r->interps[i].interp == interp) {
+				snprintf(ret_why, size, "its list of interpreters is a ring");
+				return -EPROTO;
+			}
+		*place = (struct interp_place){ .interp = interp, .gc_collecting = gc_flag(r, interp) };
+		err = mem_u64(mem, interp + l->interp_id, &id);
+		if (err == 0)
+			err = gil_of_interp(l, mem, r->addr, interp, &place->gil);
+		if (err != 0)
+			break;
+		place->id = (int64_t)id;
+		r->n_interps++;
+	}
+	if (err != 0)
+		snprintf(ret_why, size, "its list of interpreters leads to unreadable memory");
+	else if (r->n_interps == 0)
+		snprintf(ret_why, size, "it has no interpreter (it is starting or ending)");
+	return err != 0 ? err : r->n_interps ? 0 : -EPROTO;
+}
+
+/* Walks all thread states of an interpreter; *ret_holder becomes true when `holder` is one of them. */
+static int check_threads(const struct runtime *r, const struct mem *mem, const struct interp_place *place,
+			 uint64_t holder, bool *ret_holder, unsigned *ret_n, char *ret_why, size_t size)
+{
+	struct thread_walk w;
+	struct py_thread t;
+	int err = thread_walk_begin(&w, r->layout, mem, place->interp);
+
+	while (err == 0 && (err = thread_walk_next(&w, &t)) == 0) {
+		if (t.ident >= USER_ADDRESS_END || t.native_tid > INT32_MAX) {
+			snprintf(ret_why, size, "a thread state holds an implausible thread id (0x%" PRIx64 ")", t.ident);
+			return -EPROTO;
+		}
+		*ret_holder |= t.tstate == holder;
+		(*ret_n)++;
+	}
+	if (err == THREADS_END)
+		return 0;
+	if (err == THREADS_TORN)
+		snprintf(ret_why, size, "the list of thread states of interpreter %" PRId64 " does not close", place->id);
+	else
+		snprintf(ret_why, size, "its thread states cannot be read");
+	return err < 0 ? err : -EPROTO;
+}
+
+/* The GIL that interps[first] follows, with all interpreters that share it. */
+static int check_gil(struct runtime *r, const struct mem *mem, unsigned first, char *ret_why, size_t size)
+{
+	uint64_t gil = r->interps[first].gil;
+	struct gil_view before, after;
+	bool holder_known = false;
+	unsigned n = 0;
+	int err = gil_read(r->layout, mem, gil, &before);
+
+	if (err != 0)
+		snprintf(ret_why, size, "the GIL at 0x%" PRIx64 " cannot be read", gil);
+	for (unsigned i = first; err == 0 && i < r->n_interps; i++)
+		if (r->interps[i].gil == gil)
+			err = check_threads(r, mem, &r->interps[i], before.last_holder, &holder_known, &n, ret_why, size);
+	if (err == 0)
+		err = gil_read(r->layout, mem, gil, &after);
+	if (err != 0)
+		return err;
+	if (before.interval_us < 1 || before.interval_us > INTERVAL_US_MAX)
+		snprintf(ret_why, size, "its switch interval reads %" PRIu64 " us", before.interval_us);
+	else if (before.locked < -1 || before.locked > 1)
+		snprintf(ret_why, size, "its GIL's lock word reads %d", before.locked);
+	else if (before.locked == 1 && !holder_known && !r->more_interps)
+		snprintf(ret_why, size, "the GIL's holder 0x%" PRIx64 " is none of its %u threads", before.last_holder, n);
+	else
+		return 0;
+	return -EPROTO;
+}
+
+static int check_gils(struct runtime *r, const struct mem *mem, char *ret_why, size_t size)
+{
+	for (unsigned i = 0; i < r->n_interps; i++) {
+		bool seen = false;
+		int err;
+
+		for (unsigned k = 0; k < i; k++)
+			seen |= r->interps[k].gil == r->interps[i].gil;
+		if (seen)
+			continue;
+		if (r->interps[i].gil == 0) {
+			snprintf(ret_why, size, "interpreter %" PRId64 " has no GIL", r->interps[i].id);
+			return -EPROTO;
+		}
+		err = check_gil(r, mem, i, ret_why, size);
+		if (err != 0)
+			return err;
+	}
+	return 0;
+}
+
+static int read_checked(struct runtime *r, const struct mem *mem, char *ret_why, size_t size)
+{
+	const struct timespec pause = { .tv_nsec = ATTEMPT_PAUSE_NS };
+	int err = -EPROTO;
+
+	for (int i = 0; i < ATTEMPTS; i++) {
+		if (i > 0)
+			nanosleep(&pause, NULL);
+		err = read_places(r, mem, ret_why, size);
+		if (err == 0)
+			err = check_gils(r, mem, ret_why, size);
+		if (err == 0 || err == -ESRCH || err == -EPERM)
+			break;
+	}
+	return err;
+}
+
+/* Py_tss_t { int is_initialized; pthread_key_t key; } */
+static void read_tss_key(struct runtime *r, const struct mem *mem)
+{
+	uint32_t tss[2];
+
+	r->tss_key = UINT32_MAX;
+	if (r->layout->runtime_tss_key != NO_FIELD &&
+	    mem_read(mem, r->addr + r->layout->runtime_tss_key, tss, sizeof(tss)) == 0 && tss[0] != 0 &&
+	    tss[1] < TSS_KEYS_MAX)
+		r->tss_key = tss[1];
+}
+
+/* sys.hexversion: proof of the row, and the patch level where the files do not tell it. */
+static int check_version(struct runtime *r, const struct mem *mem, uint32_t *version_hex, struct fail *why)
+{
+	uint64_t sysdict, object, hex;
+
+	for (unsigned i = 0; i < r->n_interps; i++) {
+		if (mem_u64(mem, r->interps[i].interp + r->layout->interp_sysdict, &sysdict) != 0 ||
+		    dict_find(r->layout, mem, sysdict, "hexversion", &object) != 0 ||
+		    pylong_read(r->layout, mem, object, &hex) != 0)
+			continue;
+		if (hex >> 16 != r->layout->version)
+			return fail_set(why, -EPROTO, FAIL_ATTACH,
+					"could not attach: its files say CPython %s, its sys.hexversion 0x%" PRIx64,
+					r->layout->name, hex);
+		*version_hex = (uint32_t)hex;
+		return 0;
+	}
+	return 0;
+}
+
+int runtime_read(struct runtime *ret, const struct mem *mem, uint64_t runtime_addr, uint32_t version_hex,
+		 struct fail *why)
+{
+	struct runtime r = { .addr = runtime_addr, .tss_key = UINT32_MAX };
+	char contradiction[160] = "";
+	struct gil_view gil;
+	int err = choose_layout(&r, mem, &version_hex, why);
+
+	if (err == 0 && fill_walk(r.layout, &r.walk) != 0)
+		err = fail_set(why, -EPROTO, FAIL_ATTACH, "could not attach: the target's debug offsets cannot be");
+	if (err == 0 && (err = read_checked(&r, mem, contradiction, sizeof(contradiction))) != 0) {
+		fail_set(why, err, FAIL_ATTACH, "could not attach: %s", contradiction);
+		fail_hint(why, "Its memory does not look like %s. A program that has just started or is ending looks so for "
+			  "a moment: try again. A debug build (python-dbg, Py_TRACE_REFS) always looks so.",
+			  r.layout->source);
+	}
+	if (err == 0)
+		err = check_version(&r, mem, &version_hex, why);
+	if (err != 0) {
+		runtime_done(&r);
+		return err;
+	}
+	if (gil_read(r.layout, mem, r.interps[r.n_interps - 1].gil, &gil) == 0 && gil.interval_us <= INTERVAL_US_MAX)
+		r.switch_interval_ns = gil.interval_us * 1000;
+	read_tss_key(&r, mem);
+	version_text(&r, version_hex);
+	*ret = r;
+	return 0;
+}
+
+int runtime_refresh(struct runtime *r, const struct mem *mem)
+{
+	struct runtime now = *r;
+	char contradiction[160];
+	struct gil_view gil;
+	int err = read_checked(&now, mem, contradiction, sizeof(contradiction));
+
+	if (err != 0)
+		return err;
+	read_tss_key(&now, mem);
+	if (gil_read(now.layout, mem, now.interps[now.n_interps - 1].gil, &gil) == 0 &&
+	    gil.interval_us <= INTERVAL_US_MAX)
+		now.switch_interval_ns = gil.interval_us * 1000;
+	if (now.n_interps == r->n_interps && now.tss_key == r->tss_key && now.more_interps == r->more_interps &&
+	    now.switch_interval_ns == r->switch_interval_ns &&
+	    memcmp(now.interps, r->interps, now.n_interps * sizeof(now.interps[0])) == 0)
+		return 0;
+	*r = now;
+	return RUNTIME_CHANGED;
+}
+
+void runtime_done(struct runtime *r)
+{
+	free(r->own_layout);
+	r->own_layout = NULL;
+	r->layout = NULL;
+}

@@ -1,12 +1,14 @@
 #pragma once
 /* The events a collector emits: facts only (times, ids, addresses); what they mean is decided in core/timeline.
- * Shared with BPF programs and (later) the in-target library, so it includes nothing: the includer provides
- * __u8 … __u64 (linux/types.h, or kernel_types.bpf.h).  Little-endian 64-bit, fixed arrays, explicit padding.
+ * Shared with BPF programs and (later) the in-target library, so it includes nothing but
+ * the kernel's integer types.  Little-endian 64-bit, fixed arrays, explicit padding.
  *
  * Units: *_ns are CLOCK_MONOTONIC nanoseconds.  pid/tid are those of the initial pid namespace.
  * `ident` is the pthread id that CPython stores as tstate->thread_id; on x86-64 it equals the thread's fs base,
  * which is how a holder's PyThreadState is tied to a kernel thread without a table in BPF.
  * Stack keys are 64-bit content hashes; 0 means no stack was taken. */
+
+#include <linux/types.h>
 
 #define EV_COMM_LEN 16
 #define EV_MAX_FRAMES 128

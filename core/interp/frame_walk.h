@@ -1,12 +1,14 @@
 #pragma once
 /* The Python frame walk, bounded and freestanding: compiled into the BPF programs and, with a stub reader, into
- * the host tests and the fuzzer.  It includes nothing; the includer provides __u8 … __u64 (linux/types.h).
+ * the host tests and the fuzzer.  It includes nothing but the kernel's integer types.
  * The walk itself (walk_frames) is there for includers that first define
  *     WALK_READ(dst, len, addr)      0 on success; a fault is harmless
  *     WALK_FN                        storage class, e.g. static __noinline
  * and include core/event/event.h.
  *
  * Owns: nothing.  Context: any, BPF included.  Untrusted: every pointer and value.  Bounded: WALK_MAX_FRAMES + WALK_MAX_SHIMS steps, two reads each. */
+
+#include <linux/types.h>
 
 #define WALK_MAX_FRAMES 128
 #define WALK_MAX_SHIMS 32

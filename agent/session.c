@@ -1,0 +1,414 @@
+/* A recording from attach to close: the capture thread (the caller's) and the order of starting and stopping.
+ *
+ * Order of the end: collector stops (so nothing new comes), resolver finishes the names asked for, writer finishes the
+ * timeline, store closes.  Each step runs whatever the one before it did. */
+#include "agent/session.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "agent/session_priv.h"
+#include "core/base/clock.h"
+#include "core/symbols/symbols.h"
+#include "core/target/target.h"
+#include "core/util/xalloc.h"
+
+#define POLL_MS 50
+#define PROGRESS_EVERY_NS (500 * NS_PER_MS)
+#define OWN_EVERY_NS NS_PER_S
+#define TO_WRITER_BYTES (8U << 20)
+#define TO_RESOLVER_BYTES (4U << 20)
+
+struct session_target *session_target_by_pid(struct session *s, uint32_t pid)
+{
+	for (unsigned i = 0; i < s->n_targets; i++)
+		if (s->targets[i].pid == pid)
+			return &s->targets[i];
+	return NULL;
+}
+
+void session_note(struct session *s, const char *fmt, ...)
+{
+	struct note_letter *l;
+	va_list args;
+	char text[512];
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	size_t len = strlen(text) + 1;
+
+	l = xcalloc(1, sizeof(*l) + len);
+	l->l = (struct letter){ .kind = LETTER_NOTE, .bytes = sizeof(*l) + len };
+	l->t_ns = clock_now_ns();
+	memcpy(l->text, text, len);
+	if (!mailbox_post(&s->to_writer, &l->l))
+		free(l);
+}
+
+/* --- capture ------------------------------------------------------------------------------------------------------ */
+
+static void target_ended(struct session *s, const struct ev_hdr *h)
+{
+	struct session_target *t = session_target_by_pid(s, h->pid);
+
+	if (!t)
+		return;
+	if (h->kind == EV_EXEC)
+		session_note(s, "pid %d replaced its program; what it did as Python ends there", (int)t->shown_pid);
+	atomic_store(&t->ended, true);
+}
+
+static void on_event(void *ctx, const struct ev_hdr *h)
+{
+	struct session *s = ctx;
+	size_t n = (h->size + 7U) & ~(size_t)7;
+
+	if (h->kind == EV_EXEC || (h->kind == EV_EXIT && (h->flags & EV_F_PROCESS)))
+		target_ended(s, h);
+	vec_reserve(&s->batch, s->batch.n + n);
+	memcpy(s->batch.items + s->batch.n, h, h->size);
+	memset(s->batch.items + s->batch.n + h->size, 0, n - h->size);
+	s->batch.n += n;
+}
+
+static size_t count_events(const uint8_t *events, size_t bytes)
+{
+	size_t n = 0;
+
+	for (size_t at = 0; at < bytes; n++)
+		at += (((const struct ev_hdr *)(events + at))->size + 7U) & ~(size_t)7;
+	return n;
+}
+
+static void report_queue_loss(struct session *s, uint64_t now)
+{
+	struct ev_loss e = { .h = { .kind = EV_LOSS, .size = sizeof(e) }, .t0_ns = now, .t1_ns = now,
+			     .count = s->queue_lost, .cls = EV_LOSS_QUEUE };
+
+	if (!s->queue_lost)
+		return;
+	s->queue_lost = 0;
+	on_event(s, &e.h);
+}
+
+static void send_batch(struct session *s, uint64_t drained_ns)
+{
+	size_t bytes = sizeof(struct batch_letter) + s->batch.n;
+	struct batch_letter *b = xmalloc(bytes);
+
+	b->l = (struct letter){ .kind = LETTER_BATCH, .bytes = bytes };
+	b->drained_ns = drained_ns;
+	b->n = s->batch.n;
+	memcpy(b->events, s->batch.items, s->batch.n);
+	if (!mailbox_post(&s->to_writer, &b->l)) {
+		s->queue_lost += count_events(s->batch.items, s->batch.n);
+		free(b);
+	}
+	vec_clear(&s->batch);
+	report_queue_loss(s, drained_ns);
+}
+
+static int capture_once(struct session *s)
+{
+	uint64_t now = clock_now_ns();
+	int err = s->ops->poll(s->collector, POLL_MS);
+
+	send_batch(s, now);
+	return err;
+}
+
+static bool all_ended(struct session *s)
+{
+	for (unsigned i = 0; i < s->n_targets; i++)
+		if (!atomic_load(&s->targets[i].ended))
+			return false;
+	return true;
+}
+
+static void tell_collector(struct session *s)
+{
+	for (unsigned i = 0; i < s->n_targets; i++) {
+		struct session_target *t = &s->targets[i];
+		struct fail why = { 0 };
+
+		if (!atomic_load(&t->changed))
+			continue;
+		if (s->ops->add_target(s->collector, t->target, &why))
+			session_note(s, "%s", why.what);
+		atomic_store(&t->changed, false);
+	}
+}
+
+/* --- own cost and progress ------------------------------------------------------------------------------------------ */
+
+static uint64_t file_bytes(const char *path)
+{
+	char wal[4096];
+	struct stat st;
+	uint64_t n = 0;
+
+	if (!stat(path, &st))
+		n = (uint64_t)st.st_size;
+	if (snprintf(wal, sizeof(wal), "%s-wal", path) < (int)sizeof(wal) && !stat(wal, &st))
+		n += (uint64_t)st.st_size;
+	return n;
+}
+
+static void send_own(struct session *s, uint64_t now)
+{
+	struct own_letter *l = xcalloc(1, sizeof(*l));
+	struct collector_cost cost = { 0 };
+	struct rusage ru;
+
+	getrusage(RUSAGE_SELF, &ru);
+	s->ops->cost(s->collector, &cost);
+	l->l = (struct letter){ .kind = LETTER_OWN, .bytes = sizeof(*l) };
+	l->own = (struct store_own){
+		.t_ns = now,
+		.cpu_ns = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID),
+		.bpf_run_ns = cost.bpf_run_ns,
+		.bpf_runs = cost.bpf_runs,
+		.max_rss_bytes = (uint64_t)ru.ru_maxrss * 1024,
+		.events = atomic_load(&s->events),
+		.db_bytes = file_bytes(s->options->output),
+	};
+	if (!mailbox_post(&s->to_writer, &l->l))
+		free(l);
+}
+
+static void progress_now(struct session *s, struct session_progress *ret)
+{
+	*ret = (struct session_progress){
+		.elapsed_ns = (s->end_ns ? s->end_ns : clock_now_ns()) - s->start_ns,
+		.waits = atomic_load(&s->waits),
+		.handoffs = atomic_load(&s->handoffs),
+		.events = atomic_load(&s->events),
+		.lost = atomic_load(&s->lost),
+		.own_cpu_ns = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID),
+		.db_bytes = file_bytes(s->options->output),
+		.level = atomic_load(&s->level),
+	};
+}
+
+static void show_progress(struct session *s)
+{
+	struct session_progress p;
+
+	if (!s->options->progress)
+		return;
+	progress_now(s, &p);
+	s->options->progress(s->options->progress_ctx, &p);
+}
+
+static int capture(struct session *s, struct session_result *ret, struct fail *why)
+{
+	uint64_t shown = 0, own = s->start_ns;
+	int err;
+
+	for (;;) {
+		uint64_t now;
+
+		tell_collector(s);
+		err = capture_once(s);
+		if (err) {
+			ret->end = SESSION_END_ERROR;
+			return fail_set(why, err, FAIL_OTHER, "could not go on reading events: %s", strerror(-err));
+		}
+		err = atomic_load(&s->store_err);
+		if (err) {
+			ret->end = SESSION_END_ERROR;
+			fail_set(why, err, FAIL_DATA, "could not write \"%s\": %s", s->options->output,
+				 store_error(s->store) ? store_error(s->store) : strerror(-err));
+			return fail_hint(why, "What was recorded up to then is in the file.");
+		}
+		now = clock_now_ns();
+		if (s->options->stop && *s->options->stop)
+			ret->end = SESSION_END_STOPPED;
+		else if (s->options->duration_ns && now - s->start_ns >= s->options->duration_ns)
+			ret->end = SESSION_END_DURATION;
+		else if (all_ended(s))
+			ret->end = SESSION_END_TARGETS;
+		else {
+			if (now - shown >= PROGRESS_EVERY_NS)
+				shown = now, show_progress(s);
+			if (now - own >= OWN_EVERY_NS)
+				own = now, send_own(s, now);
+			continue;
+		}
+		return 0;
+	}
+}
+
+/* --- start and end --------------------------------------------------------------------------------------------------- */
+
+static int open_targets(struct session *s, struct fail *why)
+{
+	struct target_options options = { .threads_only = s->options->no_python };
+	int err;
+
+	s->targets = xcalloc(s->options->n_pids, sizeof(*s->targets));
+	for (unsigned i = 0; i < s->options->n_pids; i++) {
+		struct session_target *t = &s->targets[s->n_targets];
+
+		err = target_open(&t->target, s->options->pids[i], &options, why);
+		if (err)
+			return err;
+		t->shown_pid = s->options->pids[i];
+		t->pid = (uint32_t)target_kernel_pid(t->target);
+		if (target_runtime(t->target))
+			t->symbols = symbols_new(t->target);
+		s->n_targets++;
+	}
+	return 0;
+}
+
+static void cpu_model(char *ret, size_t size)
+{
+	char line[256];
+	FILE *f = fopen("/proc/cpuinfo", "re");
+
+	snprintf(ret, size, "unknown");
+	while (f && fgets(line, sizeof(line), f)) {
+		char *colon = strchr(line, ':');
+
+		if (strncmp(line, "model name", 10) || !colon)
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		snprintf(ret, size, "%s", colon + 2);
+		break;
+	}
+	if (f)
+		fclose(f);
+}
+
+static int create_store(struct session *s, struct fail *why)
+{
+	struct store_create_options how = { .overwrite = s->options->overwrite };
+	struct utsname un;
+	char model[256], kernel[256];
+	int err;
+
+	uname(&un);
+	cpu_model(model, sizeof(model));
+	snprintf(kernel, sizeof(kernel), "%s %s", un.sysname, un.release);
+	struct store_meta meta = {
+		.gilscope_version = GILSCOPE_VERSION, .collector = s->ops->name, .host = un.nodename, .kernel = kernel,
+		.cpu_model = model, .command_line = s->options->command_line,
+		.cpus = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN), .sample_hz = s->options->sample_hz,
+		.start_mono_ns = s->start_ns, .start_real_ns = clock_read_ns(CLOCK_REALTIME),
+	};
+	err = store_create(&s->store, s->options->output, &how, &meta, why);
+	if (err)
+		return err;
+	for (unsigned i = 0; i < s->n_targets; i++) {
+		const struct target *t = s->targets[i].target;
+		const struct runtime *r = target_runtime(t);
+		struct store_process p = {
+			.pid = s->targets[i].pid, .shown_pid = (uint32_t)s->targets[i].shown_pid,
+			.switch_interval_ns = r ? r->switch_interval_ns : 0,
+			.name = target_name(t), .command = target_command(t), .runtime = r ? r->version : NULL,
+			.free_threaded = r && r->free_threaded,
+		};
+
+		store_process(s->store, &p);
+	}
+	return 0;
+}
+
+static int start(struct session *s, struct fail *why)
+{
+	struct collector_options options = { .sample_hz = s->options->sample_hz, .threads_only = s->options->no_python,
+					     .emit = on_event, .ctx = s };
+	int err = open_targets(s, why);
+
+	if (!err)
+		err = s->ops->start(&s->collector, &options, why);
+	for (unsigned i = 0; !err && i < s->n_targets; i++)
+		err = s->ops->add_target(s->collector, s->targets[i].target, why);
+	if (err)
+		return err;
+	s->start_ns = clock_now_ns();
+	err = create_store(s, why);
+	if (err)
+		return err;
+	err = s->ops->arm(s->collector, why);
+	if (err)
+		return err;
+	s->writer_runs = !pthread_create(&s->writer, NULL, session_writer_main, s);
+	s->resolver_runs = s->writer_runs && !pthread_create(&s->resolver, NULL, session_resolver_main, s);
+	if (!s->resolver_runs)
+		return fail_set(why, -EAGAIN, FAIL_OTHER, "could not start a thread: %s", strerror(EAGAIN));
+	return 0;
+}
+
+static void finish_threads(struct session *s)
+{
+	if (s->collector) {
+		s->ops->stop(s->collector);
+		s->end_ns = clock_now_ns();
+		if (s->writer_runs) {
+			capture_once(s);
+			send_batch(s, UINT64_MAX);
+			send_own(s, s->end_ns);
+		}
+	}
+	if (s->resolver_runs) {
+		usleep(20000); /* let the writer ask for the last names */
+		mailbox_close(&s->to_resolver);
+		pthread_join(s->resolver, NULL);
+	}
+	if (s->writer_runs) {
+		mailbox_close(&s->to_writer);
+		pthread_join(s->writer, NULL);
+	}
+}
+
+static int finish(struct session *s, struct session_result *ret, bool complete, struct fail *why)
+{
+	struct fail store_why = { 0 };
+	int err = 0;
+
+	finish_threads(s);
+	if (s->store) {
+		progress_now(s, &ret->total);
+		ret->file_created = true;
+		err = store_close(s->store, complete, s->end_ns, &store_why);
+		ret->complete = complete && !err;
+		if (err && complete)
+			*why = store_why;
+	}
+	if (s->collector)
+		s->ops->free(s->collector);
+	for (unsigned i = 0; i < s->n_targets; i++) {
+		symbols_free(s->targets[i].symbols);
+		target_free(s->targets[i].target);
+	}
+	free(s->targets);
+	vec_done(&s->batch);
+	mailbox_done(&s->to_writer);
+	mailbox_done(&s->to_resolver);
+	return complete ? err : 0;
+}
+
+int session_run(const struct session_options *options, struct session_result *ret, struct fail *why)
+{
+	struct session s = { .options = options, .ops = &collector_bpf };
+	int err, close_err;
+
+	*ret = (struct session_result){ .end = SESSION_END_ERROR };
+	mailbox_init(&s.to_writer, TO_WRITER_BYTES);
+	mailbox_init(&s.to_resolver, TO_RESOLVER_BYTES);
+	err = start(&s, why);
+	if (!err)
+		err = capture(&s, ret, why);
+	close_err = finish(&s, ret, !err, why);
+	return err ? err : close_err;
+}

@@ -1,0 +1,138 @@
+/* The resolver thread: everything that reads a target's memory while it is recorded. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/session_priv.h"
+#include "core/base/clock.h"
+#include "core/symbols/symbols.h"
+#include "core/target/target.h"
+#include "core/util/xalloc.h"
+
+#define REFRESH_EVERY_NS NS_PER_S
+#define FIRST_NAMES_NS (200 * NS_PER_MS)
+#define NAMES_EVERY_NS (2 * NS_PER_S)
+#define TAKE_NS (20 * NS_PER_MS)
+
+static void post(struct session *s, struct letter *l)
+{
+	if (!mailbox_post(&s->to_writer, l))
+		free(l);
+}
+
+static void resolve(struct session *s, const struct frame_letter *f)
+{
+	struct session_target *t = session_target_by_pid(s, f->pid);
+	struct symbol sym = { .function = "?", .file = "?" };
+	struct symbol_letter *l;
+	size_t function, file, bytes;
+
+	if (t && t->symbols)
+		symbols_frame(t->symbols, &f->frame, &sym);
+	function = strlen(sym.function) + 1;
+	file = strlen(sym.file) + 1;
+	bytes = sizeof(*l) + function + file;
+	l = xcalloc(1, bytes);
+	l->l = (struct letter){ .kind = LETTER_SYMBOL, .bytes = bytes };
+	l->frame_id = f->frame_id;
+	l->line = sym.line;
+	l->first_line = sym.first_line;
+	l->resolved = sym.resolved;
+	l->function = l->text;
+	l->file = l->text + function;
+	memcpy(l->function, sym.function, function);
+	memcpy(l->file, sym.file, file);
+	post(s, &l->l);
+}
+
+static void send_names(struct session *s, struct session_target *t)
+{
+	struct target_thread *threads = NULL;
+	unsigned n = 0;
+
+	if (target_threads(t->target, true, &threads, &n) < 0)
+		return;
+	for (unsigned i = 0; i < n; i++) {
+		size_t len = strlen(threads[i].name) + 1, bytes = sizeof(struct thread_name_letter) + len;
+		struct thread_name_letter *l;
+
+		if (len == 1)
+			continue;
+		l = xcalloc(1, bytes);
+		l->l = (struct letter){ .kind = LETTER_THREAD_NAME, .bytes = bytes };
+		l->pid = t->pid;
+		l->tid = (uint32_t)threads[i].kernel_tid;
+		l->start_ns = threads[i].start_ns;
+		memcpy(l->name, threads[i].name, len);
+		post(s, &l->l);
+	}
+	free(threads);
+}
+
+static void send_gils(struct session *s, struct session_target *t)
+{
+	const struct runtime *r = target_runtime(t->target);
+
+	for (unsigned i = 0; r && i < r->n_interps; i++) {
+		struct gil_letter *l;
+
+		if (!r->interps[i].gil)
+			continue;
+		l = xcalloc(1, sizeof(*l));
+		l->l = (struct letter){ .kind = LETTER_GIL, .bytes = sizeof(*l) };
+		l->gil = (struct store_gil){ .pid = t->pid, .addr = r->interps[i].gil, .interp_id = r->interps[i].id };
+		post(s, &l->l);
+	}
+}
+
+/* A changed set of interpreters is handed to the capture thread, which tells the collector; until it has, hands off. */
+static void refresh(struct session *s, struct session_target *t)
+{
+	if (atomic_load(&t->changed) || !t->symbols)
+		return;
+	if (target_refresh(t->target) != RUNTIME_CHANGED)
+		return;
+	send_gils(s, t);
+	atomic_store(&t->changed, true);
+	while (atomic_load(&t->changed) && !mailbox_closed(&s->to_resolver))
+		usleep(1000);
+}
+
+void *session_resolver_main(void *session)
+{
+	struct session *s = session;
+	uint64_t refreshed_ns = clock_now_ns(), named_ns = refreshed_ns - NAMES_EVERY_NS + FIRST_NAMES_NS;
+	bool closed;
+
+	for (unsigned i = 0; i < s->n_targets; i++)
+		send_gils(s, &s->targets[i]);
+	do {
+		uint64_t now;
+
+		closed = mailbox_closed(&s->to_resolver);
+		for (struct letter *l = mailbox_take(&s->to_resolver, TAKE_NS), *next; l; l = next) {
+			next = l->next;
+			resolve(s, (const struct frame_letter *)l);
+			free(l);
+		}
+		now = clock_now_ns();
+		bool names = closed || now - named_ns >= NAMES_EVERY_NS;
+		bool again = now - refreshed_ns >= REFRESH_EVERY_NS;
+
+		for (unsigned i = 0; i < s->n_targets; i++) {
+			struct session_target *t = &s->targets[i];
+
+			if (atomic_load(&t->ended))
+				continue;
+			if (again && !closed)
+				refresh(s, t);
+			if (names)
+				send_names(s, t);
+		}
+		if (again)
+			refreshed_ns = now;
+		if (names)
+			named_ns = now;
+	} while (!closed);
+	return NULL;
+}

@@ -1,0 +1,298 @@
+/* The writer thread: puts events in order, feeds the timeline, owns the store.
+ *
+ * Events come from a ring that all CPUs write, almost but not quite in order, and an off event is due when the thread
+ * runs again.  They are sorted by that time; the youngest BATCH_SLACK_NS of a batch wait for the next one. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "agent/session_priv.h"
+#include "core/base/clock.h"
+#include "core/util/xalloc.h"
+
+#define BATCH_SLACK_NS (2 * NS_PER_MS)
+#define COMMIT_EVERY_NS (200 * NS_PER_MS)
+#define START_TOLERANCE_NS (20 * NS_PER_MS) /* /proc shows a thread's birth in clock ticks of 10 ms */
+
+struct due {
+	uint64_t t_ns;
+	uint64_t seq; /* keeps equal times in order of arrival */
+	const struct ev_hdr *event; /* owned copy */
+};
+
+struct live_thread { /* exact birth of a living thread, for names found in /proc */
+	struct {
+		uint32_t pid, tid;
+	} key;
+	uint64_t start_ns;
+	UT_hash_handle hh;
+};
+
+struct writer {
+	struct session *s;
+	struct timeline *timeline;
+	struct timeline_sink sink; /* the store's, with counters in front */
+	const struct timeline_sink *store_sink;
+	vec(struct due) due;
+	uint64_t seq, committed_ns;
+	struct live_thread *live;
+};
+
+static uint64_t event_time(const struct ev_hdr *h)
+{
+	switch ((enum ev_kind)h->kind) {
+	case EV_OFF: return ((const struct ev_off *)h)->t_in_ns;
+	case EV_SAMPLE: return ((const struct ev_sample *)h)->t_ns;
+	case EV_THREAD: return ((const struct ev_thread *)h)->t_ns;
+	case EV_EXIT: return ((const struct ev_exit *)h)->t_ns;
+	case EV_FORK: return ((const struct ev_fork *)h)->t_ns;
+	case EV_EXEC: return ((const struct ev_exec *)h)->t_ns;
+	case EV_AGG: return ((const struct ev_agg *)h)->t1_ns;
+	case EV_LOSS: return ((const struct ev_loss *)h)->t1_ns;
+	case EV_LEVEL: return ((const struct ev_level *)h)->t_ns;
+	case EV_STACK: return 0;
+	}
+	return 0;
+}
+
+static int due_order(const void *a, const void *b)
+{
+	const struct due *x = a, *y = b;
+
+	if (x->t_ns != y->t_ns)
+		return x->t_ns < y->t_ns ? -1 : 1;
+	return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+/* --- counters in front of the store's sink ---------------------------------------------------------------------- */
+
+static void on_wait(void *ctx, const struct wait *row)
+{
+	struct writer *w = ctx;
+
+	atomic_fetch_add(&w->s->waits, 1);
+	w->store_sink->wait(w->store_sink->ctx, row);
+}
+
+static void on_tally(void *ctx, const struct tally *row)
+{
+	struct writer *w = ctx;
+
+	if (row->state == STATE_WAIT_GIL)
+		atomic_fetch_add(&w->s->waits, row->n);
+	w->store_sink->tally(w->store_sink->ctx, row);
+}
+
+static void on_handoff(void *ctx, const struct handoff *row)
+{
+	struct writer *w = ctx;
+
+	atomic_fetch_add(&w->s->handoffs, 1);
+	w->store_sink->handoff(w->store_sink->ctx, row);
+}
+
+#define PASS(name, type) \
+	static void on_##name(void *ctx, const struct type *row) \
+	{ \
+		struct writer *w = ctx; \
+		w->store_sink->name(w->store_sink->ctx, row); \
+	}
+PASS(proc, proc_row)
+PASS(thread, thread_row)
+PASS(lock, lock_row)
+PASS(interval, interval)
+PASS(credit, credit)
+PASS(hold, hold)
+PASS(sample, sample_row)
+PASS(process_event, process_event)
+#undef PASS
+
+static void wrap_sink(struct writer *w)
+{
+	w->store_sink = store_sink(w->s->store);
+	w->sink = (struct timeline_sink){
+		.ctx = w, .proc = on_proc, .thread = on_thread, .lock = on_lock, .interval = on_interval, .tally = on_tally,
+		.wait = on_wait, .credit = on_credit, .hold = on_hold, .handoff = on_handoff, .sample = on_sample,
+		.process_event = on_process_event,
+	};
+}
+
+/* --- events ------------------------------------------------------------------------------------------------------- */
+
+static void want_symbol(void *ctx, uint32_t frame_id, uint32_t pid, const struct ev_frame *frame)
+{
+	struct writer *w = ctx;
+	struct frame_letter *f = xcalloc(1, sizeof(*f));
+
+	f->l = (struct letter){ .kind = LETTER_FRAME, .bytes = sizeof(*f) };
+	f->frame_id = frame_id;
+	f->pid = pid;
+	f->frame = *frame;
+	if (!mailbox_post(&w->s->to_resolver, &f->l))
+		free(f);
+}
+
+static void remember_thread(struct writer *w, const struct ev_thread *e)
+{
+	struct live_thread *t, key = { .key = { e->h.pid, e->h.tid } };
+
+	HASH_FIND(hh, w->live, &key.key, sizeof(key.key), t);
+	if (!t) {
+		t = xcalloc(1, sizeof(*t));
+		t->key = key.key;
+		HASH_ADD(hh, w->live, key, sizeof(t->key), t);
+	}
+	t->start_ns = e->start_ns;
+}
+
+static void forget_thread(struct writer *w, const struct ev_hdr *h)
+{
+	struct live_thread *t, key = { .key = { h->pid, h->tid } };
+
+	HASH_FIND(hh, w->live, &key.key, sizeof(key.key), t);
+	if (!t)
+		return;
+	HASH_DEL(w->live, t);
+	free(t);
+}
+
+static void apply(struct writer *w, const struct ev_hdr *h)
+{
+	atomic_fetch_add(&w->s->events, 1);
+	switch ((enum ev_kind)h->kind) {
+	case EV_LOSS:
+		atomic_fetch_add(&w->s->lost, ((const struct ev_loss *)h)->count);
+		store_loss(w->s->store, (const struct ev_loss *)h);
+		break;
+	case EV_LEVEL:
+		atomic_store(&w->s->level, ((const struct ev_level *)h)->level);
+		store_level(w->s->store, (const struct ev_level *)h);
+		break;
+	case EV_THREAD:
+		remember_thread(w, (const struct ev_thread *)h);
+		break;
+	case EV_EXIT:
+		forget_thread(w, h);
+		break;
+	default:
+		break;
+	}
+	timeline_feed(w->timeline, h);
+}
+
+static void settle(struct writer *w, uint64_t until_ns)
+{
+	size_t n = 0;
+
+	vec_sort(&w->due, due_order);
+	while (n < w->due.n && w->due.items[n].t_ns <= until_ns) {
+		apply(w, w->due.items[n].event);
+		free((void *)w->due.items[n].event);
+		n++;
+	}
+	memmove(w->due.items, w->due.items + n, (w->due.n - n) * sizeof(*w->due.items));
+	w->due.n -= n;
+}
+
+static void on_batch(struct writer *w, const struct batch_letter *b)
+{
+	for (size_t at = 0; at + sizeof(struct ev_hdr) <= b->n;) {
+		const struct ev_hdr *h = (const void *)(b->events + at);
+
+		at += (h->size + 7U) & ~(size_t)7;
+		if (h->kind == EV_STACK) {
+			store_stack(w->s->store, (const struct ev_stack *)h, want_symbol, w);
+			continue;
+		}
+		struct due d = { event_time(h), w->seq++, NULL };
+		struct ev_hdr *copy = xmalloc(h->size);
+
+		memcpy(copy, h, h->size);
+		d.event = copy;
+		vec_push(&w->due, d);
+	}
+	settle(w, b->drained_ns > BATCH_SLACK_NS ? b->drained_ns - BATCH_SLACK_NS : 0);
+}
+
+static void on_symbol(struct writer *w, const struct symbol_letter *l)
+{
+	struct store_symbol sym = { .function = l->function, .file = l->file, .line = l->line,
+				    .first_line = l->first_line, .resolved = l->resolved };
+
+	store_symbol(w->s->store, l->frame_id, &sym);
+}
+
+static void on_thread_name(struct writer *w, const struct thread_name_letter *l)
+{
+	struct live_thread *t, key = { .key = { l->pid, l->tid } };
+
+	HASH_FIND(hh, w->live, &key.key, sizeof(key.key), t);
+	if (!t || l->start_ns > t->start_ns + START_TOLERANCE_NS || t->start_ns > l->start_ns + START_TOLERANCE_NS)
+		return; /* another thread of that number */
+	store_thread_name(w->s->store, l->pid, l->tid, t->start_ns, l->name);
+}
+
+static void open_letter(struct writer *w, const struct letter *l)
+{
+	switch ((enum letter_kind)l->kind) {
+	case LETTER_BATCH: on_batch(w, (const struct batch_letter *)l); break;
+	case LETTER_SYMBOL: on_symbol(w, (const struct symbol_letter *)l); break;
+	case LETTER_THREAD_NAME: on_thread_name(w, (const struct thread_name_letter *)l); break;
+	case LETTER_GIL: store_gil(w->s->store, &((const struct gil_letter *)l)->gil); break;
+	case LETTER_OWN:
+		store_own(w->s->store, &((const struct own_letter *)l)->own);
+		atomic_store(&w->s->db_bytes, ((const struct own_letter *)l)->own.db_bytes);
+		break;
+	case LETTER_NOTE:
+		store_note(w->s->store, ((const struct note_letter *)l)->t_ns, ((const struct note_letter *)l)->text);
+		break;
+	case LETTER_FRAME: break;
+	}
+}
+
+static void commit(struct writer *w)
+{
+	int err = store_commit(w->s->store);
+
+	if (err)
+		atomic_store(&w->s->store_err, err);
+	w->committed_ns = clock_now_ns();
+}
+
+void *session_writer_main(void *session)
+{
+	struct writer w = { .s = session };
+	struct timeline_config config = { .start_ns = w.s->start_ns, .sample_hz = w.s->options->sample_hz };
+	struct live_thread *t, *tmp;
+
+	wrap_sink(&w);
+	w.timeline = timeline_new(&config, &w.sink);
+	w.committed_ns = clock_now_ns();
+	for (;;) {
+		bool closed = mailbox_closed(&w.s->to_writer);
+		struct letter *l = mailbox_take(&w.s->to_writer, 50 * NS_PER_MS);
+
+		while (l) {
+			struct letter *next = l->next;
+
+			open_letter(&w, l);
+			free(l);
+			l = next;
+		}
+		if (clock_now_ns() - w.committed_ns >= COMMIT_EVERY_NS)
+			commit(&w);
+		if (closed)
+			break;
+	}
+	settle(&w, UINT64_MAX);
+	timeline_finish(w.timeline, w.s->end_ns);
+	commit(&w);
+	timeline_free(w.timeline);
+	vec_done(&w.due);
+	HASH_ITER(hh, w.live, t, tmp) {
+		HASH_DEL(w.live, t);
+		free(t);
+	}
+	return NULL;
+}

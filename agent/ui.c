@@ -1,5 +1,5 @@
-/* See ui.h.  argp does the parsing and the help pages; its own error texts are silenced (ARGP_NO_ERRS) because ours
- * have one form everywhere and a documented exit code. */
+/* See ui.h.  argp does the parsing and the help pages.  What it and getopt would print about a wrong option is caught
+ * (stderr is a variable in glibc, where argp lives) because our errors have one form and a documented exit code. */
 #include "agent/ui.h"
 
 #include <errno.h>
@@ -10,21 +10,17 @@
 #include <unistd.h>
 
 #include "agent/command.h"
+#include "core/util/escape.h"
 #include "core/util/number.h"
+#include "core/util/xalloc.h"
 
 enum color_choice { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 static enum color_choice color_choice;
 
-enum { KEY_COLOR = 0x1000, KEY_HELP };
+enum { KEY_COLOR = 0x1000, KEY_HELP = 'h' };
 
-struct parse {
-	const struct argp *argp;
-	void *input;
-	struct fail *why;
-	char **argv;
-};
 /* argp hands a child parser the input its parent chose; one parse at a time makes that simpler as a variable. */
-static struct parse *current;
+static struct fail *parse_why;
 
 static error_t parse_common(int key, char *arg, struct argp_state *state)
 {
@@ -37,10 +33,10 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 		else if (!strcmp(arg, "never"))
 			color_choice = COLOR_NEVER;
 		else
-			return ui_usage(current->why, "could not use --color '%.64s': not auto, always or never", arg);
+			return ui_usage(parse_why, "could not use --color '%.64s': not auto, always or never", arg);
 		return 0;
 	case KEY_HELP:
-		argp_help(state->root_argp, stdout, ARGP_HELP_USAGE | ARGP_HELP_LONG | ARGP_HELP_DOC, state->name);
+		argp_help(state->root_argp, stdout, ARGP_HELP_SHORT_USAGE | ARGP_HELP_LONG | ARGP_HELP_DOC, state->name);
 		exit(ui_finish(EXIT_CODE_OK));
 	}
 	return ARGP_ERR_UNKNOWN;
@@ -49,30 +45,43 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 static const struct argp_option common_options[] = {
 	{"color", KEY_COLOR, "WHEN", 0, "Colour: auto, always or never (default auto: on a terminal, unless NO_COLOR is set)", UI_GROUP_COMMON},
 	{"help", KEY_HELP, NULL, 0, "Explain and exit", UI_GROUP_COMMON},
-	{"usage", KEY_HELP, NULL, OPTION_ALIAS | OPTION_HIDDEN, NULL, UI_GROUP_COMMON},
 	{0}
 };
 static const struct argp common_argp = {.options = common_options, .parser = parse_common};
 const struct argp_child ui_children[] = {{&common_argp, 0, NULL, UI_GROUP_COMMON}, {0}};
 
+/* What getopt wrote, "gilscope record: unrecognized option '--x'\n…", without its prefix and further lines. */
+static const char *getopt_complaint(char *text, const char *program)
+{
+	size_t prefix = strlen(program);
+
+	text[strcspn(text, "\n")] = '\0';
+	if (!strncmp(text, program, prefix) && !strncmp(text + prefix, ": ", 2))
+		return text + prefix + 2;
+	return *text ? text : "unknown option or missing value";
+}
+
 int ui_parse(const struct argp *argp, int argc, char **argv, void *input, struct fail *why)
 {
-	struct parse parse = {argp, input, why, argv};
-	int next = 0, err;
+	autofree char *said = NULL;
+	FILE *terminal = stderr;
+	size_t size;
+	int err;
 
 	why->err = 0;
-	current = &parse;
-	setenv("ARGP_HELP_FMT", "rmargin=98,opt-doc-col=26", 0);
-	err = argp_parse(argp, argc, argv, ARGP_NO_ERRS | ARGP_NO_HELP | ARGP_NO_EXIT, &next, input);
-	current = NULL;
+	parse_why = why;
+	setenv("ARGP_HELP_FMT", "rmargin=98,opt-doc-col=26,no-dup-args-note", 0);
+	stderr = open_memstream(&said, &size);
+	if (!stderr)
+		stderr = terminal;
+	err = argp_parse(argp, argc, argv, ARGP_NO_HELP | ARGP_NO_EXIT, NULL, input);
+	if (stderr != terminal)
+		fclose(stderr);
+	stderr = terminal;
 	if (!err)
 		return 0;
-	if (!why->err) {
-		/* after a bad option `next` is the one behind it, or its own when it is part of a cluster */
-		const char *culprit = next > 1 && next <= argc ? argv[next - 1] : next < argc ? argv[next] : argv[argc - 1];
-
-		ui_usage(why, "could not parse arguments: '%.128s' is unknown, or lacks its value", culprit);
-	}
+	if (!why->err)
+		ui_usage(why, "could not parse arguments: %.200s", getopt_complaint(said ? said : (char[1]){0}, argv[0]));
 	if (!why->hint[0])
 		fail_hint(why, "Run '%s --help' for its options.", argv[0]);
 	return ui_fail(why);
@@ -104,10 +113,15 @@ int ui_fail(const struct fail *why)
 {
 	const char *bold = ui_color(stderr) ? "\033[1;31m" : "", *plain = *bold ? "\033[0m" : "";
 
+	char what[2 * sizeof(why->what)], hint[2 * sizeof(why->hint)];
+
+	/* messages quote what users and targets chose; this is the last place before the terminal */
+	escape_to(what, sizeof(what), why->what, strlen(why->what));
+	escape_to(hint, sizeof(hint), why->hint, strlen(why->hint));
 	fflush(stdout);
-	fprintf(stderr, "%sgilscope:%s %s\n", bold, plain, why->what[0] ? why->what : "could not go on: unknown error");
-	if (why->hint[0])
-		fprintf(stderr, "hint: %s\n", why->hint);
+	fprintf(stderr, "%sgilscope:%s %s\n", bold, plain, what[0] ? what : "could not go on: unknown error");
+	if (hint[0])
+		fprintf(stderr, "hint: %s\n", hint);
 	return ui_exit_code(why);
 }
 

@@ -14,6 +14,7 @@ UTIL_SRCS := $(wildcard \
 	core/util/duration.c \
 	core/util/escape.c \
 	core/util/fail.c \
+	core/util/file.c \
 	core/util/human.c \
 	core/util/number.c \
 	core/util/strbuf.c \
@@ -22,11 +23,29 @@ UTIL_SRCS := $(wildcard \
 	)
 
 INTERP_SRCS := $(wildcard \
+	core/interp/code.c \
+	core/interp/debug_offsets.c \
+	core/interp/frames.c \
+	core/interp/gil.c \
+	core/interp/instance.c \
+	core/interp/layout.c \
+	core/interp/linetable.c \
+	core/interp/pydict.c \
+	core/interp/pystr.c \
 	core/interp/runtime.c \
+	core/interp/thread_names.c \
+	core/interp/threads.c \
 	)
 
 TARGET_SRCS := $(wildcard \
+	core/target/elf_file.c \
+	core/target/find_runtime.c \
+	core/target/proc_maps.c \
+	core/target/proc_task.c \
+	core/target/process_mem.c \
 	core/target/target.c \
+	core/target/target_refusal.c \
+	core/target/target_threads.c \
 	)
 
 SYMBOLS_SRCS := $(wildcard \
@@ -53,7 +72,8 @@ BPF_PROGS := $(wildcard \
 	)
 
 BPF_COLLECTOR_SRCS := $(wildcard \
-	collectors/bpf/collector.c \
+	collectors/bpf/bpf.c \
+	collectors/bpf/detail.c \
 	)
 
 VIEWER_SRCS := $(wildcard \
@@ -61,18 +81,23 @@ VIEWER_SRCS := $(wildcard \
 	)
 
 AGENT_SRCS := $(wildcard \
+	agent/session_writer.c \
+	agent/session_resolver.c \
+	agent/mailbox.c \
 	agent/cmd_doctor.c \
 	agent/cmd_dump.c \
 	agent/cmd_help.c \
 	agent/cmd_record.c \
 	agent/cmd_report.c \
 	agent/doctor_machine.c \
+	agent/doctor_rights.c \
 	agent/doctor_target.c \
 	agent/main.c \
 	agent/missing.c \
 	agent/pid_list.c \
 	agent/progress.c \
 	agent/session.c \
+	agent/stop.c \
 	agent/ui.c \
 	)
 

@@ -12,3 +12,10 @@ void *xrealloc_array(void *p, size_t n, size_t size) __attribute__((returns_nonn
 char *xstrdup(const char *s) __attribute__((malloc, returns_nonnull));
 char *xstrndup(const char *s, size_t n) __attribute__((malloc, returns_nonnull));
 char *xasprintf(const char *fmt, ...) __attribute__((malloc, returns_nonnull, format(printf, 1, 2)));
+
+static inline void xfree_pointer(void *p)
+{
+	free(*(void **)p);
+}
+/* A local pointer freed on every way out:  autofree char *line = NULL; */
+#define autofree __attribute__((cleanup(xfree_pointer)))

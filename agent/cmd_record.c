@@ -1,0 +1,189 @@
+/* gilscope record: options in, session.c does the work, a verdict out. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "agent/command.h"
+#include "agent/pid_list.h"
+#include "agent/progress.h"
+#include "agent/session.h"
+#include "agent/stop.h"
+#include "agent/ui.h"
+#include "core/util/duration.h"
+#include "core/util/escape.h"
+#include "core/util/human.h"
+#include "core/util/number.h"
+#include "core/util/strbuf.h"
+#include "core/util/xalloc.h"
+#if __has_include("viewer/text/text.h")
+#include "viewer/text/text.h"
+#endif
+
+enum { KEY_FORCE = 0x100, KEY_NO_PYTHON, DEFAULT_HZ = 99, MAX_HZ = 10000 };
+
+struct record_input {
+	struct session_options session;
+	struct pid_list pids;
+	struct fail *why;
+};
+
+static const struct argp_option options[] = {
+	{"pid", 'p', "PID", 0, "Process to record; repeat it, or separate several by commas (required)", 0},
+	{"duration", 'd', "TIME", 0, "Stop after TIME: 10, 10s, 500ms, 2m (default: until Ctrl-C or the target's end)", 0},
+	{"output", 'o', "FILE", 0, "Recording to write (default gilscope-PID-YYYYmmdd-HHMMSS.gilscope)", 0},
+	{"rate", 'r', "HZ", 0, "Samples per second of each thread's CPU time, 0 for none (default 99)", 0},
+	{"force", KEY_FORCE, NULL, 0, "Replace FILE if it is an earlier recording (default: refuse)", 0},
+	{"no-python", KEY_NO_PYTHON, NULL, 0, "Do not look for an interpreter: thread states and locks only (default: look)", 0},
+	{"quiet", 'q', NULL, 0, "Print errors only (default: progress, then a verdict)", 0},
+	{0}
+};
+
+static const char doc[] =
+	"Attach to running Python processes, record every wait for the GIL with the stacks of who waits and who holds, "
+	"and print a verdict.\vThe targets are not stopped, signalled or changed.\n\n"
+	"Examples:\n"
+	"  sudo gilscope record -p 4242 -d 10s\n"
+	"  sudo gilscope record -p \"$(pgrep -f gunicorn)\" -o busy.gilscope\n"
+	"  gilscope report busy.gilscope\n\n"
+	"One Ctrl-C (SIGTERM, SIGHUP) ends the recording in good order, a second one aborts; the file then holds "
+	"everything up to the last quarter of a second.\n\n"
+	"Exit codes: 0 ok, 1 other failure, 2 usage, 3 could not attach, 4 the recording could not be written, "
+	"77 cannot run on this machine or with these privileges.";
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct record_input *in = state->input;
+	uint64_t n;
+
+	switch (key) {
+	case 'p':
+		return pid_list_add(&in->pids, arg, in->why);
+	case 'd':
+		if (duration_parse(arg, &in->session.duration_ns) || !in->session.duration_ns)
+			return ui_usage(in->why, "could not use '%.64s' as a duration: not like 10, 2.5s, 500ms or 1m", arg);
+		return 0;
+	case 'o':
+		if (!*arg)
+			return ui_usage(in->why, "could not write to '': the file name is empty");
+		in->session.output = arg;
+		return 0;
+	case 'r':
+		if (number_parse(arg, 0, MAX_HZ, &n))
+			return ui_usage(in->why, "could not use '%.64s' as a rate: not a number from 0 to %d", arg, MAX_HZ);
+		in->session.sample_hz = (uint32_t)n;
+		return 0;
+	case KEY_FORCE:
+		in->session.overwrite = true;
+		return 0;
+	case KEY_NO_PYTHON:
+		in->session.no_python = true;
+		return 0;
+	case 'q':
+		in->session.quiet = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		return ui_usage(in->why, "could not use '%.64s': record takes processes only by -p PID", arg);
+	case ARGP_KEY_END:
+		return in->pids.n ? 0 : ui_usage(in->why, "could not record: no process named (-p PID)");
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static char *default_output(pid_t pid)
+{
+	time_t now = time(NULL);
+	char stamp[32] = "";
+	struct tm tm;
+
+	if (localtime_r(&now, &tm))
+		strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", &tm);
+	return xasprintf("gilscope-%d-%s.gilscope", pid, stamp);
+}
+
+static char *join_arguments(int argc, char **argv)
+{
+	struct strbuf line = STRBUF_INIT;
+
+	for (int i = 0; i < argc; i++) {
+		strbuf_adds(&line, i ? " " : "");
+		escape_adds(&line, argv[i]);
+	}
+	return strbuf_steal(&line);
+}
+
+static void print_outcome(const struct session_options *o, const struct session_result *r)
+{
+	static const char *const ends[] = {
+		[SESSION_END_DURATION] = "", [SESSION_END_STOPPED] = ", stopped by signal",
+		[SESSION_END_TARGETS] = ", until the target ended", [SESSION_END_ERROR] = ", cut short",
+	};
+	autostrbuf shown = STRBUF_INIT;
+	char bytes[HUMAN_LEN];
+
+	escape_adds(&shown, o->output);
+	ui_note("recorded %.2f s into %s (%s)%s%s", (double)r->total.elapsed_ns / 1e9, shown.s,
+		human_bytes(bytes, r->total.db_bytes), ends[r->end],
+		r->complete ? "" : "; the file is INCOMPLETE, it holds everything up to its last commit");
+}
+
+/* The verdict is a service: that it cannot be had does not make the recording fail. */
+static void print_verdict(const struct session_options *o)
+{
+#if __has_include("viewer/text/text.h")
+	struct text_options options = {.color = ui_color(stdout), .columns = ui_columns(stdout)};
+	struct fail why = {0};
+
+	if (text_verdict(stdout, o->output, &options, &why)) {
+		ui_fail(&why);
+		return;
+	}
+#endif
+	printf("\nMore: gilscope report %s\n", o->output);
+}
+
+static int record(struct record_input *in)
+{
+	struct session_options *o = &in->session;
+	struct session_result result = {0};
+	struct progress progress;
+	int err;
+
+	progress_init(&progress);
+	o->pids = in->pids.pids;
+	o->n_pids = in->pids.n;
+	o->stop = &stop_requested;
+	if (!o->quiet) {
+		o->progress = progress_update;
+		o->progress_ctx = &progress;
+	}
+	stop_on_signals();
+	err = session_run(o, &result, in->why);
+	progress_end(&progress);
+	if (!o->quiet && result.file_created)
+		print_outcome(o, &result);
+	if (err)
+		return ui_fail(in->why);
+	if (!o->quiet)
+		print_verdict(o);
+	return EXIT_CODE_OK;
+}
+
+int cmd_record(int argc, char **argv)
+{
+	static const struct argp argp = {options, parse, NULL, doc, ui_children};
+	struct fail why = {0};
+	struct record_input in = {.session = {.sample_hz = DEFAULT_HZ}, .why = &why};
+	char *command_line = join_arguments(argc, argv), *output = NULL;
+	int code = ui_parse(&argp, argc, argv, &in, &why);
+
+	if (!code) {
+		if (!in.session.output)
+			in.session.output = output = default_output(in.pids.pids[0]);
+		in.session.command_line = command_line;
+		code = record(&in);
+	}
+	free(command_line);
+	free(output);
+	return ui_finish(code);
+}

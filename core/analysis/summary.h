@@ -1,0 +1,171 @@
+#pragma once
+/* Everything a report says about a recording, in one structure: the text, JSON and HTML views only lay it out.
+ * Computed from the rows that core/store/reader.h delivers; no SQL, no formatting of numbers, no target.
+ * Times are nanoseconds; t_ns, first_ns and the like count from the begin of the recording.
+ *
+ * Owns: the summary owns all it points to, and the reader it was loaded from; names are raw bytes (viewers escape),
+ * titles and details of findings are already escaped.  Context: one thread; constant once loaded.
+ * Errors: summary_load fills struct fail (FAIL_DATA). */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/event/event.h"
+#include "core/timeline/model.h"
+#include "core/util/fail.h"
+
+struct summary_frame {
+	const char *function, *file;
+	uint32_t line; /* 0 unknown */
+	bool resolved;
+};
+
+struct summary_stack { /* leaf first; n 0: none was taken */
+	const struct summary_frame *frames;
+	unsigned n;
+	bool truncated, torn; /* root end missing; leaf end only as far as it could be read */
+};
+
+/* Waits of a thread, or for a lock.  approximate: some were only counted by size class, so that the percentiles
+ * are read off the classes (a factor of two wide); n and ns are exact all the same. */
+struct summary_waits {
+	uint64_t n, ns, p50_ns, p99_ns, max_ns;
+	bool approximate;
+};
+
+/* Upper edges of the wait histogram: below a switch interval in decades, from there in multiples of it. */
+#define SUMMARY_HIST_MAX 16
+struct summary_hist {
+	unsigned n;
+	struct summary_bin {
+		uint64_t from_ns, to_ns; /* to_ns of the last is UINT64_MAX */
+		uint64_t waits, ns;
+		unsigned multiple; /* from_ns is this many switch intervals, 0 below one */
+	} bins[SUMMARY_HIST_MAX];
+};
+
+struct summary_lock {
+	uint32_t lock;
+	enum lock_kind kind;
+	int64_t interp_id; /* of a GIL, -1 unknown */
+	uint64_t addr;
+	struct summary_stack first_stack; /* where it was first waited for */
+	struct summary_waits waits;
+	uint64_t unfinished, asleep_ns, wake_latency_ns;
+	uint64_t recorded_waits; /* those with a row each: what wake_latency_ns and asleep_ns are about */
+	uint64_t forced_waits, forced_wait_ns; /* waits that ended because the waiter demanded the lock */
+	uint64_t contended_ns; /* time in which at least one thread waited; waits.ns are thread-seconds delayed */
+	uint64_t held_ns; /* time in which somebody held it */
+	double utilisation; /* held_ns / duration; 0 to 1 */
+	bool utilisation_known; /* holds are seen of GILs only */
+	uint64_t handoffs, forced_handoffs;
+	uint64_t gc_hold_ns, gc_wait_ns; /* holds during which the garbage collector ran, waiting inside them */
+	struct summary_hist hist;
+};
+
+struct summary_thread {
+	uint32_t thread, tid;
+	const char *name;
+	bool is_main, exited;
+	uint64_t first_ns, last_ns;
+	uint64_t state_ns[STATE_N]; /* adds up to last_ns - first_ns */
+	uint64_t held_ns, held_blocked_ns, held_preempted_ns; /* of its GIL; blocked: asleep in any way */
+	uint64_t gc_ns;
+	struct summary_waits waits; /* for a GIL */
+	uint64_t long_waits, long_wait_ns; /* of about a switch interval or longer (recorded ones) */
+	uint64_t caused_ns; /* waiting of others during its holds */
+	uint64_t spin_ns; /* sampled: on a CPU inside take_gil */
+	bool spin_known;
+	uint64_t holds;
+};
+
+struct summary_blame { /* one waiter stack by one holder stack */
+	uint32_t lock;
+	uint64_t ns, waits;
+	struct summary_stack waiter, holder;
+	const uint32_t *waiter_tids, *holder_tids;
+	unsigned n_waiters, n_holders; /* of the tids listed, at most 64 each */
+	enum holder_state state;
+	int32_t nr; /* system call the holder was blocked in, -1 */
+};
+
+/* Blame by line: stacks with the same two leaf lines, same holder state and system call, whatever their callers. */
+struct summary_pair {
+	const struct summary_blame *worst; /* the largest of them; its stacks are shown */
+	uint64_t ns, waits;
+	unsigned stacks; /* pairs of stacks in it */
+	const uint32_t *waiter_tids, *holder_tids;
+	unsigned n_waiters, n_holders;
+};
+
+/* Holds that did not end although somebody had demanded the GIL for long: native code, mostly. */
+struct summary_long_hold {
+	struct summary_stack stack;
+	uint32_t tid;
+	uint64_t n, excess_ns, max_ns; /* waits that met it; their time beyond one switch interval; the longest stretch */
+};
+
+enum severity { SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_CRITICAL, SEVERITY_N };
+extern const char *const severity_names[SEVERITY_N];
+enum certainty { CERTAINTY_MEASURED, CERTAINTY_INFERRED, CERTAINTY_SAMPLED, CERTAINTY_N };
+extern const char *const certainty_names[CERTAINTY_N];
+
+struct finding {
+	const char *id;
+	enum severity severity;
+	enum certainty certainty;
+	const char *title, *detail, *advice; /* escaped */
+	uint64_t wait_ns; /* thread-seconds it costs */
+	bool wait_known;
+	double share; /* wait_ns of the time all threads lived together */
+	uint32_t thread, lock; /* what it is about, MODEL_NONE */
+};
+
+struct summary_process {
+	uint32_t proc, pid;
+	const char *name, *command, *runtime; /* runtime NULL: no Python knowledge */
+	bool free_threaded;
+	uint64_t switch_interval_ns; /* 0 unknown */
+	struct summary_lock *locks; /* most waited for first */
+	struct summary_thread *threads; /* most waiting first */
+	struct summary_blame *blame; /* most first; over a lock they add up to its waits.ns */
+	struct summary_pair *pairs; /* of GILs only, most first */
+	struct summary_long_hold *long_holds; /* most excess first */
+	struct finding *findings; /* gravest first; those of the whole recording are in each process */
+	size_t n_locks, n_threads, n_blame, n_pairs, n_long_holds, n_findings;
+	const struct summary_lock *gil; /* the GIL most waited for, NULL without one */
+	uint64_t life_ns; /* of all threads together */
+};
+
+struct summary_level {
+	uint64_t t_ns, min_off_ns, stack_period_ns;
+	uint32_t level;
+	const char *reason;
+};
+
+struct summary_own {
+	bool known, bpf_known;
+	uint64_t cpu_ns, bpf_run_ns, bpf_runs, max_rss_bytes, events;
+};
+
+struct summary {
+	const char *path, *gilscope_version, *collector, *host, *kernel, *cpu_model;
+	uint32_t cpus, sample_hz;
+	uint64_t start_real_ns, duration_ns;
+	bool complete;
+	const char *write_error; /* why it is not complete, when the writer could still say so; else NULL */
+	uint64_t lost[EV_LOSS_N], lost_events; /* by class, and all */
+	uint64_t torn_stacks, truncated_stacks, missing_stacks;
+	struct summary_level *levels;
+	const char **notes;
+	struct summary_process *processes; /* in the order they were named or appeared */
+	size_t n_levels, n_notes, n_processes;
+	struct summary_own own;
+	struct summary_priv *priv;
+};
+
+struct reader;
+int summary_load(struct summary **ret, const char *path, struct fail *why);
+/* Takes the reader over (also when it fails). */
+int summary_read(struct summary **ret, struct reader *r, struct fail *why);
+void summary_free(struct summary *s);

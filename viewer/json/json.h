@@ -1,0 +1,8 @@
+#pragma once
+/* A summary as one JSON object: `gilscope report FILE --format json`.  Keys are stable within "format": 1.
+ * Owns: nothing.  Context: one thread.  Errors: -errno when it could not be written. */
+#include <stdio.h>
+
+struct summary;
+
+int json_report(FILE *out, const struct summary *s);

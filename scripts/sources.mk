@@ -58,7 +58,17 @@ TIMELINE_SRCS := $(wildcard \
 	)
 
 STORE_SRCS := $(wildcard \
+	core/store/facts.c \
 	core/store/reader.c \
+	core/store/reader_blame.c \
+	core/store/reader_rows.c \
+	core/store/reader_stacks.c \
+	core/store/reader_sums.c \
+	core/store/reader_waits.c \
+	core/store/recording_file.c \
+	core/store/rows.c \
+	core/store/schema.c \
+	core/store/stacks.c \
 	core/store/store.c \
 	)
 

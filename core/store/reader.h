@@ -2,11 +2,11 @@
 /* The recording, read back (FORMAT.md): typed rows, named queries, stacks.  store.h is the writing half.
  * A recording is untrusted: what a callback is given has its enums in range, every id below the matching count of
  * struct reader_info or MODEL_NONE, t0 <= t1, and its text NUL-terminated (bytes as they are: viewers escape).
- * Times are absolute CLOCK_MONOTONIC nanoseconds again.  `stack` fields are stack ids for reader_stack, 0 = none;
- * stacks whose frames resolved to the same functions and lines have the same id here.
+ * Times are absolute CLOCK_MONOTONIC nanoseconds again.  `stack` fields are stack ids for reader_stack, 0 = none or
+ * its frames never came; stacks whose frames resolved to the same functions and lines have the same id here.
  *
- * Owns: reader_open returns an owned reader; callbacks borrow each row for the call only, reader_stack's frames and
- * reader_info's strings live until reader_close.
+ * Owns: reader_open returns an owned reader; callbacks borrow each row for the call only; names in frames and
+ * reader_info live until reader_close.
  * Context: one thread per reader; a recording that is still being written can be read (a consistent snapshot).
  * Errors: 0, or what a callback returned (it stops the query), or -errno with reader_failure filled: -EBADMSG damaged,
  * -ETIME a query took too long, -EIO.  reader_open fills struct fail (FAIL_DATA). */
@@ -43,9 +43,9 @@ struct reader_frame {
 	uint32_t line, first_line; /* 0 unknown */
 	bool resolved;
 };
-enum reader_stack_flags { READER_STACK_F_TRUNCATED = 1 << 0, READER_STACK_F_TORN = 1 << 1, READER_STACK_F_MISSING = 1 << 2 };
-/* Leaf first; *ret_frames is borrowed.  Returns the number of frames (0 for stack 0 or one whose frames never came). */
-unsigned reader_stack(struct reader *r, uint64_t stack, const struct reader_frame *const **ret_frames, unsigned *ret_flags);
+enum reader_stack_flags { READER_STACK_F_TRUNCATED = 1 << 0, READER_STACK_F_TORN = 1 << 1 };
+/* Leaf first; *ret_frames is valid until the next call.  Returns the number of frames, 0 for stack 0. */
+unsigned reader_stack(struct reader *r, uint64_t stack, const struct reader_frame **ret_frames, unsigned *ret_flags);
 
 /* Rows, in order of id (processes, threads, locks, waits, credits) or as they were settled (roughly by end). */
 struct reader_process {

@@ -1,0 +1,18 @@
+#pragma once
+/* The tables of a recording: their SQL text, their version, their look-up rows.  FORMAT.md explains each column.
+ * Used by the writer to create them and by the reader to insist on exactly these.
+ * Owns: nothing.  Context: any.  Errors: SQLite result codes. */
+#include <sqlite3.h>
+
+/* "GILS" in the header of the file.  user_version = major * 1000 + minor: a minor version only adds tables and views,
+ * anything else is a new major. */
+#define SCHEMA_APPLICATION_ID 0x47494c53
+#define SCHEMA_MAJOR 1
+#define SCHEMA_MINOR 0
+#define SCHEMA_VERSION (SCHEMA_MAJOR * 1000 + SCHEMA_MINOR)
+
+extern const char schema_tables_sql[]; /* CREATE TABLE … */
+extern const char schema_views_sql[]; /* CREATE VIEW … */
+
+/* Fills the look-up tables (thread_state, wait_end, …) of a new file. */
+int schema_fill_names(sqlite3 *db);

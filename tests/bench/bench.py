@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+"""gilscope's benchmarks: accuracy, overhead, own cost.  See --help; results go to build/bench/bench.json.
+
+Figures are reported with the limits of docs/benchmarks.md beside them; only --strict makes a missed limit a failure."""
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+
+import accuracy
+import costs
+import overhead
+import table
+import targets
+
+harness = targets.harness
+OUT = os.path.join(harness.ROOT, "build/bench")
+
+
+def log(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def machine():
+    model = "?"
+    with open("/proc/cpuinfo") as f:
+        for line in f:
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    return "%s, %d CPUs, Linux %s, %s" % (model, os.cpu_count(), platform.release(), time.strftime("%Y-%m-%d"))
+
+
+def wanted(cases, only):
+    return [c for c in cases if not only or c[0] in only]
+
+
+def do_accuracy(options, pythons, results):
+    good = harness.with_symbols(pythons)
+    labels = list(good) if options.pythons == "all" else [options.pythons] if options.pythons in good else list(good)[-3:-2]
+    if not labels:
+        results["skips"].append("accuracy: no interpreter with symbols (pyenv builds have them)")
+        return
+    for label in labels:
+        for case in wanted(accuracy.CASES, options.case):
+            key = "%s@%s" % (case[0], label)
+            log("accuracy %s" % key)
+            try:
+                r = accuracy.measure(case, good[label], options.seconds or (4 if options.quick else 10), options.keep)
+                log("  found %s %%, start p99 %s us, end p99 %s us, %d false; %s" % (
+                    r["found_pct"], r["start_p99_us"], r["end_p99_us"], r["false_waits"], "; ".join(r["bad"]) or "ok"))
+            except (RuntimeError, SystemExit) as e:
+                r = {"error": str(e), "bad": [str(e)]}
+                log("  failed: %s" % e)
+            results.setdefault("accuracy", {})[key] = r
+
+
+def do_overhead(options, pythons, results):
+    label = options.pythons if options.pythons in pythons else default_python(harness.with_symbols(pythons) or pythons)
+    arms = [targets.Gilscope(options.hz), targets.Uprobes()]
+    others, skips = targets.peers()
+    results["skips"] += skips
+    arms += others
+    if options.arm:
+        arms = [a for a in arms if a.name in options.arm]
+    pairs = options.pairs or (3 if options.quick else 20)
+    for case in wanted(overhead.CASES, options.case):
+        log("overhead %s on %s, %d pairs for each of %s" % (case[0], label, pairs, ", ".join(a.name for a in arms)))
+        r = overhead.measure(case, pythons[label], arms, pairs, options.seconds or (1.0 if options.quick else 2.0), 0.4, log)
+        for arm in arms:
+            if arm.name in r:
+                r[arm.name]["what"] = arm.what
+        results.setdefault("overhead", {}).setdefault(case[0], {}).update(r)
+        for name, x in r.items():
+            log("  %s %s: %s, own CPU %s" % (case[0], name, table.interval(x.get("rate")), x.get("own_cpu_pct")))
+
+
+def do_costs(options, pythons, results):
+    label = options.pythons if options.pythons in pythons else default_python(pythons)
+    rounds = 5 if options.quick else 20
+    out = results.setdefault("costs", {})
+    for case in wanted(overhead.CASES, options.case):
+        log("costs: BPF programs on %s" % case[0])
+        out.setdefault("bpf", {})[case[0]] = costs.bpf_runs(pythons[label], case, 2 if options.quick else 5)
+    for label in dict.fromkeys([label] + [x for x in pythons if x.endswith("debian")]):
+        log("costs: attach and dump on %s" % label)
+        for key, function in (("attach_ms", costs.attach_ms), ("dump_ms", costs.dump_ms)):
+            try:
+                out.setdefault(key, {})[label] = function(pythons[label], rounds)
+            except RuntimeError as e:
+                results["skips"].append("%s on %s: %s" % (key, label, e))
+
+
+def default_python(pythons):
+    return "3.11" if "3.11" in pythons else next(iter(pythons))
+
+
+def missed(results):
+    bad = ["accuracy %s: %s" % (k, b) for k, r in results.get("accuracy", {}).items() for b in r["bad"]]
+    for case, arms in results.get("overhead", {}).items():
+        r = arms.get("gilscope", {}).get("rate")
+        if r and r["low"] is not None and r["low"] > 1.0:
+            bad.append("overhead %s: %s" % (case, table.interval(r)))
+    return bad
+
+
+def options_of_line():
+    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    p.add_argument("--only", action="append", choices=("accuracy", "overhead", "costs"), help="sections (default: all)")
+    p.add_argument("--case", action="append", help="workloads (default: all of the section)")
+    p.add_argument("--arm", action="append", help="overhead: gilscope, uprobes, austin, … (default: all there are)")
+    p.add_argument("--pythons", default="3.11", help="label of the interpreter, or 'all' for accuracy (default 3.11)")
+    p.add_argument("--pairs", type=int, help="overhead: pairs for each arm (default 20, quick 3)")
+    p.add_argument("--seconds", type=float, help="length of a run (accuracy 10, overhead 2)")
+    p.add_argument("--hz", type=int, default=99, help="gilscope's sampling rate (default 99)")
+    p.add_argument("--keep", help="accuracy: leave the files in this folder")
+    p.add_argument("--quick", action="store_true", help="a few minutes instead of an hour; the intervals are wide then")
+    p.add_argument("--strict", action="store_true", help="exit 1 when a limit is missed")
+    p.add_argument("--docs", action="store_true", help="only write docs/benchmarks.md from the last results")
+    return p.parse_args()
+
+
+def main():
+    options = options_of_line()
+    path = os.path.join(OUT, "bench.json")
+    os.makedirs(OUT, exist_ok=True)
+    results = {}
+    if os.path.exists(path):
+        with open(path) as f:
+            results = json.load(f)
+    if options.docs:
+        with open(os.path.join(harness.ROOT, "docs/benchmarks.md"), "w") as f:
+            f.write(table.page(results))
+        return 0
+    results["machine"], results["skips"] = machine(), []
+    pythons = harness.interpreters()
+    if not pythons:
+        log("bench: no interpreter found")
+        return 77
+    for section, function in (("accuracy", do_accuracy), ("overhead", do_overhead), ("costs", do_costs)):
+        if options.only and section not in options.only:
+            continue
+        function(options, pythons, results)
+        with open(path, "w") as f:
+            json.dump(results, f, indent=1)
+    print(table.page(results))
+    bad = missed(results)
+    for b in bad:
+        log("missed: " + b)
+    return 1 if bad and options.strict else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

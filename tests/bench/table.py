@@ -1,0 +1,95 @@
+"""Results (build/bench/*.json) as the page docs/benchmarks.md: every figure with its limit and the command that makes it."""
+
+
+def cell(value, form="%.2f"):
+    return "-" if value is None else form % value
+
+
+def mark(ok):
+    return "yes" if ok else "**no**"
+
+
+def accuracy_rows(results):
+    yield ["workload", "python", "waits (truth)", "of 50 us or more", "found", "largest error of a thread's total",
+           "start p50 / p99", "end p50 / p99", "false waits", "within limits"]
+    for key, r in sorted(results.items()):
+        case, python = key.split("@")
+        if "error" in r:
+            yield [case, python, "failed: " + r["error"][:60]] + [""] * 7
+            continue
+        errors = [abs(t["error_pct"]) for t in r["threads"] if t["error_pct"] is not None and t["truth_ns"] >= 50000000]
+        yield [case, python, str(r["episodes"]), str(r["long"]), cell(r["found_pct"], "%.3f %%"),
+               cell(max(errors) if errors else None, "%.3f %%"),
+               "%s / %s us" % (cell(r["start_p50_us"], "%.1f"), cell(r["start_p99_us"], "%.1f")),
+               "%s / %s us" % (cell(r["end_p50_us"], "%.1f"), cell(r["end_p99_us"], "%.1f")),
+               str(r["false_waits"]), mark(not r["bad"])]
+
+
+def interval(x):
+    if not x or x["pct"] is None:
+        return "-"
+    if x["low"] is None:
+        return "%+.2f %%" % x["pct"]
+    return "%+.2f %% (%+.2f … %+.2f)" % (x["pct"], x["low"], x["high"])
+
+
+def overhead_rows(results):
+    yield ["workload", "observed by", "pairs", "bare, per s", "slow-down, median (95 %)", "the same per CPU second", "own CPU",
+           "RSS"]
+    for case, arms in results.items():
+        for name, r in arms.items():
+            if "rate" not in r:
+                yield [case, name, "0", "could not: " + (r["failed"] or ["?"])[0][:60]] + ["-"] * 4
+                continue
+            rss = r.get("rss_bytes_max")
+            yield [case, r.get("what", name), str(r["rate"]["pairs"]), "%.4g" % r["bare_per_s"], interval(r["rate"]),
+                   interval(r["per_cpu"]), cell(r.get("own_cpu_pct"), "%.2f %%"),
+                   "-" if rss is None else "%.1f MB" % (rss / 1e6)]
+
+
+def cost_rows(results):
+    yield ["what", "figure", "limit"]
+    for case, programs in sorted(results.get("bpf", {}).items()):
+        for name, r in sorted(programs.items()):
+            yield ["BPF `%s` on %s" % (name, case), "%.0f ns a run, %d runs" % (r["ns_per_run"], r["runs"]),
+                   "300 ns without a stack" if "switch" in name else ""]
+    for key, limit in (("attach_ms", "150 ms"), ("dump_ms", "200 ms")):
+        for python, r in sorted(results.get(key, {}).items()):
+            what = "exec to first recorded event" if key == "attach_ms" else "dump"
+            yield ["%s, %s" % (what, python), "median %.0f ms, longest %.0f ms of %d" % (r["median"], r["max"], r["rounds"]), limit]
+
+
+def markdown(rows):
+    rows = list(rows)
+    lines = ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
+    lines += ["| " + " | ".join(row) + " |" for row in rows[1:]]
+    return "\n".join(lines)
+
+
+def page(results):
+    parts = ["# Benchmarks", "",
+             "Made by `make bench` (all of it: `tests/bench/run`; a quick look: `tests/bench/run --quick`), which writes "
+             "`build/bench/bench.json`; `tests/bench/run --docs` turns that into this page.", "",
+             "Machine: %s." % results.get("machine", "?"), ""]
+    for key, title, text, rows, command in SECTIONS:
+        if results.get(key):
+            parts += ["## " + title, "", text, "", "`%s`" % command, "", markdown(rows(results[key])), ""]
+    for skip in results.get("skips", []):
+        parts.append("* not measured: " + skip)
+    return "\n".join(parts).rstrip() + "\n"
+
+
+SECTIONS = (
+    ("accuracy", "Accuracy",
+     "Truth: entry and return probes on take_gil of an unstripped build, on the same process at the same time "
+     "(`tests/truth/truth`), compared wait by wait (`tests/truth/compare.py`). Limits: each thread's total within 1 %, at least "
+     "99.5 % of the waits of 50 us and more found, start and end within 30 us (p99).",
+     accuracy_rows, "tests/bench/run --only accuracy"),
+    ("overhead", "Overhead",
+     "Slow-down of the target: pairs of slots, bare and observed, next to each other in the life of one process, in random "
+     "order; Hodges-Lehmann median of the paired ratios and exact Wilcoxon interval. Limits: at most 1 % at 99 Hz; own CPU at "
+     "most 2 % of one core in read_zero and cpu4, RSS at most 40 MB. The peers stand beside it with the same work.",
+     overhead_rows, "tests/bench/run --only overhead"),
+    ("costs", "Own cost and latency", "Kernel statistics of the BPF programs (they add some 20 ns a run), wall times.",
+     cost_rows, "tests/bench/run --only costs"),
+)

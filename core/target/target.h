@@ -24,10 +24,11 @@ int target_open(struct target **ret, pid_t pid, const struct target_options *opt
 void target_free(struct target *t);
 
 pid_t target_pid(const struct target *t); /* as the user gave it (our pid namespace) */
-pid_t target_kernel_pid(const struct target *t); /* in the initial namespace; equals target_pid when we are in it */
+pid_t target_kernel_pid(const struct target *t); /* in the initial namespace; target_pid when we are in it, else 0 (unknown) */
 uint64_t target_start_ns(const struct target *t); /* CLOCK_BOOTTIME birth, from /proc/PID/stat (ticks: 10 ms steps) */
 const char *target_command(const struct target *t); /* /proc/PID/cmdline, escaped, at most 512 bytes */
 const char *target_name(const struct target *t); /* comm, escaped */
+const char *target_module(const struct target *t); /* path of the module that holds the runtime, escaped; "" */
 const struct mem *target_mem(const struct target *t);
 const struct runtime *target_runtime(const struct target *t); /* NULL with threads_only */
 bool target_alive(const struct target *t); /* still the same process (pidfd) */

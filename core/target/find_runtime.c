@@ -1,0 +1,198 @@
+/* See find_runtime.h.  The target's root and the files in it belong to strangers: every candidate is opened with O_PATH,
+ * must be the regular file with the inode of the mapping, and only then is opened for reading (a FIFO or device put
+ * in its place is never opened). */
+#include "core/target/find_runtime.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/interp/layout.h"
+#include "core/target/elf_file.h"
+#include "core/util/escape.h"
+
+#define MODULES_MAX 1024
+
+static int open_in_root(int proc_fd, const char *path)
+{
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+	int root = openat(proc_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
+
+	if (root < 0)
+		return -errno;
+	fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+	if (fd < 0)
+		fd = -errno;
+	close(root);
+	return fd;
+}
+
+/* Takes fd (O_PATH, or -errno) and gives one that reads, if it is the mapped file. */
+static int verified(int fd, const struct proc_map *map)
+{
+	char self[64];
+	struct stat st;
+	int readable;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_ino != map->inode) {
+		close(fd);
+		return -ESTALE;
+	}
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	readable = open(self, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (readable < 0)
+		readable = -errno;
+	close(fd);
+	return readable;
+}
+
+static int open_path(int dir_fd, const char *path)
+{
+	int fd = openat(dir_fd, path, O_PATH | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int open_mapped_file(int proc_fd, const struct proc_map *map)
+{
+	char link[64];
+	int fd;
+
+	snprintf(link, sizeof(link), "map_files/%" PRIx64 "-%" PRIx64, map->start, map->end);
+	fd = verified(open_path(proc_fd, link), map);
+	if (fd < 0)
+		fd = verified(open_path(proc_fd, "exe"), map);
+	if (fd < 0 && map->path[0] == '/') {
+		fd = verified(open_in_root(proc_fd, map->path), map);
+		if (fd < 0) /* a chroot below our root: the kernel shows our path */
+			fd = verified(open_path(AT_FDCWD, map->path), map);
+	}
+	return fd;
+}
+
+/* "libpython3.9.so.1.0", "python3.9": 0x03090000; 0 if the name holds no version. */
+static uint32_t version_of_name(const char *name)
+{
+	const char *p = strstr(name, "python");
+	char *end;
+	unsigned long major, minor;
+
+	if (!p || p[6] < '1' || p[6] > '9')
+		return 0;
+	major = strtoul(p + 6, &end, 10);
+	if (*end != '.' || end[1] < '0' || end[1] > '9')
+		return 0;
+	minor = strtoul(end + 1, NULL, 10);
+	return major < 10 && minor < 256 ? (uint32_t)(major << 24 | minor << 16) : 0;
+}
+
+enum { SYM_RUNTIME, SYM_VERSION, SYM_SAVE_THREAD, SYM_PYPY, SYM_N };
+
+static uint32_t place_version(const struct mem *mem, uint64_t bias, const struct elf_symbol *symbols, const char *name)
+{
+	const struct layout *row = layout_find_by_runtime_size(symbols[SYM_RUNTIME].size);
+	uint32_t hex;
+
+	if (symbols[SYM_VERSION].found && mem_u32(mem, bias + symbols[SYM_VERSION].value, &hex) == 0)
+		return hex;
+	return row ? row->version << 16 : version_of_name(name);
+}
+
+static void note_other(struct runtime_search *s, enum python_kind kind, const struct proc_map *map)
+{
+	s->other = kind;
+	escape_to(s->other_module, sizeof(s->other_module), map->path, strlen(map->path));
+}
+
+static void search_module(struct runtime_search *s, struct elf_file *elf, const struct proc_map *map,
+			  const struct mem *mem, bool likely)
+{
+	struct elf_symbol symbols[SYM_N] = { [SYM_RUNTIME] = { .name = "_PyRuntime" },
+					     [SYM_VERSION] = { .name = "Py_Version" },
+					     [SYM_SAVE_THREAD] = { .name = "PyEval_SaveThread" },
+					     [SYM_PYPY] = { .name = "pypy_execute_source" } };
+	struct runtime_place *place = &s->places[s->n];
+	uint64_t bias, value, size;
+
+	elf_file_symbols(elf, symbols, SYM_N, &symbols[SYM_RUNTIME], likely);
+	if (symbols[SYM_PYPY].found)
+		note_other(s, PYTHON_PYPY, map);
+	place->found_by = "symbol _PyRuntime";
+	if (!symbols[SYM_RUNTIME].found && elf_file_section(elf, ".PyRuntime", &value, &size)) {
+		symbols[SYM_RUNTIME].value = value;
+		symbols[SYM_RUNTIME].size = size;
+		symbols[SYM_RUNTIME].found = true;
+		place->found_by = "section .PyRuntime";
+	}
+	if (!symbols[SYM_RUNTIME].found && symbols[SYM_SAVE_THREAD].found && s->other == PYTHON_NONE)
+		note_other(s, PYTHON_TOO_OLD, map);
+	if (!symbols[SYM_RUNTIME].found || !elf_file_bias(elf, map->start, map->offset, &bias))
+		return;
+	place->addr = bias + symbols[SYM_RUNTIME].value;
+	place->version_hex = place_version(mem, bias, symbols, proc_map_basename(map));
+	escape_to(place->module, sizeof(place->module), map->path, strlen(map->path));
+	s->n++;
+}
+
+/* First mapping of its file? */
+static bool first_of_file(const struct proc_maps *maps, size_t i)
+{
+	const struct proc_map *m = &maps->items[i];
+
+	for (size_t k = i; k-- > 0;) {
+		const struct proc_map *other = &maps->items[k];
+
+		if (other->executable && other->inode == m->inode && other->dev_major == m->dev_major &&
+		    other->dev_minor == m->dev_minor)
+			return false;
+		if (i - k > MODULES_MAX)
+			break;
+	}
+	return true;
+}
+
+static void search_pass(struct runtime_search *s, int proc_fd, const struct proc_maps *maps, const struct mem *mem,
+			bool likely)
+{
+	unsigned modules = 0;
+
+	for (size_t i = 0; i < maps->n && s->n < RUNTIME_PLACES_MAX && modules < MODULES_MAX; i++) {
+		const struct proc_map *m = &maps->items[i];
+		const char *name = proc_map_basename(m);
+		struct elf_file *elf;
+		int r;
+
+		if (!m->executable || m->inode == 0 || likely != (strstr(name, "python") || strstr(name, "pypy")))
+			continue;
+		if (!first_of_file(maps, i))
+			continue;
+		modules++;
+		r = open_mapped_file(proc_fd, m);
+		if (r >= 0)
+			r = elf_file_open(&elf, r);
+		if (r < 0) {
+			s->unreadable++;
+			s->unreadable_err = r;
+			continue;
+		}
+		search_module(s, elf, m, mem, likely);
+		elf_file_free(elf);
+	}
+}
+
+void find_runtime(struct runtime_search *ret, int proc_fd, const struct proc_maps *maps, const struct mem *mem)
+{
+	*ret = (struct runtime_search){0};
+	search_pass(ret, proc_fd, maps, mem, true);
+	if (ret->n == 0) /* embedded under another name */
+		search_pass(ret, proc_fd, maps, mem, false);
+}

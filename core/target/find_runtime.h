@@ -1,0 +1,33 @@
+#pragma once
+/* Where a process keeps its Python runtime: the module (executable or shared library) among its mappings that defines
+ * _PyRuntime, and what its files tell of the version.
+ * Owns: nothing.  Context: hosted.  Errors: find_runtime returns how many places it found, best first; see `other` for
+ * why there may be none. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/interp/mem.h"
+#include "core/target/proc_maps.h"
+
+#define RUNTIME_PLACES_MAX 4
+
+struct runtime_place {
+	uint64_t addr; /* of _PyRuntime */
+	uint32_t version_hex; /* 0 unknown */
+	char module[256]; /* path, escaped */
+	const char *found_by;
+};
+
+enum python_kind { PYTHON_NONE, PYTHON_TOO_OLD /* 2.7, 3.6: no _PyRuntime */, PYTHON_PYPY };
+struct runtime_search {
+	struct runtime_place places[RUNTIME_PLACES_MAX];
+	unsigned n;
+	enum python_kind other; /* with n 0: a Python, but not one of ours */
+	char other_module[256];
+	unsigned unreadable; /* modules that could not be opened … */
+	int unreadable_err; /* … and the last reason */
+};
+
+void find_runtime(struct runtime_search *ret, int proc_fd, const struct proc_maps *maps, const struct mem *mem);
+/* A mapped file, proven by its inode to be that file: regular, read-only fd or -errno. */
+int open_mapped_file(int proc_fd, const struct proc_map *map);

@@ -1,0 +1,122 @@
+/* Why a process cannot be a target, in words a person can act on.  See target.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/interp/layout.h"
+#include "core/target/find_runtime.h"
+#include "core/target/target_priv.h"
+#include "core/util/escape.h"
+
+#define YAMA_FILE "/proc/sys/kernel/yama/ptrace_scope"
+
+static int yama_scope(void)
+{
+	char *text;
+	size_t n;
+	int scope = -1;
+
+	if (proc_read(AT_FDCWD, YAMA_FILE, 16, &text, &n) == 0) {
+		scope = (int)strtol(text, NULL, 10);
+		free(text);
+	}
+	return scope;
+}
+
+int target_refuse_access(const struct target *t, int err, struct fail *why)
+{
+	struct proc_status status = {0};
+	int scope = yama_scope();
+
+	if (err == -ESRCH || err == -ENOENT)
+		return fail_set(why, -ESRCH, FAIL_ATTACH, "could not attach to pid %d: it has ended", t->pid);
+	if (err != -EPERM && err != -EACCES)
+		return fail_set(why, err, FAIL_ATTACH, "could not attach to pid %d: %s", t->pid, strerror(-err));
+	fail_set(why, -EPERM, FAIL_ATTACH, "could not attach to pid %d (%s): no permission to read its memory", t->pid,
+		 t->name);
+	if (proc_status_read(t->proc_fd, "status", &status) == 0 && status.uid != geteuid())
+		return fail_hint(why, "It belongs to uid %u. Run as that user, as root, or give gilscope CAP_SYS_PTRACE: "
+				 "sudo setcap cap_sys_ptrace+ep \"$(command -v gilscope)\"", status.uid);
+	if (scope > 0)
+		return fail_hint(why, "%s is %d. Run as root or with CAP_SYS_PTRACE, or allow it until the next boot: "
+				 "sudo sysctl kernel.yama.ptrace_scope=0", YAMA_FILE, scope);
+	return fail_hint(why, "It needs CAP_SYS_PTRACE. In a container add it: docker run --cap-add=SYS_PTRACE …; "
+			 "elsewhere: sudo gilscope …");
+}
+
+int target_refuse_not_python(const struct target *t, const struct runtime_search *search, struct fail *why)
+{
+	const char *what = search->other == PYTHON_PYPY ? "PyPy is not supported" : "its Python is older than 3.7";
+
+	if (search->other != PYTHON_NONE) {
+		fail_set(why, -ENOTSUP, FAIL_ATTACH, "could not attach to pid %d: %s ('%s')", t->pid, what,
+			 search->other_module);
+		return fail_hint(why, "Supported: %s. Known but not supported yet: %s. With --no-python thread states and "
+				 "locks can be recorded without knowledge of the GIL.",
+				 layout_supported_text(), layout_known_text());
+	}
+	fail_set(why, -ENOEXEC, FAIL_ATTACH, "could not attach to pid %d: '%s' is not a Python process", t->pid, t->name);
+	if (search->unreadable)
+		return fail_hint(why, "%u of its modules could not be read (%s). Reading another user's files needs root, or "
+				 "CAP_DAC_READ_SEARCH and CAP_CHECKPOINT_RESTORE.",
+				 search->unreadable, strerror(-search->unreadable_err));
+	return fail_hint(why, "None of its modules holds a CPython runtime. If it starts Python as a child, give that pid: "
+			 "pgrep -a -P %d. With --no-python its thread states can be recorded all the same.", t->pid);
+}
+
+static int refuse_kind(const struct target *t, const struct proc_stat *stat, const struct proc_status *status,
+		       struct fail *why)
+{
+	if (status->tgid != t->pid) {
+		fail_set(why, -EINVAL, FAIL_ATTACH, "could not attach to pid %d: it is a thread of process %d", t->pid,
+			 status->tgid);
+		return fail_hint(why, "Give the process: -p %d", status->tgid);
+	}
+	if (stat->kernel_thread) {
+		fail_set(why, -EINVAL, FAIL_ATTACH, "could not attach to pid %d: '%s' is a kernel thread", t->pid, t->name);
+		return fail_hint(why, "Kernel threads run no Python. Find the process with: pgrep -a python");
+	}
+	if (stat->state == 'Z' || stat->state == 'X') {
+		fail_set(why, -ESRCH, FAIL_ATTACH, "could not attach to pid %d: '%s' is a zombie", t->pid, t->name);
+		return fail_hint(why, "It has ended already and waits for its parent to notice.");
+	}
+	return 0;
+}
+
+static int refuse_missing(const struct target *t, struct fail *why)
+{
+	fail_set(why, -ESRCH, FAIL_ATTACH, "could not attach to pid %d: no such process", t->pid);
+	return fail_hint(why, "Find the process with: pgrep -a python");
+}
+
+int target_enter(struct target *t, struct fail *why)
+{
+	struct proc_status status;
+	struct proc_stat stat;
+	char path[32];
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/%d", t->pid);
+	t->proc_fd = t->pid > 0 ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (t->proc_fd < 0)
+		return refuse_missing(t, why);
+	r = proc_stat_read(t->proc_fd, "stat", &stat);
+	if (r == 0)
+		r = proc_status_read(t->proc_fd, "status", &status);
+	if (r == -ESRCH || r == -ENOENT)
+		return refuse_missing(t, why);
+	if (r < 0)
+		return target_refuse_access(t, r, why);
+	escape_to(t->name, sizeof(t->name), stat.comm, strlen(stat.comm));
+	t->start_ns = stat.start_ns;
+	t->other_namespace = status.other_namespace;
+	r = refuse_kind(t, &stat, &status, why);
+	if (r < 0)
+		return r;
+	t->pidfd = (int)syscall(SYS_pidfd_open, t->pid, 0);
+	return t->pidfd < 0 ? target_refuse_access(t, -errno, why) : 0;
+}

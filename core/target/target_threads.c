@@ -1,0 +1,270 @@
+/* The threads of a target: kernel threads from /proc joined with the thread states of all its interpreters.  See target.h.
+ * A thread state names its kernel thread by gettid() from 3.11 on, before that by its pthread, in which libc keeps the
+ * tid; both count in the target's own pid namespace. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/interp/gil.h"
+#include "core/interp/layout.h"
+#include "core/interp/thread_names.h"
+#include "core/interp/threads.h"
+#include "core/target/target_priv.h"
+#include "core/util/escape.h"
+#include "core/util/vec.h"
+#include "core/util/xalloc.h"
+
+#define ATTEMPTS 5
+/* Where libc keeps the tid in struct pthread: glibc x86-64 (2.31 to 2.44), musl x86-64. */
+static const uint32_t pthread_tid_offsets[] = { 0x2d0, 0x30 };
+#define GLIBC_FIRST_TSS_BLOCK 0x310 /* nptl/descr.h specific_1stblock, x86-64 */
+#define GLIBC_FIRST_TSS_KEYS 32
+#define TSS_SEARCH_END 0x900 /* struct pthread is not larger */
+#define TSS_PROOF_THREADS 64
+
+typedef vec(struct py_thread) py_thread_vec;
+typedef vec(struct target_thread) target_thread_vec;
+
+/* All thread states; a list that moves meanwhile is read again, at last as far as it goes. */
+static void read_tstates(const struct target *t, py_thread_vec *ret)
+{
+	const struct runtime *rt = &t->runtime;
+
+	for (unsigned i = 0; i < rt->n_interps; i++) {
+		size_t from = ret->n;
+
+		for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+			struct thread_walk w;
+			struct py_thread thread;
+			int r = thread_walk_begin(&w, rt->layout, &t->mem.mem, rt->interps[i].interp);
+
+			ret->n = from;
+			while (r == 0 && (r = thread_walk_next(&w, &thread)) == 0)
+				vec_push(ret, thread);
+			if (r != THREADS_TORN)
+				break;
+		}
+	}
+}
+
+uint64_t target_find_tss_offset(struct target *t)
+{
+	uint32_t key = t->runtime.tss_key;
+	uint64_t found = 0, block[TSS_SEARCH_END / 8];
+	py_thread_vec threads = {0};
+
+	if (key >= GLIBC_FIRST_TSS_KEYS)
+		return 0;
+	read_tstates(t, &threads);
+	for (size_t i = 0; i < threads.n && i < TSS_PROOF_THREADS && !found; i++) {
+		uint64_t expected = GLIBC_FIRST_TSS_BLOCK + (uint64_t)key * 16 + 8, value;
+		const struct py_thread *thread = &threads.items[i];
+
+		if (thread->ident == 0)
+			continue;
+		if (mem_u64(&t->mem.mem, thread->ident + expected, &value) == 0 && value == thread->tstate) {
+			found = expected;
+			break;
+		}
+		/* another libc: the value itself shows where its slot is */
+		if (mem_read(&t->mem.mem, thread->ident, block, sizeof(block)) != 0)
+			continue;
+		for (uint64_t at = 0x200 / 8; at < TSS_SEARCH_END / 8 && !found; at++)
+			if (block[at] == thread->tstate && block[at - 1] != 0 && block[at - 1] < 1u << 20)
+				found = at * 8;
+	}
+	vec_done(&threads);
+	return found;
+}
+
+static void read_task(const struct target *t, int task_fd, pid_t tid, target_thread_vec *ret)
+{
+	struct target_thread *thread;
+	struct proc_syscall call = { .nr = -1 };
+	struct proc_stat stat;
+	char name[48];
+
+	snprintf(name, sizeof(name), "%d/stat", tid);
+	if (proc_stat_read(task_fd, name, &stat) != 0)
+		return;
+	thread = vec_add(ret);
+	thread->tid = tid;
+	thread->start_ns = stat.start_ns;
+	thread->state = stat.state;
+	escape_to(thread->comm, sizeof(thread->comm), stat.comm, strlen(stat.comm));
+	if (stat.state != 'R') {
+		snprintf(name, sizeof(name), "%d/syscall", tid);
+		proc_syscall_read(task_fd, name, &call);
+	}
+	thread->nr = call.nr;
+	thread->arg0 = call.arg[0];
+	(void)t;
+}
+
+static int read_tasks(const struct target *t, target_thread_vec *ret)
+{
+	int task_fd = openat(t->proc_fd, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC), dir_fd;
+	struct dirent *entry;
+	DIR *dir;
+
+	if (task_fd < 0)
+		return -errno;
+	dir_fd = dup(task_fd);
+	dir = dir_fd >= 0 ? fdopendir(dir_fd) : NULL;
+	if (!dir) {
+		close(task_fd);
+		return -EMFILE;
+	}
+	while ((entry = readdir(dir)) != NULL) {
+		pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+		if (tid > 0)
+			read_task(t, task_fd, tid, ret);
+	}
+	closedir(dir);
+	close(task_fd);
+	return 0;
+}
+
+/* ids of the target's namespace to ours */
+struct tid_map {
+	pid_t inner;
+	struct target_thread *thread;
+};
+
+static int compare_tid_map(const void *a, const void *b)
+{
+	const struct tid_map *x = a, *y = b;
+
+	return (x->inner > y->inner) - (x->inner < y->inner);
+}
+
+static struct tid_map *map_tids(const struct target *t, target_thread_vec *threads)
+{
+	struct tid_map *map = xcalloc(threads->n ? threads->n : 1, sizeof(*map));
+
+	for (size_t i = 0; i < threads->n; i++) {
+		struct proc_status status;
+		char name[48];
+
+		map[i] = (struct tid_map){ threads->items[i].tid, &threads->items[i] };
+		if (!t->other_namespace)
+			continue;
+		snprintf(name, sizeof(name), "task/%d/status", threads->items[i].tid);
+		if (proc_status_read(t->proc_fd, name, &status) == 0)
+			map[i].inner = status.ns_tid;
+	}
+	qsort(map, threads->n, sizeof(*map), compare_tid_map);
+	return map;
+}
+
+static struct target_thread *find_tid(const struct tid_map *map, size_t n, pid_t inner)
+{
+	struct tid_map key = { .inner = inner }, *found = bsearch(&key, map, n, sizeof(*map), compare_tid_map);
+
+	return found ? found->thread : NULL;
+}
+
+static pid_t pthread_tid(const struct target *t, uint64_t ident, uint32_t offset)
+{
+	uint32_t tid;
+
+	return ident && mem_u32(&t->mem.mem, ident + offset, &tid) == 0 && tid <= INT32_MAX ? (pid_t)tid : 0;
+}
+
+/* The libc is recognised by its effect: the offset under which most threads name a thread of the process. */
+static uint32_t find_pthread_tid_offset(const struct target *t, const py_thread_vec *py, const struct tid_map *map, size_t n)
+{
+	uint32_t best = 0;
+	size_t best_hits = 0;
+
+	for (size_t k = 0; k < sizeof(pthread_tid_offsets) / sizeof(pthread_tid_offsets[0]); k++) {
+		size_t hits = 0;
+
+		for (size_t i = 0; i < py->n && i < TSS_PROOF_THREADS; i++)
+			hits += find_tid(map, n, pthread_tid(t, py->items[i].ident, pthread_tid_offsets[k])) != NULL;
+		if (hits > best_hits) {
+			best = pthread_tid_offsets[k];
+			best_hits = hits;
+		}
+	}
+	return best;
+}
+
+/* Of several states of one thread (one per interpreter): the one that holds a GIL, else one that runs Python. */
+static int rank(const struct target *t, const struct py_thread *py)
+{
+	const struct runtime *rt = &t->runtime;
+	struct gil_view gil;
+	uint64_t frame = 0;
+
+	for (unsigned i = 0; i < rt->n_interps; i++)
+		if (rt->interps[i].interp == py->interp &&
+		    gil_read(rt->layout, &t->mem.mem, rt->interps[i].gil, &gil) == 0 && gil.locked == 1 &&
+		    gil.last_holder == py->tstate)
+			return 3;
+	mem_u64(&t->mem.mem, py->tstate + rt->layout->tstate_frame, &frame);
+	return frame ? 2 : 1;
+}
+
+static void join_tstates(struct target *t, target_thread_vec *threads)
+{
+	struct tid_map *map = map_tids(t, threads);
+	py_thread_vec py = {0};
+
+	read_tstates(t, &py);
+	if (t->runtime.layout->tstate_native_thread_id == NO_FIELD && t->pthread_tid_offset == 0)
+		t->pthread_tid_offset = find_pthread_tid_offset(t, &py, map, threads->n);
+	for (size_t i = 0; i < py.n; i++) {
+		const struct py_thread *p = &py.items[i];
+		pid_t inner = p->native_tid ? (pid_t)p->native_tid :
+			      t->pthread_tid_offset ? pthread_tid(t, p->ident, t->pthread_tid_offset) : 0;
+		struct target_thread *thread = inner ? find_tid(map, threads->n, inner) : NULL;
+		struct py_thread other = {0};
+
+		if (!thread)
+			continue;
+		if (thread->tstate) {
+			other.tstate = thread->tstate;
+			other.interp = thread->interp;
+			if (rank(t, p) <= rank(t, &other))
+				continue;
+		}
+		thread->tstate = p->tstate;
+		thread->interp = p->interp;
+		thread->ident = p->ident;
+	}
+	vec_done(&py);
+	free(map);
+}
+
+static void note_name(void *ctx, uint64_t ident, const char *name)
+{
+	target_thread_vec *threads = ctx;
+
+	for (size_t i = 0; i < threads->n; i++)
+		if (threads->items[i].ident == ident)
+			escape_to(threads->items[i].name, sizeof(threads->items[i].name), name, strlen(name));
+}
+
+int target_threads(struct target *t, bool want_names, struct target_thread **ret, unsigned *ret_n)
+{
+	target_thread_vec threads = {0};
+	int r = read_tasks(t, &threads);
+
+	if (r < 0)
+		return r;
+	if (t->has_runtime && threads.n) {
+		join_tstates(t, &threads);
+		for (unsigned i = 0; want_names && i < t->runtime.n_interps; i++)
+			thread_names_read(t->runtime.layout, &t->mem.mem, t->runtime.interps[i].interp, note_name, &threads);
+	}
+	*ret = threads.items;
+	*ret_n = (unsigned)threads.n;
+	return 0;
+}

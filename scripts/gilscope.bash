@@ -1,0 +1,59 @@
+# bash completion for gilscope                                             -*- shell-script -*-
+
+_gilscope_pids()
+{
+	# processes that look like Python, by the name of their program
+	local pid name
+	for pid in /proc/[0-9]*; do
+		name=$(readlink "$pid/exe" 2>/dev/null) || read -r name <"$pid/comm" 2>/dev/null || continue
+		[[ ${name##*/} == *python* ]] && echo "${pid##*/}"
+	done
+}
+
+_gilscope()
+{
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} words=
+	local common='--color --help'
+
+	COMPREPLY=()
+	if ((COMP_CWORD == 1)); then
+		mapfile -t COMPREPLY < <(compgen -W 'record report dump doctor help version --help --version' -- "$cur")
+		return
+	fi
+	case $prev in
+	-p | --pid)
+		mapfile -t COMPREPLY < <(compgen -W "$(_gilscope_pids)" -- "$cur")
+		return
+		;;
+	-o | --output)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	--format)
+		mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$cur")
+		return
+		;;
+	--color)
+		mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$cur")
+		return
+		;;
+	-d | --duration | -r | --rate | --top)
+		return
+		;;
+	esac
+	case $command in
+	record) words="-p --pid -d --duration -o --output -r --rate --force --no-python -q --quiet $common" ;;
+	report) words="--format --top $common" ;;
+	dump) words="-p --pid --json $common" ;;
+	doctor) words="-p --pid -v --verbose $common" ;;
+	help) words="record report dump doctor version" ;;
+	version) words="$common" ;;
+	esac
+	if [[ $command == report && $cur != -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -f -X '!*.gilscope' -- "$cur"; compgen -d -- "$cur")
+		compopt -o filenames 2>/dev/null
+		return
+	fi
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+}
+complete -F _gilscope gilscope

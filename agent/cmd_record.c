@@ -10,15 +10,14 @@
 #include "agent/session.h"
 #include "agent/stop.h"
 #include "agent/ui.h"
+#include "core/analysis/summary.h"
 #include "core/util/duration.h"
 #include "core/util/escape.h"
 #include "core/util/human.h"
 #include "core/util/number.h"
 #include "core/util/strbuf.h"
 #include "core/util/xalloc.h"
-#if __has_include("viewer/text/text.h")
 #include "viewer/text/text.h"
-#endif
 
 enum { KEY_FORCE = 0x100, KEY_NO_PYTHON, DEFAULT_HZ = 99, MAX_HZ = 10000 };
 
@@ -28,7 +27,7 @@ struct record_input {
 	struct fail *why;
 };
 
-static const struct argp_option options[] = {
+static const struct argp_option record_options[] = {
 	{"pid", 'p', "PID", 0, "Process to record; repeat it, or separate several by commas (required)", 0},
 	{"duration", 'd', "TIME", 0, "Stop after TIME: 10, 10s, 500ms, 2m (default: until Ctrl-C or the target's end)", 0},
 	{"output", 'o', "FILE", 0, "Recording to write (default gilscope-PID-YYYYmmdd-HHMMSS.gilscope)", 0},
@@ -130,16 +129,19 @@ static void print_outcome(const struct session_options *o, const struct session_
 /* The verdict is a service: that it cannot be had does not make the recording fail. */
 static void print_verdict(const struct session_options *o)
 {
-#if __has_include("viewer/text/text.h")
-	struct text_options options = {.color = ui_color(stdout), .columns = ui_columns(stdout)};
+	const struct text_options text = {.color = ui_color(stdout), .columns = ui_columns(stdout)};
+	autostrbuf shown = STRBUF_INIT;
+	struct summary *summary;
 	struct fail why = {0};
 
-	if (text_verdict(stdout, o->output, &options, &why)) {
+	if (summary_load(&summary, o->output, &why)) {
 		ui_fail(&why);
 		return;
 	}
-#endif
-	printf("\nMore: gilscope report %s\n", o->output);
+	text_verdict(stdout, summary, &text);
+	summary_free(summary);
+	escape_adds(&shown, o->output);
+	printf("\nMore: gilscope report %s\n", shown.s);
 }
 
 static int record(struct record_input *in)
@@ -171,7 +173,7 @@ static int record(struct record_input *in)
 
 int cmd_record(int argc, char **argv)
 {
-	static const struct argp argp = {options, parse, NULL, doc, ui_children};
+	static const struct argp argp = {record_options, parse, NULL, doc, ui_children};
 	struct fail why = {0};
 	struct record_input in = {.session = {.sample_hz = DEFAULT_HZ}, .why = &why};
 	char *command_line = join_arguments(argc, argv), *output = NULL;

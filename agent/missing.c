@@ -18,19 +18,16 @@ __attribute__((weak)) int session_run(const struct session_options *options, str
 	return fail_set(why, -ENOSYS, FAIL_OTHER, "could not record: not written yet");
 }
 
-#include "core/target/target.h"
+#include "core/analysis/summary.h"
+#include "viewer/json/json.h"
+#include "viewer/text/text.h"
 #define WEAK __attribute__((weak))
-WEAK int target_open(struct target **ret, pid_t pid, const struct target_options *options, struct fail *why)
+WEAK int summary_load(struct summary **ret, const char *path, struct fail *why)
 {
-	(void)ret, (void)options;
-	return fail_set(why, -ENOSYS, FAIL_ATTACH, "could not attach to %d: not written yet", pid);
+	(void)ret;
+	return fail_set(why, -ENOSYS, FAIL_DATA, "could not read '%.64s': not written yet", path);
 }
-WEAK void target_free(struct target *t) { (void)t; }
-WEAK const struct runtime *target_runtime(const struct target *t) { (void)t; return NULL; }
-WEAK uint64_t target_tss_offset(const struct target *t) { (void)t; return 0; }
-WEAK int target_threads(struct target *t, bool want_names, struct target_thread **ret, unsigned *ret_n)
-{
-	(void)t, (void)want_names, (void)ret, (void)ret_n;
-	return -ENOSYS;
-}
-WEAK int cmd_report(int argc, char **argv) { (void)argc, (void)argv; return 1; }
+WEAK void summary_free(struct summary *s) { (void)s; }
+WEAK int json_report(FILE *out, const struct summary *s) { (void)out, (void)s; return 0; }
+WEAK void text_report(FILE *out, const struct summary *s, const struct text_options *o) { (void)out, (void)s, (void)o; }
+WEAK void text_verdict(FILE *out, const struct summary *s, const struct text_options *o) { (void)out, (void)s, (void)o; }

@@ -3,6 +3,7 @@
 
 BASE_SRCS := $(wildcard \
 	core/base/clock.c \
+	core/base/syscall_names.c \
 	)
 
 EVENT_SRCS := $(wildcard \
@@ -87,6 +88,8 @@ BPF_COLLECTOR_SRCS := $(wildcard \
 	)
 
 VIEWER_SRCS := $(wildcard \
+	viewer/json/dump.c \
+	viewer/text/dump.c \
 	viewer/text/text.c \
 	)
 
@@ -102,6 +105,7 @@ AGENT_SRCS := $(wildcard \
 	agent/doctor_machine.c \
 	agent/doctor_rights.c \
 	agent/doctor_target.c \
+	agent/dump_take.c \
 	agent/main.c \
 	agent/missing.c \
 	agent/pid_list.c \

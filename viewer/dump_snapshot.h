@@ -1,0 +1,63 @@
+#pragma once
+/* One look at a process, as `gilscope dump` shows it.  agent/ takes it, viewer/ prints it.
+ * All strings are escaped UTF-8.
+ * Owns: the taker owns everything.  Context: one thread.  Errors: none. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum dump_state {
+	DUMP_HOLDS_GIL, /* and is on a CPU or could be */
+	DUMP_HOLDS_GIL_BLOCKED, /* asleep in a system call with the GIL in hand: the worst kind of hold */
+	DUMP_WAITS_GIL,
+	DUMP_WAITS_LOCK, /* asleep in futex on a word outside any GIL */
+	DUMP_BLOCKED, /* in the system call named */
+	DUMP_SLEEPS,
+	DUMP_RUNNING, /* on a CPU or runnable, without the GIL */
+	DUMP_STOPPED, /* by a signal or a debugger */
+	DUMP_UNKNOWN, /* asleep, but where could not be read */
+	DUMP_STATES
+};
+
+struct dump_frame {
+	const char *function, *file;
+	uint32_t line; /* 0 unknown */
+	bool resolved;
+};
+
+struct dump_thread {
+	pid_t tid;
+	const char *name, *comm; /* name: threading's own, "" if there is none */
+	bool main, python;
+	enum dump_state state;
+	const char *syscall; /* it sleeps in, NULL none or unknown */
+	int nr;
+	uint64_t futex; /* waited for, with DUMP_WAITS_* */
+	int gil; /* index of the GIL held or waited for, -1 none */
+	int64_t interp; /* id of the interpreter it is in, -1 none */
+	const struct dump_frame *frames; /* leaf first */
+	unsigned n_frames;
+	bool truncated, torn;
+};
+
+struct dump_gil {
+	uint64_t address;
+	const int64_t *interps; /* ids of the interpreters that share it */
+	unsigned n_interps;
+	bool locked, collecting;
+	int holder; /* index of the thread, -1 unknown or none */
+	unsigned waiters;
+};
+
+struct dump_snapshot {
+	pid_t pid;
+	const char *command, *runtime, *module;
+	uint64_t switch_interval_ns;
+	bool consistent; /* no GIL changed hands while it was read */
+	uint64_t took_ns;
+	const struct dump_gil *gils;
+	unsigned n_gils;
+	const struct dump_thread *threads;
+	unsigned n_threads;
+};

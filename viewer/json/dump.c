@@ -1,0 +1,83 @@
+/* See dump.h.  Anything not known is null, never 0 or "". */
+#include "viewer/json/dump.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+
+#include "viewer/dump_snapshot.h"
+
+static const char *const state_names[DUMP_STATES] = {
+	[DUMP_HOLDS_GIL] = "holds_gil", [DUMP_HOLDS_GIL_BLOCKED] = "holds_gil_blocked", [DUMP_WAITS_GIL] = "wait_gil",
+	[DUMP_WAITS_LOCK] = "wait_lock", [DUMP_BLOCKED] = "blocked", [DUMP_SLEEPS] = "sleep", [DUMP_RUNNING] = "running",
+	[DUMP_STOPPED] = "stopped", [DUMP_UNKNOWN] = "unknown",
+};
+
+static json_t *text_or_null(const char *s)
+{
+	return s && s[0] ? json_string(s) : json_null();
+}
+
+static json_t *address(uint64_t a)
+{
+	return a ? json_sprintf("0x%" PRIx64, a) : json_null();
+}
+
+static json_t *frames_json(const struct dump_thread *t)
+{
+	json_t *array = json_array();
+
+	for (unsigned i = 0; i < t->n_frames; i++) {
+		const struct dump_frame *f = &t->frames[i];
+
+		json_array_append_new(array, json_pack("{s:s, s:o, s:o}", "function", f->function, "file",
+						       f->resolved ? text_or_null(f->file) : json_null(), "line",
+						       f->line ? json_integer(f->line) : json_null()));
+	}
+	return array;
+}
+
+static json_t *thread_json(const struct dump_thread *t)
+{
+	return json_pack("{s:i, s:o, s:o, s:b, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:b}", "tid", (int)t->tid, "name",
+			 text_or_null(t->name), "comm", text_or_null(t->comm), "main", t->main, "python", t->python, "state",
+			 state_names[t->state], "syscall", text_or_null(t->syscall), "lock", address(t->futex), "gil",
+			 t->gil >= 0 ? json_integer(t->gil) : json_null(), "interpreter",
+			 t->interp >= 0 ? json_integer(t->interp) : json_null(), "stack", frames_json(t), "truncated",
+			 t->truncated, "torn", t->torn);
+}
+
+static json_t *gil_json(const struct dump_snapshot *d, const struct dump_gil *gil, int index)
+{
+	json_t *interps = json_array(), *waiters = json_array();
+
+	for (unsigned i = 0; i < gil->n_interps; i++)
+		json_array_append_new(interps, json_integer(gil->interps[i]));
+	for (unsigned i = 0; i < d->n_threads; i++)
+		if (d->threads[i].gil == index && d->threads[i].state == DUMP_WAITS_GIL)
+			json_array_append_new(waiters, json_integer(d->threads[i].tid));
+	return json_pack("{s:i, s:o, s:o, s:b, s:o, s:o, s:b}", "id", index, "address", address(gil->address), "interpreters",
+			 interps, "locked", gil->locked, "holder",
+			 gil->holder >= 0 ? json_integer(d->threads[gil->holder].tid) : json_null(), "waiters", waiters,
+			 "collecting_garbage", gil->collecting);
+}
+
+int json_dump(FILE *out, const struct dump_snapshot *d)
+{
+	json_t *gils = json_array(), *threads = json_array(), *root;
+	int r;
+
+	for (unsigned i = 0; i < d->n_gils; i++)
+		json_array_append_new(gils, gil_json(d, &d->gils[i], (int)i));
+	for (unsigned i = 0; i < d->n_threads; i++)
+		json_array_append_new(threads, thread_json(&d->threads[i]));
+	root = json_pack("{s:i, s:i, s:o, s:s, s:o, s:I, s:b, s:I, s:o, s:o}", "format", 1, "pid", (int)d->pid, "command",
+			 text_or_null(d->command), "runtime", d->runtime, "module", text_or_null(d->module),
+			 "switch_interval_ns", (json_int_t)d->switch_interval_ns, "consistent", d->consistent, "took_ns",
+			 (json_int_t)d->took_ns, "gils", gils, "threads", threads);
+	if (!root)
+		return -ENOMEM;
+	r = json_dumpf(root, out, JSON_INDENT(1));
+	json_decref(root);
+	return r != 0 || fputc('\n', out) == EOF ? -EIO : 0;
+}

@@ -1,0 +1,126 @@
+/* See dump.h. */
+#include "viewer/text/dump.h"
+
+#include <inttypes.h>
+
+#include "core/util/human.h"
+#include "viewer/dump_snapshot.h"
+
+struct paint {
+	const char *strong, *bad, *dim, *plain;
+};
+
+static const struct paint painted = { "\033[1m", "\033[31m", "\033[2m", "\033[0m" };
+static const struct paint unpainted = { "", "", "", "" };
+
+static void print_thread_ref(FILE *out, const struct dump_thread *t)
+{
+	fprintf(out, "%d", t->tid);
+	if (t->name[0] || t->comm[0])
+		fprintf(out, " \"%s\"", t->name[0] ? t->name : t->comm);
+}
+
+static void print_state(FILE *out, const struct dump_thread *t)
+{
+	static const char *const words[DUMP_STATES] = {
+		[DUMP_HOLDS_GIL] = "holds the GIL", [DUMP_HOLDS_GIL_BLOCKED] = "HOLDS THE GIL while blocked",
+		[DUMP_WAITS_GIL] = "waits for the GIL", [DUMP_WAITS_LOCK] = "waits for a lock", [DUMP_BLOCKED] = "blocked",
+		[DUMP_SLEEPS] = "sleeping", [DUMP_RUNNING] = "running without the GIL", [DUMP_STOPPED] = "stopped",
+		[DUMP_UNKNOWN] = "asleep",
+	};
+
+	fputs(t->state == DUMP_RUNNING && !t->python ? "running" : words[t->state], out);
+	if (t->state == DUMP_WAITS_LOCK)
+		fprintf(out, " (futex 0x%" PRIx64 ")", t->futex);
+	else if (t->state != DUMP_WAITS_GIL && t->syscall)
+		fprintf(out, " in %s", t->syscall);
+	else if (t->state != DUMP_WAITS_GIL && t->nr >= 0)
+		fprintf(out, " in system call %d", t->nr);
+}
+
+static void print_frames(FILE *out, const struct dump_thread *t, const struct paint *p)
+{
+	for (unsigned i = 0; i < t->n_frames; i++) {
+		const struct dump_frame *f = &t->frames[i];
+
+		fprintf(out, "    %s", f->function);
+		if (f->resolved && f->line)
+			fprintf(out, "  %s%s:%" PRIu32 "%s", p->dim, f->file, f->line, p->plain);
+		else if (f->resolved)
+			fprintf(out, "  %s%s%s", p->dim, f->file, p->plain);
+		fputc('\n', out);
+	}
+	if (t->truncated)
+		fprintf(out, "    … (deeper frames were not read)\n");
+	if (t->torn)
+		fprintf(out, "    (it ran while it was read: this stack may mix two moments)\n");
+}
+
+static void print_gil(FILE *out, const struct dump_snapshot *d, const struct dump_gil *gil, int index, const struct paint *p)
+{
+	const char *comma = "";
+
+	fprintf(out, "%sGIL%s of interpreter", p->strong, p->plain);
+	for (unsigned i = 0; i < gil->n_interps; i++) {
+		fprintf(out, "%s %" PRId64, comma, gil->interps[i]);
+		comma = ",";
+	}
+	fputs(": ", out);
+	if (!gil->locked) {
+		fputs("free", out);
+	} else if (gil->holder >= 0) {
+		fputs("held by ", out);
+		print_thread_ref(out, &d->threads[gil->holder]);
+		if (d->threads[gil->holder].state == DUMP_HOLDS_GIL_BLOCKED)
+			fprintf(out, ", %sblocked in %s%s", p->bad,
+				d->threads[gil->holder].syscall ? d->threads[gil->holder].syscall : "a system call", p->plain);
+	} else {
+		fputs("held by a thread that could not be told", out);
+	}
+	if (gil->collecting)
+		fputs(", collecting garbage", out);
+	fprintf(out, "; %u waiting", gil->waiters);
+	comma = ": ";
+	for (unsigned i = 0; i < d->n_threads && gil->waiters; i++) {
+		if (d->threads[i].gil != index || d->threads[i].state != DUMP_WAITS_GIL)
+			continue;
+		fputs(comma, out);
+		print_thread_ref(out, &d->threads[i]);
+		comma = ", ";
+	}
+	fputc('\n', out);
+	if (gil->locked && gil->holder >= 0)
+		print_frames(out, &d->threads[gil->holder], p);
+}
+
+static void print_thread(FILE *out, const struct dump_snapshot *d, const struct dump_thread *t, const struct paint *p)
+{
+	fprintf(out, "\n%sthread ", p->strong);
+	print_thread_ref(out, t);
+	fprintf(out, "%s", p->plain);
+	if (t->main)
+		fputs(" (main)", out);
+	if (d->n_gils > 1 && t->interp >= 0)
+		fprintf(out, " (interpreter %" PRId64 ")", t->interp);
+	fputs(": ", out);
+	print_state(out, t);
+	if (!t->python)
+		fputs(" (no Python state)", out);
+	fputc('\n', out);
+	print_frames(out, t, p);
+}
+
+void text_dump(FILE *out, const struct dump_snapshot *d, bool color)
+{
+	const struct paint *p = color ? &painted : &unpainted;
+	char interval[HUMAN_LEN], took[HUMAN_LEN];
+
+	fprintf(out, "pid %d: %s\n%s, %s, switch interval %s, %u threads, read in %s\n\n", d->pid, d->command, d->runtime,
+		d->module, human_ns(interval, d->switch_interval_ns), d->n_threads, human_ns(took, d->took_ns));
+	for (unsigned i = 0; i < d->n_gils; i++)
+		print_gil(out, d, &d->gils[i], (int)i, p);
+	if (!d->consistent)
+		fputs("(the GIL changed hands while it was read: holder and stacks may be of two moments)\n", out);
+	for (unsigned i = 0; i < d->n_threads; i++)
+		print_thread(out, d, &d->threads[i], p);
+}

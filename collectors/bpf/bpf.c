@@ -34,6 +34,7 @@ struct bpf_collector {
 	struct ring_buffer *ring;
 	struct bpf_link **samplers;
 	int n_cpus;
+	__u32 only_pid, n_targets;
 	bool armed;
 	struct detail detail;
 	uint64_t counts[BPF_COUNT_N], lost_seen[EV_LOSS_N];
@@ -263,6 +264,11 @@ static int bpf_add_target(void *self, struct target *t, struct fail *why)
 
 	if (err)
 		return err;
+	c->skel->bss->only_proc = proc;
+	c->skel->bss->dials.only_pid = c->n_targets == 0 || c->only_pid == pid ? pid : 0;
+	if (c->only_pid != pid)
+		c->n_targets++;
+	c->only_pid = c->skel->bss->dials.only_pid;
 	err = bpf_map_update_elem(bpf_map__fd(c->skel->maps.procs), &pid, &proc, BPF_ANY);
 	if (err)
 		return fail_set(why, -errno, FAIL_OTHER, "could not add pid %d: %s", (int)target_pid(t), strerror(errno));
@@ -362,12 +368,14 @@ static void tick(struct bpf_collector *c, uint64_t now)
 	read_counters(c, count);
 	load.lost = emit_losses(c, count, c->tick_ns, now);
 	load.events = count[BPF_COUNT_EVENTS] - c->counts[BPF_COUNT_EVENTS];
-	load.walks = count[BPF_COUNT_WALKS] - c->counts[BPF_COUNT_WALKS];
+	load.frames = count[BPF_COUNT_FRAMES] - c->counts[BPF_COUNT_FRAMES];
 	memcpy(c->counts, count, sizeof(c->counts));
 	c->tick_ns = now;
 	c->last_cpu_ns = cpu;
 	if (detail_step(&c->detail, &load, &dials)) {
 		c->skel->bss->dials.min_off_ns = dials.min_off_ns;
+		c->skel->bss->dials.min_other_ns = dials.min_other_ns;
+		c->skel->bss->dials.look_period_ns = dials.look_period_ns;
 		c->skel->bss->dials.stack_period_ns = dials.stack_period_ns;
 		emit_level(c, &dials, now);
 	}

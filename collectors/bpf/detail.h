@@ -18,12 +18,15 @@ struct detail { /* zeroed to begin with */
 
 struct detail_load { /* since the last call */
 	uint64_t now_ns, span_ns;
-	uint64_t events, walks, lost;
+	uint64_t events, frames, lost; /* frames: Python frames walked */
 	uint64_t own_cpu_ns;
 };
 
 struct detail_dials {
-	uint64_t min_off_ns, stack_period_ns;
+	uint64_t min_off_ns; /* waits for a lock, and whatever holds the GIL meanwhile */
+	uint64_t min_other_ns; /* all else */
+	uint64_t stack_period_ns;
+	uint64_t look_period_ns; /* the GIL's words are read at most once per so long of a thread; 0 always */
 	uint32_t level; /* as in struct ev_level */
 	uint32_t reason; /* enum ev_level_reason of the last change */
 };

@@ -18,6 +18,9 @@
 
 #define WALK_READ(dst, len, addr) bpf_probe_read_user(dst, len, (const void *)(addr))
 #define WALK_FN static __noinline
+#define WALK_RUN(w) run_walk(w)
+struct walk_state;
+static __always_inline void run_walk(struct walk_state *w);
 #include "core/interp/frame_walk.h"
 
 #include "collectors/bpf/wire.h"
@@ -34,12 +37,14 @@ struct thread_rec { /* of one thread, in its task storage */
 	__u64 t_out, t_wake;
 	__u64 arg0, gil, holder_ident, switch_number;
 	__u64 own_stack, holder_stack, waker_stack;
-	__u64 tstate;
+	__u64 wait_gil, wait_switch_number, wait_stack; /* the last sleep on a GIL: a re-wait of the same take_gil has the same stack */
 	__u64 since_stack[EV_AGG_N]; /* off-CPU time by class since a stack was last taken */
 	__u32 flags, arg1;
 	__s32 nr;
 	__u32 waker_pid, waker_tid, cpu_out;
-	__u32 announced, dead;
+	__u32 announced, dead, python; /* python: EV_F_PYTHON when it had a thread state at the last look */
+	__u64 looked_at;
+	__u32 agg_total;
 	struct ev_agg agg;
 };
 
@@ -103,6 +108,7 @@ struct {
 } counters SEC(".maps");
 
 struct bpf_dials dials;
+struct bpf_proc only_proc; /* while there is one target only */
 
 static __always_inline void count(__u32 what, __u64 by)
 {
@@ -143,7 +149,28 @@ static __always_inline struct bpf_proc *proc_of(struct task_struct *p)
 {
 	__u32 tgid = p->tgid;
 
+	if (dials.only_pid)
+		return tgid == dials.only_pid ? &only_proc : 0;
 	return bpf_map_lookup_elem(&procs, &tgid);
+}
+
+/* --- the walk ------------------------------------------------------------------------------------------------- */
+
+static long walk_step_loop(__u32 i, void *w)
+{
+	return walk_step(w);
+}
+
+/* bpf_loop (5.17, commit e6f2dd0f8067) is verified once; the unrolled walk costs 0.2 s to verify and is for older kernels. */
+static __always_inline void run_walk(struct walk_state *w)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {
+		bpf_loop(WALK_STEPS, walk_step_loop, w, 0);
+	} else {
+		for (int i = 0; i < WALK_STEPS; i++)
+			if (walk_step(w))
+				break;
+	}
 }
 
 /* --- stacks ------------------------------------------------------------------------------------------------- */
@@ -195,7 +222,7 @@ static __noinline __u64 take_stack(struct bpf_proc *proc, __u64 tstate, struct t
 		key = walk_frames(&proc->walk, tstate, (__u32)p->tgid, &s->buf, &s->stack);
 		s->stack.h.flags |= EV_F_TORN;
 	}
-	count(BPF_COUNT_WALKS, 1);
+	count(BPF_COUNT_FRAMES, s->stack.n + 1);
 	if (s->stack.h.flags & EV_F_TORN)
 		count(BPF_COUNT_STACKS_TORN, 1);
 	if (s->stack.h.flags & EV_F_TRUNCATED)
@@ -253,10 +280,11 @@ struct gil_view {
 	__u32 flags;
 };
 
-static __always_inline void look_at_gil(struct bpf_proc *proc, struct bpf_gil *gil, struct task_struct *p, struct gil_view *ret)
+/* tstate: the thread's own, 0 if it has none. */
+static __always_inline void look_at_gil(struct bpf_proc *proc, struct bpf_gil *gil, struct task_struct *p, __u64 tstate,
+					struct gil_view *ret)
 {
 	struct gil_words w;
-	int gc = 0;
 
 	ret->flags = 0;
 	ret->holder_tstate = ret->holder_ident = ret->switch_number = 0;
@@ -268,12 +296,22 @@ static __always_inline void look_at_gil(struct bpf_proc *proc, struct bpf_gil *g
 		return;
 	ret->flags |= EV_F_LOCKED;
 	ret->holder_tstate = w.last_holder;
-	bpf_probe_read_user(&ret->holder_ident, sizeof(ret->holder_ident),
-			    (void *)(w.last_holder + proc->walk.tstate_thread_id));
-	if (ret->holder_ident == p->thread.fsbase)
+	if (w.last_holder == tstate)
+		ret->holder_ident = p->thread.fsbase;
+	else
+		bpf_probe_read_user(&ret->holder_ident, sizeof(ret->holder_ident),
+				    (void *)(w.last_holder + proc->walk.tstate_thread_id));
+	if (ret->holder_ident == p->thread.fsbase) /* also by another thread state of this thread */
 		ret->flags |= EV_F_SELF_HOLDS;
+}
+
+static __always_inline __u32 gc_flag(struct bpf_gil *gil)
+{
+	int gc = 0;
+
 	if (gil->gc_collecting && !bpf_probe_read_user(&gc, sizeof(gc), (void *)gil->gc_collecting) && gc)
-		ret->flags |= EV_F_GC;
+		return EV_F_GC;
+	return 0;
 }
 
 /* --- counting short stretches -------------------------------------------------------------------------------- */
@@ -302,26 +340,25 @@ static __always_inline void send_agg(struct thread_rec *r, struct task_struct *p
 		submit(e);
 	}
 	__builtin_memset(&r->agg, 0, sizeof(r->agg));
+	r->agg_total = 0;
 }
 
 static __always_inline __u32 log2_bucket(__u64 ns)
 {
-	__u32 b = 0;
+	__u32 v = ns >> 25 ? ~0U : (__u32)(ns >> 10), b = 0; /* bucket 0: up to 2 * 1024 ns */
 
-	ns >>= 11; /* bucket 0: up to 2 * 1024 ns */
-	for (int i = 0; i < EV_AGG_BUCKETS - 1; i++) {
-		if (!ns)
-			break;
-		ns >>= 1;
-		b++;
-	}
-	return b;
+	if (v >> 8)
+		b += 8, v >>= 8;
+	if (v >> 4)
+		b += 4, v >>= 4;
+	if (v >> 2)
+		b += 2, v >>= 2;
+	return b + (v >> 1 ? 1 : 0);
 }
 
 static __always_inline void count_stretch(struct thread_rec *r, struct task_struct *p, __u32 cls, __u64 ns, __u64 now)
 {
 	struct ev_agg *a = &r->agg;
-	__u32 total = 0;
 
 	if (cls >= EV_AGG_N)
 		return;
@@ -336,9 +373,7 @@ static __always_inline void count_stretch(struct thread_rec *r, struct task_stru
 		a->gil = r->gil;
 		a->hist[log2_bucket(ns) & (EV_AGG_BUCKETS - 1)]++;
 	}
-	for (int i = 0; i < EV_AGG_N; i++)
-		total += a->n[i];
-	if (total >= AGG_MAX_N || now - a->t0_ns > AGG_MAX_AGE)
+	if (++r->agg_total >= AGG_MAX_N || now - a->t0_ns > AGG_MAX_AGE)
 		send_agg(r, p);
 }
 
@@ -430,36 +465,61 @@ static __always_inline bool stack_due(struct thread_rec *r)
 	return true;
 }
 
-static __always_inline void look_at_python(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p)
+/* Own stack, and for a waiter the holder's. */
+static __always_inline void take_stacks(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p, __u64 tstate,
+					const struct gil_view *v)
+{
+	if (!(r->flags & EV_F_GIL_WAIT)) {
+		r->own_stack = take_stack(proc, tstate, p, SCRATCH_SWITCH, false);
+		return;
+	}
+	/* A re-wait of the same take_gil: nobody took the GIL since, so this thread has run no Python either. */
+	if (r->wait_stack && r->wait_gil == r->gil && r->wait_switch_number == v->switch_number)
+		r->own_stack = r->wait_stack;
+	else
+		r->own_stack = take_stack(proc, tstate, p, SCRATCH_SWITCH, false);
+	r->wait_gil = r->gil;
+	r->wait_switch_number = v->switch_number;
+	r->wait_stack = r->own_stack;
+	if ((v->flags & (EV_F_LOCKED | EV_F_SELF_HOLDS)) == EV_F_LOCKED)
+		r->holder_stack = take_stack(proc, v->holder_tstate, p, SCRATCH_SWITCH, true);
+}
+
+static __always_inline void look_at_python(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p, __u64 now)
 {
 	struct bpf_gil *gil = 0;
 	struct gil_view v;
 	__u64 tstate;
 
-	tstate = own_tstate(proc, p);
-	r->tstate = tstate;
-	if (tstate)
-		r->flags |= EV_F_PYTHON;
 	if (r->flags & EV_F_FUTEX_WAIT)
 		gil = gil_of_word(proc, r->arg0);
 	if (gil) {
 		classify_word(r, &proc->walk, gil);
-		count(BPF_COUNT_GIL_WAITS, 1);
-	} else {
+		r->gil = gil->addr;
+	}
+	/* Under load not every look is worth its reads: the word alone still says that the thread waits for the GIL. */
+	if (now - r->looked_at < dials.look_period_ns) {
+		r->flags |= r->python;
+		return;
+	}
+	r->looked_at = now;
+	tstate = own_tstate(proc, p);
+	r->python = tstate ? EV_F_PYTHON : 0;
+	r->flags |= r->python;
+	if (!gil) {
 		if (!tstate)
 			return; /* a native thread: the GIL is none of its business */
 		gil = home_gil(proc, tstate);
+		r->gil = gil->addr;
 	}
-	r->gil = gil->addr;
-	look_at_gil(proc, gil, p, &v);
+	look_at_gil(proc, gil, p, tstate, &v);
 	r->flags |= v.flags;
 	r->holder_ident = v.holder_ident;
 	r->switch_number = v.switch_number;
 	if (!stack_due(r))
 		return;
-	r->own_stack = take_stack(proc, tstate, p, SCRATCH_SWITCH, false);
-	if ((r->flags & EV_F_GIL_WAIT) && (v.flags & (EV_F_LOCKED | EV_F_SELF_HOLDS)) == EV_F_LOCKED)
-		r->holder_stack = take_stack(proc, v.holder_tstate, p, SCRATCH_SWITCH, true);
+	r->flags |= gc_flag(gil);
+	take_stacks(r, proc, p, tstate, &v);
 }
 
 static __always_inline void switched_out(struct task_struct *p, struct bpf_proc *proc, bool blocked, __u64 now)
@@ -475,7 +535,7 @@ static __always_inline void switched_out(struct task_struct *p, struct bpf_proc 
 	r->cpu_out = bpf_get_smp_processor_id();
 	read_call(r, p, blocked);
 	if (proc->python && proc->n_gils)
-		look_at_python(r, proc, p);
+		look_at_python(r, proc, p, now);
 }
 
 static __always_inline void send_off(struct thread_rec *r, struct task_struct *p, __u64 now, __u32 flags)
@@ -521,7 +581,7 @@ static __always_inline void switched_in(struct task_struct *p, __u64 now)
 	cls = agg_class(r->flags, r->nr);
 	if (cls < EV_AGG_N)
 		r->since_stack[cls] += ns;
-	if (ns >= dials.min_off_ns || r->own_stack)
+	if (r->own_stack || ns >= (r->flags & (EV_F_FUTEX_WAIT | EV_F_SELF_HOLDS) ? dials.min_off_ns : dials.min_other_ns))
 		send_off(r, p, now, 0);
 	else
 		count_stretch(r, p, cls, ns, now);
@@ -535,7 +595,7 @@ SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
 	struct bpf_proc *proc;
-	__u64 now;
+	__u64 now = 0;
 
 	if (!dials.armed)
 		return 0;
@@ -546,7 +606,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 		switched_out(prev, proc, !preempt && prev->__state != 0, now);
 	}
 	if (proc_of(next))
-		switched_in(next, bpf_ktime_get_ns());
+		switched_in(next, now ?: bpf_ktime_get_ns());
 	return 0;
 }
 
@@ -614,8 +674,8 @@ int on_sample(void *ctx)
 		flags |= EV_F_PYTHON;
 		gil = home_gil(proc, tstate);
 		gil_addr = gil->addr;
-		look_at_gil(proc, gil, p, &v);
-		flags |= v.flags;
+		look_at_gil(proc, gil, p, tstate, &v);
+		flags |= v.flags | gc_flag(gil);
 		if ((v.flags & (EV_F_LOCKED | EV_F_SELF_HOLDS)) == EV_F_LOCKED && wants_gil(regs, gil, proc->walk.gil_size))
 			flags |= EV_F_WANTS_GIL;
 		stack = take_stack(proc, tstate, p, SCRATCH_SAMPLE, false);

@@ -25,17 +25,20 @@ enum bpf_counter { /* per CPU; the first EV_LOSS_N are enum ev_loss_class */
 	BPF_COUNT_STACKS,
 	BPF_COUNT_STACKS_TORN,
 	BPF_COUNT_STACKS_TRUNCATED,
-	BPF_COUNT_GIL_WAITS,
-	BPF_COUNT_WALKS,
+	BPF_COUNT_FRAMES, /* walked, whatever became of the stack */
 	BPF_COUNT_N,
 };
 
 /* The dials, in .bss: written by user space, read by the programs. */
 struct bpf_dials {
-	__u64 min_off_ns; /* shorter stretches are only counted */
+	__u64 min_off_ns; /* shorter waits, and stretches off the CPU holding the GIL, are only counted */
+	__u64 min_other_ns; /* the same for all other stretches */
+	__u64 look_period_ns; /* a thread's GIL is looked at once in so long; 0 always */
 	__u64 stack_period_ns; /* stacks once per so much waiting of a thread; 0 always */
 	__u32 armed; /* 0: drop everything */
 	__u32 iter_mode; /* enum bpf_iter_mode, what the task iterator is to do */
+	__u32 only_pid; /* the one target, found in `only_proc` without a map lookup; 0: several, in the map */
+	__u32 pad;
 	__u64 start_ns; /* stands for t_out of threads asleep at the start */
 };
 enum bpf_iter_mode { BPF_ITER_START, BPF_ITER_STOP };

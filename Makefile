@@ -52,7 +52,7 @@ help:
 	@echo '  deps      install packages for building          COV=1      for gcov'
 	@echo '  test-deps install packages for the tests         WERROR=1   warnings are errors'
 	@echo '  check     everything that needs no privileges    PREFIX=/usr/local  DESTDIR='
-	@echo '  check-unit check-golden check-live               CC= CLANG= BPFTOOL= CFLAGS= LDFLAGS='
+	@echo '  check-unit check-golden check-live check-fault   CC= CLANG= BPFTOOL= CFLAGS= LDFLAGS='
 	@echo '  check-layers check-headers check-sizes check-banned'
 	@echo '  golden-update  rewrite expected outputs          FUZZ_SECONDS=30'
 	@echo '  fuzz bench format lint install dist clean compile_commands.json'
@@ -69,7 +69,7 @@ test-deps: deps
 
 # Tests.
 ASAN := SAN=address,undefined
-.PHONY: test check check-unit check-golden golden-update check-live check-layers check-headers check-sizes check-banned
+.PHONY: test check check-unit check-golden golden-update check-live check-fault check-layers check-headers check-sizes check-banned
 .PHONY: fuzz bench demo
 test:
 	@$(MAKE) test-deps
@@ -85,6 +85,8 @@ golden-update: $(B)/gilscope $(TOOL_BINS)
 	@B=$(B) tests/golden/run --update
 check-live: $(B)/gilscope $(TOOL_BINS)
 	@B=$(B) GILSCOPE=$(CURDIR)/$(B)/gilscope scripts/run-live
+check-fault: $(B)/gilscope $(TOOL_BINS)
+	@B=$(B) GILSCOPE=$(CURDIR)/$(B)/gilscope GILSCOPE_FAULT=full scripts/run-live tests/fault
 check-layers:
 	@scripts/check-layers
 check-sizes:

@@ -1,0 +1,229 @@
+"""What cannot be done is said in one form, with the documented exit code, and leaves nothing half-written unsaid."""
+import glob
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+
+import pytest
+
+import harness
+import live
+
+USAGE, ATTACH, DATA, MACHINE = 2, 3, 4, 77
+MESSAGE = re.compile(r"^gilscope: could not [^:\n]+: .+$")
+
+
+def refused(done, code, *words):
+    """One message in the form of the house, no stack trace, nothing on stdout."""
+    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    assert lines and any(MESSAGE.match(line) for line in lines), done.stderr
+    assert "Traceback" not in done.stderr and "AddressSanitizer" not in done.stderr
+    for word in words:
+        assert re.search(word, done.stderr, re.I), (word, done.stderr)
+
+
+def record(*args, **kwargs):
+    return harness.gilscope("record", *args, "-d", "1", **kwargs)
+
+
+@pytest.fixture
+def busy(any_python):
+    with harness.Workload("cpu4", any_python, 60) as workload:
+        yield workload
+
+
+@pytest.mark.parametrize("args", [
+    (), ("-p",), ("-p", "x"), ("-p", "-5"), ("-p", "0"), ("--no-such-option",), ("-p", "1", "-d", "abc"), ("-p", "1", "-r", "-1"),
+    ("-p", "1", "-d", "0"), ("-p", "99999999999999999999"), ("-p", "1", "stray"),
+])
+def test_usage(args):
+    done = harness.gilscope("record", *args)
+    assert done.returncode == USAGE, done.stderr
+    assert done.stderr.startswith("gilscope: could not "), done.stderr
+
+
+def test_unknown_command_and_help():
+    assert harness.gilscope("frobnicate").returncode == USAGE
+    for command in ("record", "report", "dump", "doctor"):
+        done = harness.gilscope(command, "--help")
+        assert done.returncode == 0 and "Usage:" in done.stdout, done.stderr
+    done = harness.gilscope("--version")
+    assert done.returncode == 0 and re.match(r"gilscope \d+\.\d+", done.stdout)
+
+
+@pytest.mark.parametrize("command", ["record", "dump"])
+def test_no_such_pid(command, tmp_path):
+    child = subprocess.Popen(["true"])
+    child.wait()
+    args = ["-o", tmp_path / "x"] if command == "record" else []
+    refused(harness.gilscope(command, "-p", child.pid, *args), ATTACH, "no such|does not exist|no process")
+    assert not os.path.exists(str(tmp_path / "x"))
+
+
+@pytest.mark.parametrize("command", ["record", "dump"])
+def test_zombie(command, tmp_path):
+    child = subprocess.Popen(["true"])
+    time.sleep(0.2)
+    args = ["-o", tmp_path / "x"] if command == "record" else []
+    refused(harness.gilscope(command, "-p", child.pid, *args), ATTACH, "zombie|has ended")
+    child.wait()
+    assert not os.path.exists(str(tmp_path / "x"))
+
+
+@pytest.mark.parametrize("command", ["record", "dump"])
+def test_not_python(command, tmp_path):
+    child = subprocess.Popen(["sleep", "30"])
+    try:
+        args = ["-o", tmp_path / "x"] if command == "record" else []
+        refused(harness.gilscope(command, "-p", child.pid, *args), ATTACH, "python")
+    finally:
+        child.kill()
+        child.wait()
+    assert not os.path.exists(str(tmp_path / "x"))
+
+
+def test_kernel_thread(tmp_path):
+    try:
+        with open("/proc/2/status") as f:
+            if "kthreadd" not in f.read():
+                pytest.skip("pid 2 is no kernel thread here (a pid namespace)")
+    except OSError:
+        pytest.skip("no pid 2 here")
+    refused(record("-p", 2, "-o", tmp_path / "x"), ATTACH, "kernel thread")
+
+
+def test_unknown_version(tmp_path):
+    old = sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/3.[67].*/bin/python3.[67]")))
+    old += sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/2.7*/bin/python2.7")))
+    if not old:
+        pytest.skip("no Python older than 3.8 here")
+    for python in old:
+        child = subprocess.Popen([python, "-c", "import time; time.sleep(30)"])
+        try:
+            time.sleep(0.3)
+            refused(record("-p", child.pid, "-o", tmp_path / "x"), ATTACH, "3\\.8", "3\\.13")
+        finally:
+            child.kill()
+            child.wait()
+
+
+def test_output_in_the_way(busy, can_record, tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    link = tmp_path / "link"
+    link.symlink_to(victim)
+    fifo = tmp_path / "fifo"
+    os.mkfifo(str(fifo))
+    for path, word in ((link, "symbolic link"), (victim, "exists"), (fifo, "fifo"), (tmp_path, "directory|exists"),
+                       (tmp_path / "no" / "where", "director")):
+        refused(record("-p", busy.pid, "-o", path), DATA, word)
+    dangling = tmp_path / "dangling"
+    dangling.symlink_to(tmp_path / "nowhere")
+    refused(record("-p", busy.pid, "-o", dangling), DATA, "symbolic link")
+    assert victim.read_text() == "precious" and not (tmp_path / "nowhere").exists()
+
+
+def test_read_only_directory(busy, can_record, tmp_path):
+    if os.geteuid() or not shutil.which("mount"):
+        pytest.skip("needs root to mount")
+    where = tmp_path / "ro"
+    where.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", str(where)]).returncode:
+        pytest.skip("cannot mount here")
+    try:
+        refused(record("-p", busy.pid, "-o", where / "x"), DATA, "read-only")
+    finally:
+        subprocess.run(["umount", str(where)], check=True)
+
+
+def test_disk_full(any_python, can_record, tmp_path):
+    if os.geteuid() or not shutil.which("mount"):
+        pytest.skip("needs root to mount")
+    where = tmp_path / "small"
+    where.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(where)]).returncode:
+        pytest.skip("cannot mount here")
+    try:
+        with harness.Workload("mixed_io", any_python, 60) as workload:
+            done = harness.gilscope("record", "-p", workload.pid, "-d", 20, "-o", where / "x")
+        refused(done, DATA, "full|no space")
+        db = sqlite3.connect("file:%s?mode=ro" % (where / "x"), uri=True)
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        db.close()
+        shown = harness.gilscope("report", where / "x", "--format", "json")
+        if shown.returncode == 0:
+            assert '"complete": false' in shown.stdout.replace('"complete":false', '"complete": false')
+        else:
+            refused(shown, DATA)
+    finally:
+        subprocess.run(["umount", str(where)], check=True)
+
+
+def test_no_permission(busy, tmp_path):
+    prefix = live.setpriv()
+    os.chmod(str(tmp_path), 0o777)
+    path = "/tmp/gilscope-nobody-%d" % os.getpid()
+    done = subprocess.run(prefix + [harness.GILSCOPE, "record", "-p", str(busy.pid), "-d", "1", "-o", path],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    if "Permission denied" in done.stderr and "setpriv" in done.stderr:
+        pytest.skip("another user cannot run %s here" % harness.GILSCOPE)
+    refused(done, MACHINE)
+    assert "setcap" in done.stderr or "sudo" in done.stderr, done.stderr  # a line to paste
+    assert not os.path.exists(path)
+
+
+def test_recording_is_private(busy, can_record, tmp_path):
+    path = tmp_path / "x"
+    assert record("-p", busy.pid, "-o", path).returncode == 0
+    assert os.stat(str(path)).st_mode & 0o777 == 0o600
+    assert not [p for p in os.listdir(str(tmp_path)) if p != "x"], "more than one file remained"
+    path2 = tmp_path / "y"
+    env = dict(os.environ, SUDO_UID="65534", SUDO_GID="65534")
+    assert record("-p", busy.pid, "-o", path2, env=env).returncode == 0
+    assert os.stat(str(path2)).st_uid == 65534
+
+
+def test_bad_recordings(tmp_path, busy, can_record):
+    good = tmp_path / "good"
+    assert record("-p", busy.pid, "-o", good).returncode == 0
+    data = good.read_bytes()
+    refused(harness.gilscope("report", tmp_path / "nothing"), DATA)
+    for name, content in (("text", b"hello\n" * 100), ("empty", b""), ("half", data[:len(data) // 2]), ("noise", os.urandom(8192)),
+                          ("head", data[:100])):
+        (tmp_path / name).write_bytes(content)
+        refused(harness.gilscope("report", tmp_path / name), DATA)
+    shutil.copy(str(good), str(tmp_path / "newer"))
+    db = sqlite3.connect(str(tmp_path / "newer"))
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    db.execute("PRAGMA user_version = %d" % (version + 1000000))
+    db.commit()
+    db.close()
+    refused(harness.gilscope("report", tmp_path / "newer"), DATA, "newer|version")
+    foreign = sqlite3.connect(str(tmp_path / "foreign"))
+    foreign.execute("CREATE TABLE wait(id)")
+    foreign.commit()
+    foreign.close()
+    refused(harness.gilscope("report", tmp_path / "foreign"), DATA)
+
+
+def test_interrupt_ends_in_good_order(busy, can_record, tmp_path):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        path = str(tmp_path / str(int(number)))
+        recorder = harness.Recorder(busy.pid, path)
+        time.sleep(0.7)
+        code, out, err = recorder.stop(number)
+        assert code == 0, err
+        assert live.report(path)["recording"]["complete"] is True
+
+
+def test_doctor(busy):
+    done = harness.gilscope("doctor", "-p", busy.pid)
+    assert done.returncode in (0, MACHINE), done.stderr
+    assert done.stdout
+    if done.returncode == 0:
+        assert live.why_no_recording() is None

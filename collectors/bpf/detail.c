@@ -101,6 +101,8 @@ bool detail_step(struct detail *d, const struct detail_load *load, struct detail
 	changed = step_stacks(d, load->frames * SECOND / load->span_ns, load, &reason);
 	if (step_events(d, load, load->events * SECOND / load->span_ns, &reason))
 		changed = true;
+	if (!changed)
+		return false;
 	*ret = (struct detail_dials){
 		.min_off_ns = off_steps[d->off_step],
 		.min_other_ns = off_steps[d->off_step] * OTHER_FACTOR,
@@ -111,5 +113,5 @@ bool detail_step(struct detail *d, const struct detail_load *load, struct detail
 	};
 	if (d->off_step && ret->stack_period_ns < THINNED_STACK_PERIOD_NS)
 		ret->stack_period_ns = THINNED_STACK_PERIOD_NS;
-	return changed;
+	return true;
 }

@@ -21,11 +21,12 @@ static const struct argp_option options[] = {
 };
 
 static const char doc[] =
-	"Say whether recording would work on this machine, with these privileges and on this process, and for each thing "
-	"that does not: why it matters and the one line to paste.\vExamples:\n"
+	"Say whether recording would work on this machine, with these privileges and on this process, and for "
+	"each thing that does not: why it matters and the one line to paste.\vExamples:\n"
 	"  gilscope doctor\n"
 	"  sudo gilscope doctor -p 4242\n\n"
-	"Exit codes: 0 recording would work, 2 usage, 3 the process is the problem, 77 this machine or these privileges are.";
+	"Exit codes: 0 recording would work, 2 usage, 3 the process is the problem, 77 this machine or these "
+	"privileges are.";
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -56,8 +57,11 @@ void finding_set(struct finding *f, enum finding_level level, const char *fmt, .
 static void print_finding(const struct check *c, const struct finding *f, bool verbose)
 {
 	static const struct { const char *word, *color; } levels[] = {
-		[FINDING_OK] = {"ok", "\033[32m"}, [FINDING_NOTE] = {"note", "\033[36m"}, [FINDING_WARN] = {"warn", "\033[33m"},
-		[FINDING_FAIL] = {"FAIL", "\033[1;31m"}, [FINDING_SKIP] = {"-", ""},
+		[FINDING_OK] = {"ok", "\033[32m"},
+		[FINDING_NOTE] = {"note", "\033[36m"},
+		[FINDING_WARN] = {"warn", "\033[33m"},
+		[FINDING_FAIL] = {"FAIL", "\033[1;31m"},
+		[FINDING_SKIP] = {"-", ""},
 	};
 	const char *color = ui_color(stdout) ? levels[f->level].color : "", *plain = *color ? "\033[0m" : "";
 	const char *paste = f->level == FINDING_OK ? NULL : f->paste[0] ? f->paste : c->paste;
@@ -111,9 +115,11 @@ static int examine(const struct doctor_input *in)
 		doctor_done(&d);
 	}
 	if (machine)
-		printf("\nRecording would NOT work here: %u thing%s to fix, marked FAIL above.\n", machine, machine == 1 ? "" : "s");
+		printf("\nRecording would NOT work here: %u thing%s to fix, marked FAIL above.\n", machine,
+		       machine == 1 ? "" : "s");
 	else if (targets)
-		printf("\nRecording would work on this machine, but NOT on %u of the %u processes.\n", targets, in->pids.n);
+		printf("\nRecording would work on this machine, but NOT on %u of %u process%s.\n", targets, in->pids.n,
+		       in->pids.n == 1 ? "" : "es");
 	else
 		puts("\nRecording would work.");
 	return machine ? EXIT_CODE_MACHINE : targets ? EXIT_CODE_ATTACH : EXIT_CODE_OK;

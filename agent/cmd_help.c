@@ -10,7 +10,8 @@
 
 static void print_overview(void)
 {
-	puts("gilscope shows who holds Python's GIL, who waits for it, for how long, and from which line to which line.\n"
+	puts("gilscope shows who holds Python's GIL, who waits for it, for how long, and from which line to\n"
+	     "which line.\n"
 	     "It attaches to running processes and changes nothing in them.\n\n"
 	     "Usage: gilscope COMMAND [OPTION…]\n\nCommands:");
 	for (const struct command *c = commands; c->name; c++)
@@ -71,7 +72,8 @@ static error_t parse_nothing(int key, char *arg, struct argp_state *state)
 
 int cmd_version(int argc, char **argv)
 {
-	static const struct argp argp = {NULL, parse_nothing, NULL, "Print the version and what it was built with.", ui_children};
+	static const char text[] = "Print the version and what it was built with.";
+	static const struct argp argp = {NULL, parse_nothing, NULL, text, ui_children};
 	struct fail why;
 	int code = ui_parse(&argp, argc, argv, NULL, &why);
 

@@ -29,11 +29,13 @@ struct record_input {
 
 static const struct argp_option record_options[] = {
 	{"pid", 'p', "PID", 0, "Process to record; repeat it, or separate several by commas (required)", 0},
-	{"duration", 'd', "TIME", 0, "Stop after TIME: 10, 10s, 500ms, 2m (default: until Ctrl-C or the target's end)", 0},
+	{"duration", 'd', "TIME", 0,
+	 "Stop after TIME: 10, 10s, 500ms, 2m (default: until Ctrl-C or the target's end)", 0},
 	{"output", 'o', "FILE", 0, "Recording to write (default gilscope-PID-YYYYmmdd-HHMMSS.gilscope)", 0},
 	{"rate", 'r', "HZ", 0, "Samples per second of each thread's CPU time, 0 for none (default 99)", 0},
 	{"force", KEY_FORCE, NULL, 0, "Replace FILE if it is an earlier recording (default: refuse)", 0},
-	{"no-python", KEY_NO_PYTHON, NULL, 0, "Do not look for an interpreter: thread states and locks only (default: look)", 0},
+	{"no-python", KEY_NO_PYTHON, NULL, 0,
+	 "Do not look for an interpreter: thread states and locks only (default: look)", 0},
 	{"quiet", 'q', NULL, 0, "Print errors only (default: progress, then a verdict)", 0},
 	{0}
 };
@@ -60,7 +62,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return pid_list_add(&in->pids, arg, in->why);
 	case 'd':
 		if (duration_parse(arg, &in->session.duration_ns) || !in->session.duration_ns)
-			return ui_usage(in->why, "could not use '%.64s' as a duration: not like 10, 2.5s, 500ms or 1m", arg);
+			return ui_usage(in->why, "could not use '%.64s' as a duration: not like 10, 2.5s, 500ms or 1m",
+					arg);
 		return 0;
 	case 'o':
 		if (!*arg)
@@ -69,7 +72,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'r':
 		if (number_parse(arg, 0, MAX_HZ, &n))
-			return ui_usage(in->why, "could not use '%.64s' as a rate: not a number from 0 to %d", arg, MAX_HZ);
+			return ui_usage(in->why, "could not use '%.64s' as a rate: not a number from 0 to %d", arg,
+					MAX_HZ);
 		in->session.sample_hz = (uint32_t)n;
 		return 0;
 	case KEY_FORCE:

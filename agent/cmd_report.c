@@ -79,7 +79,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return in->format ? 0 : ui_usage(in->why, "could not report as '%.64s': not text or json", arg);
 	case KEY_TOP:
 		if (number_parse(arg, 1, MAX_TOP, &n))
-			return ui_usage(in->why, "could not use --top '%.64s': not a number from 1 to %d", arg, MAX_TOP);
+			return ui_usage(in->why, "could not use --top '%.64s': not a number from 1 to %d", arg,
+					MAX_TOP);
 		in->top = (unsigned)n;
 		return 0;
 	case ARGP_KEY_ARG:

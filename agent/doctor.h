@@ -43,6 +43,7 @@ extern const struct check machine_checks[], rights_checks[], target_checks[]; /*
 void doctor_init(struct doctor *d, pid_t pid);
 void doctor_done(struct doctor *d);
 bool doctor_has_cap(const struct doctor *d, int cap);
-void finding_set(struct finding *f, enum finding_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void finding_set(struct finding *f, enum finding_level level, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 /* The line that grants the privileges here: setcap, docker or kubectl. */
 void finding_paste_rights(struct finding *f, const struct doctor *d);

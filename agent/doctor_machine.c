@@ -112,8 +112,8 @@ static void probe_unprivileged_bpf(struct doctor *d, const struct check *c, stru
 	if (file_read_line("/proc/sys/kernel/unprivileged_bpf_disabled", value, sizeof(value)) < 0)
 		finding_set(f, FINDING_OK, "no such setting here");
 	else
-		finding_set(f, FINDING_OK, "%s%s", value,
-			    doctor_has_cap(d, CAP_BPF) ? " (no matter: CAP_BPF is there)" : " (CAP_BPF is needed either way)");
+		finding_set(f, FINDING_OK, "%s (%s)", value,
+			    doctor_has_cap(d, CAP_BPF) ? "no matter: CAP_BPF is there" : "CAP_BPF is needed either way");
 }
 
 /* r0 = 0, after a read of kernel memory that lockdown=confidentiality forbids. */
@@ -156,7 +156,7 @@ static void probe_bpf(struct doctor *d, const struct check *c, struct finding *f
 	(void)c;
 	libbpf_set_print(print);
 	if (id < 0) {
-		finding_set(f, FINDING_FAIL, "tracepoint sched_switch not found in the kernel's BTF: %s", strerror(-id));
+		finding_set(f, FINDING_FAIL, "no tracepoint sched_switch in the kernel's BTF: %s", strerror(-id));
 		return;
 	}
 	load.attach_btf_id = (__u32)id;
@@ -166,9 +166,12 @@ static void probe_bpf(struct doctor *d, const struct check *c, struct finding *f
 		int err = errno;
 
 		last_words(log);
-		finding_set(f, FINDING_FAIL, "load: %s%s%.120s", strerror(err), err == EPERM ? "" : "; ", err == EPERM ? "" : log);
-		if (err == EPERM)
+		if (err == EPERM) {
+			finding_set(f, FINDING_FAIL, "load: %s", strerror(err));
 			finding_paste_rights(f, d);
+		} else {
+			finding_set(f, FINDING_FAIL, "load: %s; %.120s", strerror(err), log);
+		}
 		return;
 	}
 	link = bpf_raw_tracepoint_open(NULL, program);
@@ -184,11 +187,13 @@ static void probe_bpf(struct doctor *d, const struct check *c, struct finding *f
 const struct check machine_checks[] = {
 	{"kernel", probe_kernel, "Stacks in a switch program need Linux 5.15 or newer.", NULL, 0},
 	{"processor", probe_cpu, "Registers of waiting threads are read as on x86-64; others follow later.", NULL, 0},
-	{"BTF", probe_btf, "Without type information (CONFIG_DEBUG_INFO_BTF) the programs cannot find kernel fields.",
+	{"BTF", probe_btf,
+	 "Without type information (CONFIG_DEBUG_INFO_BTF) the programs cannot find kernel fields.",
 	 "sudo apt-get install linux-image-amd64   # a distribution kernel has it; then reboot", 0},
 	{"lockdown", probe_lockdown, "lockdown=confidentiality forbids BPF to read kernel memory.",
-	 "sudo sed -i 's/lockdown=confidentiality//' /etc/default/grub && sudo update-grub   # then reboot", 0},
-	{"perf events", probe_perf, "On-CPU samples come from a cpu-clock event; without it only waits are recorded (record -r 0).",
+	 "sudo sed -i 's/lockdown=confidentiality//' /etc/default/grub && sudo update-grub   # and reboot", 0},
+	{"perf events", probe_perf,
+	 "On-CPU samples come from a cpu-clock event; without it only waits are recorded (record -r 0).",
 	 "sudo sysctl kernel.perf_event_paranoid=2", 0},
 	{"unprivileged BPF", probe_unprivileged_bpf, "The setting decides only for programs without CAP_BPF.", NULL, 0},
 	{"locked memory", probe_memlock, "Kernels before 5.11 charged BPF maps to this limit.", "ulimit -l unlimited", 0},

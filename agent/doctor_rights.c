@@ -48,7 +48,9 @@ static const char *container_kind(void)
 		return "docker";
 	if (file_read("/proc/1/cgroup", text, sizeof(text)) < 0)
 		return "";
-	return strstr(text, "kubepods") ? "kubernetes" : strstr(text, "docker") ? "docker" : strstr(text, "lxc") ? "lxc" : "";
+	if (strstr(text, "kubepods"))
+		return "kubernetes";
+	return strstr(text, "docker") ? "docker" : strstr(text, "lxc") ? "lxc" : "";
 }
 
 void doctor_init(struct doctor *d, pid_t pid)
@@ -80,16 +82,20 @@ void finding_paste_rights(struct finding *f, const struct doctor *d)
 
 	if (d->initial_userns && (d->caps_bound & needed) == needed)
 		snprintf(f->paste, sizeof(f->paste),
-			 "sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep %s   # or: sudo gilscope …", d->program);
+			 "sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep %s   # or use sudo",
+			 d->program);
 	else if (!strcmp(d->container, "kubernetes"))
 		snprintf(f->paste, sizeof(f->paste),
 			 "kubectl debug node/NODE -it --profile=sysadmin --image=IMAGE   # sees the node's processes");
 	else if (d->container[0])
-		snprintf(f->paste, sizeof(f->paste), "%s run --pid=host%s --cap-add BPF --cap-add PERFMON --cap-add SYS_PTRACE "
-			 "--cap-add DAC_READ_SEARCH --security-opt seccomp=unconfined --security-opt apparmor=unconfined IMAGE",
+		snprintf(f->paste, sizeof(f->paste),
+			 "%s run --pid=host%s --cap-add BPF --cap-add PERFMON --cap-add SYS_PTRACE "
+			 "--cap-add DAC_READ_SEARCH --security-opt seccomp=unconfined "
+			 "--security-opt apparmor=unconfined IMAGE",
 			 podman ? "sudo podman" : "docker", d->initial_userns || podman ? "" : " --userns=host");
 	else
-		snprintf(f->paste, sizeof(f->paste), "sudo gilscope …   # from outside this sandbox: here root cannot have the rights");
+		snprintf(f->paste, sizeof(f->paste),
+			 "sudo gilscope …   # from outside this sandbox: here root cannot have the rights");
 }
 
 static void probe_userns(struct doctor *d, const struct check *c, struct finding *f)
@@ -119,7 +125,10 @@ static void probe_cap(struct doctor *d, const struct check *c, struct finding *f
 /* Capabilities that help in some cases only. */
 static void probe_soft_cap(struct doctor *d, const struct check *c, struct finding *f)
 {
-	finding_set(f, doctor_has_cap(d, c->arg) ? FINDING_OK : FINDING_NOTE, doctor_has_cap(d, c->arg) ? "yes" : "missing");
+	if (doctor_has_cap(d, c->arg))
+		finding_set(f, FINDING_OK, "yes");
+	else
+		finding_set(f, FINDING_NOTE, "missing");
 }
 
 static void probe_yama(struct doctor *d, const struct check *c, struct finding *f)
@@ -145,7 +154,7 @@ static void probe_seccomp(struct doctor *d, const struct check *c, struct findin
 	if (mode == 0)
 		finding_set(f, FINDING_OK, "no filter on this process");
 	else
-		finding_set(f, FINDING_NOTE, "a filter is in force (mode %u); the BPF and perf checks show whether it stands in the way",
+		finding_set(f, FINDING_NOTE, "a filter is in force (mode %u); the BPF and perf checks show its effect",
 			    (unsigned)mode);
 }
 
@@ -169,11 +178,16 @@ const struct check rights_checks[] = {
 	{"CAP_BPF", probe_cap, "To load the programs.", NULL, CAP_BPF},
 	{"CAP_PERFMON", probe_cap, "To let them read memory, and for the cpu-clock event.", NULL, CAP_PERFMON},
 	{"CAP_SYS_PTRACE", probe_cap, "To read the memory of other users' processes.", NULL, CAP_SYS_PTRACE},
-	{"CAP_DAC_READ_SEARCH", probe_soft_cap, "To read program files of other users that are not world-readable.", NULL, CAP_DAC_READ_SEARCH},
-	{"CAP_SYS_RESOURCE", probe_soft_cap, "To raise the locked-memory limit, needed by kernels before 5.11 only.", NULL, CAP_SYS_RESOURCE},
-	{"yama ptrace_scope", probe_yama, "Without CAP_SYS_PTRACE it decides whose memory may be read.", "sudo sysctl kernel.yama.ptrace_scope=0", 0},
-	{"seccomp", probe_seccomp, "A container's filter may refuse bpf() or perf_event_open().", "docker run --security-opt seccomp=unconfined …", 0},
-	{"pid namespace", probe_pidns, "To see processes of other containers or the host, share the host's pids.", "docker run --pid=host …", 0},
+	{"CAP_DAC_READ_SEARCH", probe_soft_cap,
+	 "To read program files of other users that are not world-readable.", NULL, CAP_DAC_READ_SEARCH},
+	{"CAP_SYS_RESOURCE", probe_soft_cap,
+	 "To raise the locked-memory limit, needed by kernels before 5.11 only.", NULL, CAP_SYS_RESOURCE},
+	{"yama ptrace_scope", probe_yama, "Without CAP_SYS_PTRACE it decides whose memory may be read.",
+	 "sudo sysctl kernel.yama.ptrace_scope=0", 0},
+	{"seccomp", probe_seccomp, "A container's filter may refuse bpf() or perf_event_open().",
+	 "docker run --security-opt seccomp=unconfined …", 0},
+	{"pid namespace", probe_pidns, "To see processes of other containers or the host, share the host's pids.",
+	 "docker run --pid=host …", 0},
 	{"container", probe_container, "Containers drop capabilities and filter system calls by default.", NULL, 0},
 	{0}
 };

@@ -43,7 +43,8 @@ static void probe_exists(struct doctor *d, const struct check *c, struct finding
 	(void)c;
 	snprintf(path, sizeof(path), "/proc/%d/comm", d->pid);
 	if (read_stat(d->pid, &state, &flags)) {
-		finding_set(f, FINDING_FAIL, "no process %d here%s", d->pid, d->initial_pidns ? "" : " (this is a container's pid namespace)");
+		finding_set(f, FINDING_FAIL, "no process %d here%s", d->pid,
+			    d->initial_pidns ? "" : " (this is a container's pid namespace)");
 		return;
 	}
 	file_read_line(path, raw, sizeof(raw));
@@ -51,7 +52,7 @@ static void probe_exists(struct doctor *d, const struct check *c, struct finding
 	if (flags & PF_KTHREAD)
 		finding_set(f, FINDING_FAIL, "%d (%s) is a kernel thread", d->pid, name);
 	else if (state == 'Z' || state == 'X')
-		finding_set(f, FINDING_FAIL, "%d (%s) is a zombie: it has ended and waits for its parent", d->pid, name);
+		finding_set(f, FINDING_FAIL, "%d (%s) is a zombie: ended, waiting for its parent", d->pid, name);
 	else
 		finding_set(f, FINDING_OK, "%d (%s), state %c", d->pid, name, state);
 }
@@ -114,11 +115,12 @@ static void probe_gil(struct doctor *d, const struct check *c, struct finding *f
 		gils += !seen;
 	}
 	if (gils == 0)
-		finding_set(f, r->free_threaded ? FINDING_WARN : FINDING_FAIL, "%u interpreters, no GIL%s", r->n_interps,
-			    r->free_threaded ? " (free-threaded build)" : "");
+		finding_set(f, r->free_threaded ? FINDING_WARN : FINDING_FAIL, "%u interpreters, no GIL%s",
+			    r->n_interps, r->free_threaded ? " (free-threaded build)" : "");
 	else
-		finding_set(f, FINDING_OK, "%u interpreter%s, %u GIL%s, switch interval %s, values plausible", r->n_interps,
-			    r->n_interps == 1 ? "" : "s", gils, gils == 1 ? "" : "s", human_ns(interval, r->switch_interval_ns));
+		finding_set(f, FINDING_OK, "%u interpreter%s, %u GIL%s, switch interval %s, values plausible",
+			    r->n_interps, r->n_interps == 1 ? "" : "s", gils, gils == 1 ? "" : "s",
+			    human_ns(interval, r->switch_interval_ns));
 }
 
 static void probe_libc(struct doctor *d, const struct check *c, struct finding *f)
@@ -136,7 +138,8 @@ static void probe_libc(struct doctor *d, const struct check *c, struct finding *
 		kind = "musl";
 	else if (strstr(maps, "/libc.so.6") || strstr(maps, "/libc-2."))
 		kind = "glibc";
-	finding_set(f, offset ? FINDING_OK : FINDING_WARN, "%s%s", kind, offset ? "" : ": thread-specific data is not where it is known to be");
+	finding_set(f, offset ? FINDING_OK : FINDING_WARN, "%s%s", kind,
+		    offset ? "" : ": thread-specific data is not where it is known to be");
 }
 
 static void probe_threads(struct doctor *d, const struct check *c, struct finding *f)
@@ -157,12 +160,15 @@ static void probe_threads(struct doctor *d, const struct check *c, struct findin
 }
 
 const struct check target_checks[] = {
-	{"process", probe_exists, "Only a living user process can be recorded.", "pgrep -a python   # lists candidates", 0},
+	{"process", probe_exists, "Only a living user process can be recorded.",
+	 "pgrep -a python   # lists candidates", 0},
 	{"memory", probe_readable, "Names, lines and the GIL are read from its memory.", NULL, 0},
 	{"Python", probe_python, "Its structures must be known to be read.", NULL, 0},
 	{"found by", probe_how, NULL, NULL, 0},
 	{"GIL", probe_gil, "Waits are recognised by the addresses of its words.", NULL, 0},
-	{"C library", probe_libc, "A thread's Python state is found through its thread-specific data; without it stacks of waiters are missing.", NULL, 0},
+	{"C library", probe_libc,
+	 "A thread's Python state is found through its thread-specific data; without it waiters have no stacks.",
+	 NULL, 0},
 	{"threads", probe_threads, "Threads that Python does not know have no Python stack.", NULL, 0},
 	{0}
 };

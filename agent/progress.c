@@ -49,7 +49,8 @@ void progress_update(void *ctx, const struct session_progress *now)
 	p->shown_ns = now->elapsed_ns;
 	format_line(&line, p, now);
 	if (p->live) {
-		strbuf_truncate(&line, utf8_prefix(line.s, ui_columns(stderr) - 1)); /* a wrapped line cannot be rewritten */
+		/* a wrapped line could not be rewritten */
+		strbuf_truncate(&line, utf8_prefix(line.s, ui_columns(stderr) - 1));
 		fprintf(stderr, "\r%s\033[K", line.s);
 		p->drawn = true;
 	} else {

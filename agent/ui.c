@@ -43,7 +43,8 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option common_options[] = {
-	{"color", KEY_COLOR, "WHEN", 0, "Colour: auto, always or never (default auto: on a terminal, unless NO_COLOR is set)", UI_GROUP_COMMON},
+	{"color", KEY_COLOR, "WHEN", 0,
+	 "Colour: auto, always or never (default auto: on a terminal, unless NO_COLOR is set)", UI_GROUP_COMMON},
 	{"help", KEY_HELP, NULL, 0, "Explain and exit", UI_GROUP_COMMON},
 	{0}
 };
@@ -81,7 +82,8 @@ int ui_parse(const struct argp *argp, int argc, char **argv, void *input, struct
 	if (!err)
 		return 0;
 	if (!why->err)
-		ui_usage(why, "could not parse arguments: %.200s", getopt_complaint(said ? said : (char[1]){0}, argv[0]));
+		ui_usage(why, "could not parse arguments: %.200s",
+			 getopt_complaint(said ? said : (char[1]){0}, argv[0]));
 	if (!why->hint[0])
 		fail_hint(why, "Run '%s --help' for its options.", argv[0]);
 	return ui_fail(why);

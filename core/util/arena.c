@@ -19,8 +19,10 @@ void *arena_alloc(struct arena *a, size_t size)
 {
 	const size_t align = alignof(max_align_t);
 	struct arena_block *block = a->last;
-	size_t rounded = size > SIZE_MAX / 2 ? SIZE_MAX / 2 : (size + align - 1) / align * align; /* malloc refuses that much */
+	size_t rounded = (size + align - 1) / align * align;
 
+	if (size > SIZE_MAX / 2)
+		rounded = SIZE_MAX / 2; /* malloc refuses that much */
 	if (!block || block->size - block->used < rounded) {
 		size_t want = rounded > BLOCK_SIZE ? rounded : BLOCK_SIZE;
 

@@ -4,14 +4,16 @@
  * The walk itself (walk_frames) is there for includers that first define
  *     WALK_READ(dst, len, addr)      0 on success; a fault is harmless
  *     WALK_FN                        storage class, e.g. static __noinline
+ *     WALK_RUN(w)                    optional: runs walk_step(w) up to WALK_STEPS times
  * and include core/event/event.h.
  *
- * Owns: nothing.  Context: any, BPF included.  Untrusted: every pointer and value.  Bounded: WALK_MAX_FRAMES + WALK_MAX_SHIMS steps, two reads each. */
+ * Owns: nothing.  Context: any, BPF included.  Untrusted: every pointer and value.  Bounded: WALK_STEPS steps, two reads each. */
 
 #include <linux/types.h>
 
 #define WALK_MAX_FRAMES 128
 #define WALK_MAX_SHIMS 32
+#define WALK_STEPS (WALK_MAX_FRAMES + WALK_MAX_SHIMS)
 #define WALK_SPAN 128 /* most bytes of a frame read at once, a power of two; every frame_* offset lies below it */
 #define WALK_NO_FIELD 0xffff
 #define WALK_NO_OWNER 0xff
@@ -41,10 +43,11 @@ _Static_assert(sizeof(struct walk_layout) == 40, "shared with BPF");
 #ifdef WALK_READ
 
 struct walk_buf { /* working memory, too large for a BPF stack */
-	__u8 frame[256]; /* frame_span is a __u8: no reading can overrun it, which the verifier sees by itself */
+	__u8 frame[256] __attribute__((aligned(8))); /* frame_span is a __u8: no reading can overrun it, which the verifier sees by itself */
 };
 
-#define WALK_AT(type, buf, off) (*(type *)((buf)->frame + ((off) & (WALK_SPAN - 1))))
+/* The mask bounds the offset and keeps the access aligned, whatever the layout says. */
+#define WALK_AT(type, buf, off) (*(type *)((buf)->frame + ((off) & (WALK_SPAN - sizeof(type)))))
 
 static inline __attribute__((always_inline)) __u64 walk_mix(__u64 key, __u64 x)
 {
@@ -68,49 +71,71 @@ static inline __attribute__((always_inline)) __u64 walk_top(const struct walk_la
 static inline __attribute__((always_inline)) __s32 walk_lasti(const struct walk_layout *l, const struct walk_buf *b, __u64 code)
 {
 	if (l->lasti_scale)
-		return WALK_AT(const __s32, b, l->frame_instr) * l->lasti_scale;
+		return (__s32)(WALK_AT(const __u32, b, l->frame_instr) * l->lasti_scale);
 	__s64 d = WALK_AT(const __u64, b, l->frame_instr) - (code + l->code_bytecode);
 	return d < -1 || d > 0x3ffffff ? -1 : (__s32)d;
 }
 
-/* Fills out->frames, n and flags; returns the content key (never 0 with n > 0, 0 with no frames).  seed tells processes
- * apart.  n lives in memory on purpose: a register would make the verifier follow every pair of (step, frame) apart. */
+/* A walk in progress.  n lives in out, in memory, on purpose: a register would make the verifier follow every pair of
+ * (step, frame) apart. */
+struct walk_state {
+	const struct walk_layout *l;
+	struct walk_buf *b;
+	struct ev_stack *out;
+	__u64 frame, key;
+	__u32 flags;
+};
+
+/* One frame further; returns 1 when the walk is over. */
+static inline __attribute__((always_inline)) int walk_step(struct walk_state *w)
+{
+	const struct walk_layout *l = w->l;
+	struct ev_stack *out = w->out;
+	struct walk_buf *b = w->b;
+	__u32 check = 0;
+
+	if (!w->frame)
+		return 1;
+	if (out->n >= WALK_MAX_FRAMES) {
+		w->flags = EV_F_TRUNCATED;
+		return 1;
+	}
+	if (WALK_READ(b->frame, l->frame_span, w->frame)) {
+		w->flags = EV_F_TORN;
+		return 1;
+	}
+	__u64 code = WALK_AT(__u64, b, l->frame_code) & ~(__u64)l->code_tag_mask;
+	w->frame = WALK_AT(__u64, b, l->frame_prev);
+	if (l->frame_owner != WALK_NO_OWNER && WALK_AT(__u8, b, l->frame_owner) >= l->owner_shim)
+		return 0;
+	if (WALK_READ(&check, sizeof(check), code + l->code_firstlineno)) {
+		w->flags = EV_F_TORN;
+		return 1;
+	}
+	struct ev_frame *f = &out->frames[out->n & (WALK_MAX_FRAMES - 1)];
+	f->code = code;
+	f->lasti = walk_lasti(l, b, code);
+	f->check = check;
+	w->key = walk_mix(walk_mix(w->key, code), (__u64)(__u32)f->lasti << 32 | check);
+	out->n++;
+	return 0;
+}
+
+#ifndef WALK_RUN
+#define WALK_RUN(w) for (int i = 0; i < WALK_STEPS && !walk_step(w); i++)
+#endif
+
+/* Fills out->frames, n and flags; returns the content key (never 0 with n > 0, 0 with no frames).  seed tells processes apart. */
 WALK_FN __u64 walk_frames(const struct walk_layout *l, __u64 tstate, __u64 seed, struct walk_buf *b, struct ev_stack *out)
 {
-	volatile __u32 *n = &out->n;
-	__u64 frame, key = seed;
-	__u32 flags = 0, span = l->frame_span;
+	struct walk_state w = { .l = l, .b = b, .out = out, .key = seed };
 
-	*n = 0;
-	frame = walk_top(l, tstate);
-	for (int i = 0; i < WALK_MAX_FRAMES + WALK_MAX_SHIMS && frame; i++) {
-		if (*n >= WALK_MAX_FRAMES) {
-			flags = EV_F_TRUNCATED;
-			break;
-		}
-		if (WALK_READ(b->frame, span, frame)) {
-			flags = EV_F_TORN;
-			break;
-		}
-		__u64 code = WALK_AT(__u64, b, l->frame_code) & ~(__u64)l->code_tag_mask;
-		frame = WALK_AT(__u64, b, l->frame_prev);
-		if (l->frame_owner != WALK_NO_OWNER && WALK_AT(__u8, b, l->frame_owner) >= l->owner_shim)
-			continue;
-		__u32 check = 0;
-		if (WALK_READ(&check, sizeof(check), code + l->code_firstlineno)) {
-			flags = EV_F_TORN;
-			break;
-		}
-		struct ev_frame *f = &out->frames[*n & (WALK_MAX_FRAMES - 1)];
-		f->code = code;
-		f->lasti = walk_lasti(l, b, code);
-		f->check = check;
-		key = walk_mix(walk_mix(key, code), (__u64)(__u32)f->lasti << 32 | check);
-		*n += 1;
-	}
-	out->h.flags = flags;
-	if (!*n)
+	out->n = 0;
+	w.frame = walk_top(l, tstate);
+	WALK_RUN(&w);
+	out->h.flags = w.flags;
+	if (!out->n)
 		return 0;
-	return key ? key : 1;
+	return w.key ? w.key : 1;
 }
 #endif

@@ -1,0 +1,3 @@
+
+FUZZERS += fuzz_walk
+fuzz_walk_SRCS :=

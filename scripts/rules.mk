@@ -3,7 +3,7 @@
 # Flags stamp: objects are rebuilt when the flags change, and only then.
 FLAGS_NOW := $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(CLANG) $(BPF_CFLAGS)
 $(B)/flags: force
-	@mkdir -p $(@D); echo '$(subst ','"'"',$(FLAGS_NOW))' > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	@mkdir -p $(@D); echo '$(subst ','"'"',$(FLAGS_NOW))' | cmp -s - $@ || echo '$(subst ','"'"',$(FLAGS_NOW))' > $@
 
 OBJS := $(ALL_SRCS:%.c=$(B)/%.o)
 SKELS := $(BPF_PROGS:%.bpf.c=$(B)/%.skel.h)

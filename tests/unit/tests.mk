@@ -4,6 +4,12 @@
 UNIT_TESTS += test_escape
 test_escape_SRCS := core/util/escape.c core/util/strbuf.c core/util/xalloc.c
 
+UNIT_TESTS += test_fail
+test_fail_SRCS := core/util/fail.c
+
+UNIT_TESTS += test_number
+test_number_SRCS := core/util/file.c core/util/number.c
+
 UNIT_TESTS += test_human
 test_human_SRCS := core/util/duration.c core/util/human.c
 

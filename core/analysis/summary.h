@@ -117,7 +117,7 @@ struct finding {
 	const char *title, *detail, *advice; /* escaped */
 	uint64_t wait_ns; /* thread-seconds it costs */
 	bool wait_known;
-	double share; /* wait_ns of the time all threads lived together */
+	double share; /* wait_ns of all waiting for GILs in the process; 0 where that says nothing */
 	uint32_t thread, lock; /* what it is about, MODEL_NONE */
 };
 

@@ -1,0 +1,184 @@
+/* Blame: the rows of the store with their stacks, and the same by pairs of lines. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/analysis/summary_priv.h"
+
+struct summary_stack summary_stack(struct loader *l, uint64_t id)
+{
+	struct summary_priv *priv = l->s->priv;
+	const struct reader_frame *from;
+	struct summary_frame *frames;
+	struct stack_entry *entry;
+	unsigned flags = 0, n;
+
+	if (id == 0)
+		return (struct summary_stack){0};
+	HASH_FIND(hh, priv->stacks, &id, sizeof(id), entry);
+	if (entry)
+		return entry->stack;
+	n = reader_stack(l->r, id, &from, &flags);
+	frames = arena_array(l->arena, n, sizeof(*frames));
+	for (unsigned i = 0; i < n; i++)
+		frames[i] = (struct summary_frame){
+			.function = from[i].function, .file = from[i].file, .line = from[i].line, .resolved = from[i].resolved,
+		};
+	entry = arena_alloc(l->arena, sizeof(*entry));
+	entry->id = id;
+	entry->stack = (struct summary_stack){
+		.frames = frames, .n = n,
+		.truncated = flags & READER_STACK_F_TRUNCATED, .torn = flags & READER_STACK_F_TORN,
+	};
+	HASH_ADD(hh, priv->stacks, id, sizeof(entry->id), entry);
+	return entry->stack;
+}
+
+static int compare_u32(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static const uint32_t *tids_of(struct loader *l, const uint32_t *threads, unsigned n, unsigned *ret_n)
+{
+	uint32_t *tids = arena_array(l->arena, n, sizeof(*tids));
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct load_thread *t = loader_thread(l, threads[i]);
+
+		if (t)
+			tids[kept++] = t->thread->tid;
+	}
+	qsort(tids, kept, sizeof(*tids), compare_u32);
+	*ret_n = kept;
+	return tids;
+}
+
+static int on_blame(void *ctx, const struct reader_blame *row)
+{
+	struct loader *l = ctx;
+	struct load_lock *k = loader_lock(l, row->lock);
+	struct summary_blame b = {
+		.lock = row->lock, .ns = row->ns, .waits = row->waits, .state = row->holder_state, .nr = row->nr,
+	};
+
+	if (!k)
+		return 0;
+	b.waiter = summary_stack(l, row->waiter_stack);
+	b.holder = summary_stack(l, row->holder_stack);
+	b.waiter_tids = tids_of(l, row->waiters, row->n_waiters, &b.n_waiters);
+	b.holder_tids = tids_of(l, row->holders, row->n_holders, &b.n_holders);
+	vec_push(&l->procs[k->proc].blame, b);
+	return 0;
+}
+
+int summary_blame_load(struct loader *l)
+{
+	return reader_blame(l->r, 0, on_blame, l);
+}
+
+/* Pairs of lines */
+
+static int compare_leaf(const struct summary_stack *a, const struct summary_stack *b)
+{
+	const struct summary_frame *x = a->frames, *y = b->frames;
+	int c;
+
+	if (a->n == 0 || b->n == 0)
+		return (a->n > 0) - (b->n > 0);
+	if (x->line != y->line)
+		return x->line < y->line ? -1 : 1;
+	c = strcmp(x->function, y->function);
+	return c ? c : strcmp(x->file, y->file);
+}
+
+/* 0: the same pair of lines. */
+static int compare_lines(const struct summary_blame *a, const struct summary_blame *b)
+{
+	int c;
+
+	if (a->lock != b->lock)
+		return a->lock < b->lock ? -1 : 1;
+	if (a->state != b->state)
+		return a->state < b->state ? -1 : 1;
+	if (a->nr != b->nr)
+		return a->nr < b->nr ? -1 : 1;
+	c = compare_leaf(&a->waiter, &b->waiter);
+	return c ? c : compare_leaf(&a->holder, &b->holder);
+}
+
+static int compare_blame_lines(const void *pa, const void *pb)
+{
+	const struct summary_blame *a = *(const struct summary_blame *const *)pa;
+	const struct summary_blame *b = *(const struct summary_blame *const *)pb;
+	int c = compare_lines(a, b);
+
+	return c ? c : a->ns != b->ns ? (a->ns < b->ns ? 1 : -1) : (a > b) - (a < b);
+}
+
+static int compare_pairs(const void *pa, const void *pb)
+{
+	const struct summary_pair *a = pa, *b = pb;
+
+	return a->ns != b->ns ? (a->ns < b->ns ? 1 : -1) : compare_lines(a->worst, b->worst);
+}
+
+/* Both lists ascending; the result too, without doubles, at most READER_BLAME_THREADS. */
+static const uint32_t *merge_tids(struct loader *l, const uint32_t *a, unsigned n, const uint32_t *b, unsigned m,
+				  unsigned *ret_n)
+{
+	uint32_t *all = arena_array(l->arena, READER_BLAME_THREADS, sizeof(*all));
+	unsigned i = 0, j = 0, k = 0;
+
+	while (k < READER_BLAME_THREADS && (i < n || j < m)) {
+		uint32_t tid = j == m || (i < n && a[i] <= b[j]) ? a[i] : b[j];
+
+		while (i < n && a[i] == tid)
+			i++;
+		while (j < m && b[j] == tid)
+			j++;
+		all[k++] = tid;
+	}
+	*ret_n = k;
+	return all;
+}
+
+static void pair_add(struct loader *l, struct summary_pair *pair, const struct summary_blame *b)
+{
+	pair->ns += b->ns;
+	pair->waits += b->waits;
+	pair->stacks++;
+	if (pair->stacks == 1) {
+		pair->worst = b;
+		pair->waiter_tids = b->waiter_tids;
+		pair->n_waiters = b->n_waiters;
+		pair->holder_tids = b->holder_tids;
+		pair->n_holders = b->n_holders;
+		return;
+	}
+	pair->waiter_tids = merge_tids(l, pair->waiter_tids, pair->n_waiters, b->waiter_tids, b->n_waiters,
+				       &pair->n_waiters);
+	pair->holder_tids = merge_tids(l, pair->holder_tids, pair->n_holders, b->holder_tids, b->n_holders,
+				       &pair->n_holders);
+}
+
+void summary_pairs(struct loader *l, struct summary_process *p)
+{
+	vec(const struct summary_blame *) rows = {0};
+
+	for (size_t i = 0; i < p->n_blame; i++)
+		if (loader_lock(l, p->blame[i].lock)->lock->kind == LOCK_GIL)
+			vec_push(&rows, &p->blame[i]);
+	vec_sort(&rows, compare_blame_lines);
+	p->pairs = arena_array(l->arena, rows.n, sizeof(*p->pairs));
+	for (size_t i = 0; i < rows.n; i++) {
+		if (i == 0 || compare_lines(rows.items[i - 1], rows.items[i]))
+			p->n_pairs++;
+		pair_add(l, &p->pairs[p->n_pairs - 1], rows.items[i]);
+	}
+	if (p->n_pairs > 1)
+		qsort(p->pairs, p->n_pairs, sizeof(*p->pairs), compare_pairs);
+	vec_done(&rows);
+}

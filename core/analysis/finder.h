@@ -1,0 +1,37 @@
+#pragma once
+/* What the rules of findings share: the numbers they look at, and the words they speak with.  findings.c has the table
+ * and the rules about the recording and the machine, findings_gil.c those about the GIL.
+ * Owns: nothing; texts go into the arena, names in them are escaped and short. */
+#include "core/analysis/findings.h"
+#include "core/util/vec.h"
+
+struct finder {
+	const struct summary *s;
+	const struct summary_process *p;
+	struct arena *arena;
+	const char *id; /* of the rule that runs */
+	uint64_t gil_wait_ns; /* of all GILs of the process */
+	vec(struct finding) found;
+};
+
+/* A new finding; texts are filled by the rule. */
+struct finding *finder_add(struct finder *f, enum severity severity, enum certainty certainty);
+void finder_cost(struct finder *f, struct finding *finding, uint64_t wait_ns);
+const char *finder_text(struct finder *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+const char *finder_name(struct finder *f, const char *name); /* of a thread */
+const char *finder_line(struct finder *f, const struct summary_stack *stack); /* resize_image (app.py:38) */
+/* Thread-seconds lost each second: the mean number of threads it keeps waiting. */
+double finder_rate(const struct finder *f, uint64_t ns);
+/* Critical from `critical` threads kept waiting on, warning from `warning` on, else info. */
+enum severity finder_severity(const struct finder *f, uint64_t ns, double warning, double critical);
+
+void rule_gil_saturated(struct finder *f);
+void rule_convoy(struct finder *f);
+void rule_held_while_blocked(struct finder *f);
+void rule_holder_preempted(struct finder *f);
+void rule_long_hold(struct finder *f);
+void rule_starved_thread(struct finder *f);
+void rule_forced_handoff_storm(struct finder *f);
+void rule_gc_holding(struct finder *f);
+void rule_gil_spin(struct finder *f);
+void rule_wakeup_latency(struct finder *f);

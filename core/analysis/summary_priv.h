@@ -1,0 +1,87 @@
+#pragma once
+/* What the files of the summary share: summary.c (order of work, the finished arrays), summary_rows.c (one callback per
+ * kind of row), summary_waits.c (passes over waits, holds and credits), blame.c (stacks, pairs of lines).
+ * A loader lives as long as summary_load runs; what it leaves behind is in the summary's arena. */
+#include <uthash.h>
+
+#include "core/analysis/span_union.h"
+#include "core/analysis/summary.h"
+#include "core/store/reader.h"
+#include "core/util/arena.h"
+#include "core/util/vec.h"
+
+struct stack_entry {
+	uint64_t id;
+	struct summary_stack stack;
+	UT_hash_handle hh;
+};
+
+struct summary_priv {
+	struct reader *reader;
+	struct arena arena;
+	struct stack_entry *stacks; /* by id */
+};
+
+struct load_thread {
+	struct summary_thread *thread; /* NULL: no such row */
+	uint32_t proc;
+	uint64_t inferred_ns[STATE_N], samples_wanting;
+};
+
+struct load_lock {
+	struct summary_lock *lock; /* NULL: no such row */
+	uint32_t proc;
+	uint64_t first_stack;
+	struct span_union held, waiting, gc;
+};
+
+struct load_long_hold {
+	struct { uint64_t stack; uint32_t thread, zero; } key;
+	uint64_t n, excess_ns, max_ns;
+	UT_hash_handle hh;
+};
+
+struct load_proc {
+	struct summary_process process;
+	bool known;
+	vec(struct summary_blame) blame;
+	struct load_long_hold *long_holds;
+};
+
+/* The stretch of one wait that one running holder made, as its credits come in. */
+struct load_stretch {
+	uint64_t wait, stack, stack_ns, ns; /* stack: that of its largest credit */
+	uint32_t holder; /* MODEL_NONE: none open */
+};
+
+struct loader {
+	struct summary *s;
+	struct reader *r;
+	struct arena *arena;
+	uint64_t start_ns;
+	struct load_proc *procs;
+	struct load_thread *threads;
+	struct load_lock *locks;
+	uint32_t n_procs, n_threads, n_locks;
+	uint64_t samples;
+	struct load_stretch stretch;
+	vec(struct summary_level) levels;
+	vec(const char *) notes;
+};
+
+/* NULL when the id is of nothing known: rows about it are passed over. */
+struct load_thread *loader_thread(struct loader *l, uint32_t thread);
+struct load_lock *loader_lock(struct loader *l, uint32_t lock);
+struct load_proc *loader_proc(struct loader *l, uint32_t proc);
+/* 0 without a switch interval: no Python, or not readable. */
+uint64_t loader_switch_interval_ns(struct loader *l, uint32_t proc);
+static inline uint64_t loader_relative_ns(const struct loader *l, uint64_t t_ns)
+{
+	return t_ns > l->start_ns ? t_ns - l->start_ns : 0;
+}
+
+int summary_rows_load(struct loader *l); /* processes, threads, locks, sums, losses … */
+int summary_waits_load(struct loader *l); /* after the rows */
+int summary_blame_load(struct loader *l);
+struct summary_stack summary_stack(struct loader *l, uint64_t stack);
+void summary_pairs(struct loader *l, struct summary_process *p);

@@ -75,6 +75,14 @@ STORE_SRCS := $(wildcard \
 
 ANALYSIS_SRCS := $(wildcard \
 	core/analysis/blame.c \
+	core/analysis/findings.c \
+	core/analysis/findings_gil.c \
+	core/analysis/span_union.c \
+	core/analysis/summary.c \
+	core/analysis/summary_rows.c \
+	core/analysis/summary_waits.c \
+	core/analysis/wait_hist.c \
+	core/analysis/wait_quantile.c \
 	)
 
 # Programs for the kernel: each x.bpf.c becomes $(B)/…/x.skel.h, which its loader includes by that path.
@@ -89,8 +97,15 @@ BPF_COLLECTOR_SRCS := $(wildcard \
 
 VIEWER_SRCS := $(wildcard \
 	viewer/json/dump.c \
+	viewer/json/json.c \
 	viewer/text/dump.c \
+	viewer/text/about.c \
+	viewer/text/page.c \
+	viewer/text/pairs.c \
 	viewer/text/text.c \
+	viewer/text/threads.c \
+	viewer/text/verdict.c \
+	viewer/text/waits.c \
 	)
 
 AGENT_SRCS := $(wildcard \

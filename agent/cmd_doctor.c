@@ -66,14 +66,18 @@ static void print_finding(const struct check *c, const struct finding *f, bool v
 	const char *color = ui_color(stdout) ? levels[f->level].color : "", *plain = *color ? "\033[0m" : "";
 	const char *paste = f->level == FINDING_OK ? NULL : f->paste[0] ? f->paste : c->paste;
 	static char last_paste[sizeof(f->paste)]; /* one missing right fails several checks */
-	char found[2 * sizeof(f->found)];
+	char text[2 * sizeof(f->hint)];
 
-	escape_to(found, sizeof(found), f->found, strlen(f->found));
-	printf("  %s%-4s%s  %-20s %s\n", color, levels[f->level].word, plain, c->what, found);
+	escape_to(text, sizeof(text), f->found, strlen(f->found));
+	printf("  %s%-4s%s  %-20s %s\n", color, levels[f->level].word, plain, c->what, text);
 	if (f->level == FINDING_OK && !verbose)
 		return;
 	if (c->why && f->level != FINDING_SKIP)
 		printf("        why: %s\n", c->why);
+	if (f->hint[0]) {
+		escape_to(text, sizeof(text), f->hint, strlen(f->hint));
+		printf("        hint: %s\n", text);
+	}
 	if (!paste || f->level == FINDING_NOTE || f->level == FINDING_SKIP)
 		return;
 	printf("        do:  %s\n", strcmp(paste, last_paste) ? paste : "the same");

@@ -18,6 +18,7 @@ struct finding {
 	enum finding_level level;
 	char found[256];
 	char paste[768]; /* replaces the check's own line to paste when set */
+	char hint[768]; /* sentences, where no single line would do */
 };
 
 /* What the checks share. */

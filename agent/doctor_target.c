@@ -88,7 +88,7 @@ static void probe_python(struct doctor *d, const struct check *c, struct finding
 	if (target_open(&d->target, d->pid, &options, &why)) {
 		d->target = NULL;
 		finding_set(f, FINDING_FAIL, "%s", why.what);
-		snprintf(f->paste, sizeof(f->paste), "%s", why.hint);
+		snprintf(f->hint, sizeof(f->hint), "%s", why.hint);
 		return;
 	}
 	finding_set(f, FINDING_OK, "%s", target_runtime(d->target)->version);

@@ -99,7 +99,7 @@ static void probe_perf(struct doctor *d, const struct check *c, struct finding *
 		finding_set(f, FINDING_OK, "cpu-clock event opened (perf_event_paranoid %s)", paranoid);
 		return;
 	}
-	finding_set(f, FINDING_WARN, "cpu-clock event: %s (perf_event_paranoid %s)", strerror(errno), paranoid);
+	finding_set(f, FINDING_FAIL, "cpu-clock event: %s (perf_event_paranoid %s)", strerror(errno), paranoid);
 	if (!doctor_has_cap(d, CAP_PERFMON)) /* with it, only Debian's level 3 and above or a filter can refuse */
 		finding_paste_rights(f, d);
 }
@@ -193,7 +193,7 @@ const struct check machine_checks[] = {
 	{"lockdown", probe_lockdown, "lockdown=confidentiality forbids BPF to read kernel memory.",
 	 "sudo sed -i 's/lockdown=confidentiality//' /etc/default/grub && sudo update-grub   # and reboot", 0},
 	{"perf events", probe_perf,
-	 "On-CPU samples come from a cpu-clock event; without it only waits are recorded (record -r 0).",
+	 "On-CPU samples come from a cpu-clock event; record -r 0 works without it, from waits alone.",
 	 "sudo sysctl kernel.perf_event_paranoid=2", 0},
 	{"unprivileged BPF", probe_unprivileged_bpf, "The setting decides only for programs without CAP_BPF.", NULL, 0},
 	{"locked memory", probe_memlock, "Kernels before 5.11 charged BPF maps to this limit.", "ulimit -l unlimited", 0},

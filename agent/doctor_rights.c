@@ -164,7 +164,7 @@ static void probe_pidns(struct doctor *d, const struct check *c, struct finding 
 	if (d->initial_pidns)
 		finding_set(f, FINDING_OK, "the initial one");
 	else
-		finding_set(f, FINDING_WARN, "a container's own: only its processes can be named, by its numbers");
+		finding_set(f, FINDING_FAIL, "a container's own: the kernel's numbers of its threads cannot be known");
 }
 
 static void probe_container(struct doctor *d, const struct check *c, struct finding *f)
@@ -186,7 +186,7 @@ const struct check rights_checks[] = {
 	 "sudo sysctl kernel.yama.ptrace_scope=0", 0},
 	{"seccomp", probe_seccomp, "A container's filter may refuse bpf() or perf_event_open().",
 	 "docker run --security-opt seccomp=unconfined …", 0},
-	{"pid namespace", probe_pidns, "To see processes of other containers or the host, share the host's pids.",
+	{"pid namespace", probe_pidns, "Events name threads as the initial pid namespace numbers them.",
 	 "docker run --pid=host …", 0},
 	{"container", probe_container, "Containers drop capabilities and filter system calls by default.", NULL, 0},
 	{0}

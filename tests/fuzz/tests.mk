@@ -1,3 +1,16 @@
 
 FUZZERS += fuzz_walk
 fuzz_walk_SRCS :=
+
+INTERP_WALKERS := core/interp/code.c core/interp/debug_offsets.c core/interp/frames.c core/interp/gil.c core/interp/instance.c \
+	core/interp/layout.c core/interp/linetable.c core/interp/pydict.c core/interp/pystr.c core/interp/runtime.c \
+	core/interp/thread_names.c core/interp/threads.c core/util/fail.c
+
+FUZZERS += fuzz_linetable
+fuzz_linetable_SRCS := core/interp/linetable.c
+
+FUZZERS += fuzz_maps
+fuzz_maps_SRCS := core/target/proc_maps.c core/target/proc_task.c core/util/vec.c core/util/xalloc.c
+
+FUZZERS += fuzz_interp
+fuzz_interp_SRCS := $(INTERP_WALKERS)

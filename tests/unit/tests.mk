@@ -18,3 +18,23 @@ test_memory_SRCS := core/util/arena.c core/util/strbuf.c core/util/vec.c core/ut
 
 UNIT_TESTS += test_detail
 test_detail_SRCS := collectors/bpf/detail.c
+
+UNIT_TESTS += test_images
+test_images_SRCS := tests/images/image.c tests/images/image_walk.c $(INTERP_SRCS) core/util/fail.c core/util/vec.c core/util/xalloc.c
+test_images_LIBS := -lz
+
+UNIT_TESTS += test_layout
+test_layout_SRCS := $(INTERP_SRCS) core/util/fail.c
+
+UNIT_TESTS += test_linetable
+test_linetable_SRCS := core/interp/linetable.c
+
+UNIT_TESTS += test_proc
+test_proc_SRCS := core/target/proc_maps.c core/target/proc_task.c core/util/vec.c core/util/xalloc.c
+
+UNIT_TESTS += test_pystr
+test_pystr_SRCS := $(INTERP_SRCS) core/util/fail.c
+
+TEST_TOOLS += tests/images/record_image
+record_image_SRCS := tests/images/image.c tests/images/image_walk.c $(INTERP_SRCS) $(TARGET_SRCS) $(UTIL_SRCS)
+record_image_LIBS := -lz

@@ -1,0 +1,199 @@
+/* All walkers over recorded memory of each version: they must find what the program said of itself. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/interp/runtime.h"
+#include "tests/images/image.h"
+
+#define MAX_LINES 4096
+
+struct lines {
+	char *text;
+	char *at[MAX_LINES];
+	size_t n;
+};
+
+static void split(struct lines *l, char *text)
+{
+	l->text = text;
+	l->n = 0;
+	for (char *line = strtok_r(text, "\n", &text); line && l->n < MAX_LINES; line = strtok_r(NULL, "\n", &text))
+		l->at[l->n++] = line;
+}
+
+static void read_truth(struct lines *l, const char *version)
+{
+	char path[128], *text = calloc(1, 1 << 20);
+	FILE *in;
+
+	snprintf(path, sizeof(path), "tests/images/%s.truth", version);
+	in = fopen(path, "r");
+	assert_non_null(in);
+	assert_true(fread(text, 1, (1 << 20) - 1, in) > 0);
+	fclose(in);
+	split(l, text);
+}
+
+static void walk(struct lines *l, const char *version)
+{
+	struct image image;
+	char path[128], *text = NULL;
+	size_t n;
+	FILE *out = open_memstream(&text, &n);
+
+	snprintf(path, sizeof(path), "tests/images/%s.image.gz", version);
+	assert_int_equal(image_load(&image, path), 0);
+	assert_int_equal(image_walk(&image.mem, image.runtime_addr, image.version_hex, out), 0);
+	fclose(out);
+	image_free(&image);
+	split(l, text);
+}
+
+static size_t find_line(const struct lines *l, const char *line)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (strcmp(l->at[i], line) == 0)
+			return i;
+	return SIZE_MAX;
+}
+
+/* Line 0 in the truth is any line: the thread ran. */
+static void assert_same_frame(const char *truth, const char *found)
+{
+	const char *tab = strrchr(truth, '\t');
+
+	if (tab && strcmp(tab, "\t0") == 0 && strncmp(truth, found, (size_t)(tab - truth + 1)) == 0)
+		return;
+	assert_string_equal(truth, found);
+}
+
+static void finds_every_thread_and_frame(void **state)
+{
+	const char *version = *state;
+	struct lines truth, found;
+	size_t at = SIZE_MAX, threads = 0;
+
+	read_truth(&truth, version);
+	walk(&found, version);
+	for (size_t i = 0; i < truth.n; i++) {
+		if (truth.at[i][0] == 'T') {
+			at = find_line(&found, truth.at[i]);
+			assert_true(at != SIZE_MAX);
+			threads++;
+		} else {
+			assert_true(++at < found.n);
+			assert_same_frame(truth.at[i], found.at[at]);
+		}
+		/* the stack ends where the truth's ends */
+		if (i + 1 == truth.n || truth.at[i + 1][0] == 'T')
+			assert_true(at + 1 == found.n || found.at[at + 1][0] != 'F');
+	}
+	assert_int_equal(threads, 8);
+	free(truth.text);
+	free(found.text);
+}
+
+static void finds_holder_and_version(void **state)
+{
+	const char *version = *state;
+	struct lines found;
+	char expected[64];
+	size_t holders = 0;
+
+	walk(&found, version);
+	snprintf(expected, sizeof(expected), "V CPython %.*s.", (int)strcspn(version, "-"), version);
+	assert_memory_equal(found.at[0], expected, strlen(expected));
+	for (size_t i = 0; i < found.n; i++)
+		if (found.at[i][0] == 'H') {
+			assert_memory_equal(found.at[i], "H spin ", 7);
+			holders++;
+		}
+	assert_int_equal(holders, 1);
+	free(found.text);
+}
+
+/* Every single word that runtime_read looks at, overwritten: a refusal in words or a true answer, never a crash. */
+struct damaged_mem {
+	struct mem mem;
+	const struct mem *source;
+	uint64_t from, to, value;
+};
+
+static int damaged_read(const struct mem *mem, uint64_t addr, void *ret, size_t len)
+{
+	const struct damaged_mem *d = (const struct damaged_mem *)mem;
+	int r = mem_read(d->source, addr, ret, len);
+
+	for (size_t i = 0; r == 0 && i < len; i++)
+		if (addr + i >= d->from && addr + i < d->to)
+			((unsigned char *)ret)[i] = (unsigned char)(d->value >> (8 * ((addr + i - d->from) % 8)));
+	return r;
+}
+
+static void damage_is_refused_in_words(void **state)
+{
+	static const uint64_t values[] = { 7, 0x7fffdeadbee8, UINT64_MAX };
+	struct image image;
+	struct runtime whole;
+	struct fail why;
+	char path[128];
+
+	snprintf(path, sizeof(path), "tests/images/%s.image.gz", (const char *)*state);
+	assert_int_equal(image_load(&image, path), 0);
+	assert_int_equal(runtime_read(&whole, &image.mem, image.runtime_addr, image.version_hex, &why), 0);
+	for (size_t i = 0; i < 3; i++) {
+		/* last_holder of a locked GIL */
+		struct damaged_mem d = { { damaged_read }, &image.mem, whole.interps[0].gil + whole.walk.gil_last_holder,
+					 whole.interps[0].gil + whole.walk.gil_last_holder + 8, values[i] };
+		struct runtime rt = {0};
+
+		why = (struct fail){0};
+		assert_true(runtime_read(&rt, &d.mem, image.runtime_addr, image.version_hex, &why) < 0);
+		assert_non_null(strstr(why.what, "holder"));
+		assert_true(strlen(why.hint) > 20);
+	}
+	runtime_done(&whole);
+	image_free(&image);
+}
+
+static void wrong_version_is_refused(void **state)
+{
+	uint32_t other = strncmp(*state, "3.11", 4) == 0 ? 0x030a0000 : 0x030b0000;
+	struct image image;
+	struct runtime rt = {0};
+	struct fail why = {0};
+	char path[128];
+	int r;
+
+	snprintf(path, sizeof(path), "tests/images/%s.image.gz", (const char *)*state);
+	assert_int_equal(image_load(&image, path), 0);
+	r = runtime_read(&rt, &image.mem, image.runtime_addr, other, &why);
+	/* a self-describing runtime knows better than the caller */
+	if (r == 0)
+		assert_int_equal(strncmp(rt.version, "CPython 3.13", 12), 0);
+	else
+		assert_true(strlen(why.what) > 20);
+	runtime_done(&rt);
+	image_free(&image);
+}
+
+#define VERSION(v) \
+	cmocka_unit_test_prestate(finds_every_thread_and_frame, (void *)(uintptr_t)(v)), \
+	cmocka_unit_test_prestate(finds_holder_and_version, (void *)(uintptr_t)(v)), \
+	cmocka_unit_test_prestate(damage_is_refused_in_words, (void *)(uintptr_t)(v)), \
+	cmocka_unit_test_prestate(wrong_version_is_refused, (void *)(uintptr_t)(v))
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { VERSION("3.8"), VERSION("3.9"), VERSION("3.10"), VERSION("3.11"),
+					    VERSION("3.11-debian"), VERSION("3.12"), VERSION("3.13") };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,168 @@
+/* The rows: complete for what is read of every version; and the debug offsets of a target that lies. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <errno.h>
+
+#include <cmocka.h>
+
+#include "core/interp/debug_offsets.h"
+#include "core/interp/layout.h"
+#include "core/interp/linetable.h"
+
+static void rows_are_complete(void **state)
+{
+	(void)state;
+	for (uint32_t minor = 8; minor <= 13; minor++) {
+		const struct layout *l = layout_find(0x03000000 | minor << 16 | 0x05f0);
+
+		assert_non_null(l);
+		assert_int_equal(l->version, 0x0300 | minor);
+		assert_non_null(l->linetable);
+		assert_non_null(l->instance);
+		/* one GIL in the runtime, or a pointer to it in each interpreter */
+		assert_true((l->runtime_gil == NO_FIELD) != (l->interp_gil_ptr == NO_FIELD));
+		assert_true((l->interp_gc_collecting == NO_FIELD) != (l->runtime_gc_collecting == NO_FIELD));
+		/* the three words the collector reads at once */
+		assert_int_equal(l->gil_locked, l->gil_last_holder + 8);
+		assert_int_equal(l->gil_switch_number, l->gil_last_holder + 16);
+		assert_true(l->frame_lasti_scale != 0 || l->code_bytecode != NO_FIELD);
+		assert_true(l->frame_prev < 128 && l->frame_code < 128 && l->frame_instr < 128);
+		assert_true(l->keys_size != NO_FIELD || l->keys_log2_index_bytes != NO_FIELD);
+	}
+}
+
+static void unknown_versions_have_no_row(void **state)
+{
+	static const uint32_t unknown[] = { 0, 0x02071200, 0x03060f00, 0x030710f0, 0x030e00f0, 0x030f02f0, 0x040000f0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
+		assert_null(layout_find(unknown[i]));
+	assert_non_null(strstr(layout_supported_text(), "3.13"));
+	assert_non_null(strstr(layout_known_text(), "3.14"));
+}
+
+static void fingerprints(void **state)
+{
+	(void)state;
+	assert_ptr_equal(layout_find_by_runtime_size(1464), layout_find(0x03080000));
+	assert_ptr_equal(layout_find_by_runtime_size(656), layout_find(0x03090000));
+	assert_ptr_equal(layout_find_by_runtime_size(672), layout_find(0x030a0000));
+	assert_null(layout_find_by_runtime_size(1520));
+	assert_null(layout_find_by_runtime_size(0));
+}
+
+static uint64_t table[LAYOUT_DEBUG_OFFSETS_MAX / 8];
+
+static int table_read(const struct mem *m, uint64_t addr, void *ret, size_t len)
+{
+	(void)m;
+	if (addr > sizeof(table) || len > sizeof(table) - addr)
+		return -EFAULT;
+	memcpy(ret, (char *)table + addr, len);
+	return 0;
+}
+
+static const struct mem mem = { table_read };
+
+/* What CPython 3.13.0 says of itself, from the static row. */
+static void fill_table(void)
+{
+	const struct layout *l = layout_find(0x030d00f0);
+	const struct debug_offsets_table *t = layout_debug_offsets(0x030d00f0);
+
+	memset(table, 0, sizeof(table));
+	memcpy(table, "xdebugpy", 8);
+	table[1] = 0x030d00f0;
+	for (size_t i = 0; i < t->n_offsets; i++) {
+		uint32_t value;
+
+		memcpy(&value, (const char *)l + t->offsets[i].field, sizeof(value));
+		table[t->offsets[i].at / 8] = value;
+		if (t->offsets[i].size_at && table[t->offsets[i].size_at / 8] <= value)
+			table[t->offsets[i].size_at / 8] = value + 8;
+	}
+	table[t->gc / 8] = 7400;
+	table[t->gc_collecting / 8] = 200;
+	table[t->own_gil / 8] = 7752;
+	table[t->own_gil_holder / 8] = 7752 + 8;
+	table[t->own_gil_locked / 8] = 7752 + 16;
+}
+
+static int read_table(struct layout *l, uint32_t *version)
+{
+	bool free_threaded;
+
+	return debug_offsets_read(&mem, 0, l, version, &free_threaded);
+}
+
+static void debug_offsets_agree_with_the_row(void **state)
+{
+	const struct layout *row = layout_find(0x030d00f0);
+	uint32_t version = 0;
+	struct layout l;
+
+	(void)state;
+	fill_table();
+	assert_int_equal(read_table(&l, &version), 0);
+	assert_int_equal(version, 0x030d00f0);
+	assert_int_equal(l.interp_tstate_head, row->interp_tstate_head);
+	assert_int_equal(l.gil_cond, row->gil_cond);
+	assert_int_equal(l.interp_gc_collecting, row->interp_gc_collecting);
+}
+
+static void debug_offsets_that_lie(void **state)
+{
+	const struct debug_offsets_table *t = layout_debug_offsets(0x030d00f0);
+	uint32_t version = 0;
+	struct layout l;
+
+	(void)state;
+	for (size_t i = 0; i < t->n_offsets; i++) {
+		fill_table();
+		table[t->offsets[i].at / 8] = UINT64_MAX - 7;
+		assert_int_equal(read_table(&l, &version), -EPROTO);
+	}
+	fill_table();
+	table[t->own_gil_holder / 8] = 0;
+	assert_int_equal(read_table(&l, &version), -EPROTO);
+	fill_table();
+	table[t->gc / 8] = 1ull << 40;
+	assert_int_equal(read_table(&l, &version), -EPROTO);
+	fill_table();
+	table[1] = 0x030e00f0;
+	assert_int_equal(read_table(&l, &version), -ENOTSUP);
+	table[1] = 1ull << 40 | 0x030d00f0;
+	assert_int_equal(read_table(&l, &version), -ENOTSUP);
+	table[0] = 0;
+	assert_int_equal(read_table(&l, &version), -ENODATA);
+}
+
+static void free_threaded_is_not_supported(void **state)
+{
+	uint32_t version;
+	struct layout l;
+
+	(void)state;
+	fill_table();
+	table[2] = 1;
+	assert_int_equal(read_table(&l, &version), -ENOTSUP);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rows_are_complete),
+		cmocka_unit_test(unknown_versions_have_no_row),
+		cmocka_unit_test(fingerprints),
+		cmocka_unit_test(debug_offsets_agree_with_the_row),
+		cmocka_unit_test(debug_offsets_that_lie),
+		cmocka_unit_test(free_threaded_is_not_supported),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

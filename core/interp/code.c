@@ -61,7 +61,7 @@ int code_read_linetable(const struct layout *l, const struct mem *mem, const str
 	table = malloc(n ? n : 1);
 	if (!table)
 		return -ENOMEM;
-	r = mem_read(mem, key->linetable + l->bytes_data, table, n);
+	r = n ? mem_read(mem, key->linetable + l->bytes_data, table, n) : 0; /* a lambda of one line had none before 3.10 */
 	if (r < 0) {
 		free(table);
 		return r;

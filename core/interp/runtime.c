@@ -91,8 +91,7 @@ static uint16_t half_or(uint32_t offset, uint16_t absent)
 	return offset < absent ? (uint16_t)offset : absent;
 }
 
-/* What does not fit the walk's narrow fields is no layout we know. */
-static int fill_walk(const struct layout *l, struct walk_layout *w)
+int runtime_walk_layout(const struct layout *l, struct walk_layout *w)
 {
 	uint32_t span = l->frame_code + 8;
 
@@ -309,7 +308,7 @@ int runtime_read(struct runtime *ret, const struct mem *mem, uint64_t runtime_ad
 	struct gil_view gil;
 	int err = choose_layout(&r, mem, &version_hex, why);
 
-	if (err == 0 && fill_walk(r.layout, &r.walk) != 0)
+	if (err == 0 && runtime_walk_layout(r.layout, &r.walk) != 0)
 		err = fail_set(why, -EPROTO, FAIL_ATTACH, "could not attach: the target's debug offsets cannot be");
 	if (err == 0 && (err = read_checked(&r, mem, contradiction, sizeof(contradiction))) != 0) {
 		fail_set(why, err, FAIL_ATTACH, "could not attach: %s", contradiction);

@@ -48,3 +48,5 @@ int runtime_read(struct runtime *ret, const struct mem *mem, uint64_t runtime_ad
 enum { RUNTIME_CHANGED = 1 };
 int runtime_refresh(struct runtime *r, const struct mem *mem);
 void runtime_done(struct runtime *r);
+/* What frame_walk.h needs of a layout; -EPROTO when it does not fit the walk's fields. */
+int runtime_walk_layout(const struct layout *l, struct walk_layout *ret);

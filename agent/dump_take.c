@@ -98,20 +98,32 @@ static bool same_hands(const struct dump *d, const struct gil_view *now)
 	return true;
 }
 
-/* A stack that reads the same twice is of one moment, as far as reading can tell. */
+/* Same calls; where the leaf stands in its code moves all the time and tears nothing. */
+static bool same_calls(const struct ev_stack *a, const struct ev_stack *b)
+{
+	for (unsigned i = 0; a->n == b->n && i < a->n; i++)
+		if (a->frames[i].code != b->frames[i].code || (i > 0 && a->frames[i].lasti != b->frames[i].lasti))
+			return false;
+	return a->n == b->n;
+}
+
+/* Stacks that read the same twice are of one moment, as far as reading can tell. */
 static void read_stack(struct dump *d, unsigned i)
 {
 	const struct runtime *rt = target_runtime(d->target);
-	struct ev_stack *stack = &d->stacks[i];
-	uint64_t before = 0, key;
+	struct ev_stack *stack = &d->stacks[i], *before = xmalloc(sizeof(*before));
+	bool whole = false;
 
-	for (int attempt = 0; attempt < STACK_TRIES; attempt++) {
-		key = frames_read(&rt->walk, target_mem(d->target), d->raw[i].tstate, stack);
-		if (key == 0 || (attempt > 0 && key == before) || (d->raw[i].state == 'S' && !(stack->h.flags & EV_F_TORN)))
-			return;
-		before = key;
+	for (int attempt = 0; attempt < STACK_TRIES && !whole; attempt++) {
+		if (attempt > 0)
+			*before = *stack;
+		frames_read(&rt->walk, target_mem(d->target), d->raw[i].tstate, stack);
+		if (!(stack->h.flags & EV_F_TORN))
+			whole = d->raw[i].state != 'R' || (attempt > 0 && same_calls(before, stack));
 	}
-	stack->h.flags |= EV_F_TORN;
+	if (!whole)
+		stack->h.flags |= EV_F_TORN;
+	free(before);
 }
 
 static int read_pass(struct dump *d, bool *ret_same)

@@ -47,14 +47,18 @@ static inline int fixture_teardown(void **state)
 	return system(command);
 }
 
+/* The same pointer for the same name, valid to the end. */
 static inline const char *in_dir(const char *name)
 {
-	static char paths[4][4200];
-	static unsigned turn;
-	char *p = paths[turn++ % 4];
+	static char paths[64][200];
+	char wanted[200];
+	int i;
 
-	snprintf(p, sizeof(paths[0]), "%s/%s", fixture_dir, name);
-	return p;
+	snprintf(wanted, sizeof(wanted), "%s/%s", fixture_dir, name);
+	for (i = 0; i < 63 && paths[i][0] && strcmp(paths[i], wanted); i++)
+		;
+	memcpy(paths[i], wanted, sizeof(wanted));
+	return paths[i];
 }
 
 static inline int try_create(struct store **ret, const char *path, bool overwrite, struct fail *why)

@@ -1,5 +1,5 @@
 # gilscope: `make help` prints targets and knobs.  Explicit source lists per layer; objects in build/<mode>/.
-MAKEFLAGS += --no-builtin-rules
+MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DELETE_ON_ERROR:
 .SUFFIXES:
 

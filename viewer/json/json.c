@@ -1,0 +1,286 @@
+/* See json.h.  The object is written member by member, so that the blame of a long recording never stands in memory as
+ * a tree; each value is made and quoted by jansson.  Not measured is null, never 0. */
+#include "viewer/json/json.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "core/analysis/summary.h"
+#include "core/base/syscall_names.h"
+#include "core/util/escape.h"
+#include "core/util/strbuf.h"
+
+/* A name longer than this is a joke or an attack: it is cut, with a mark. */
+enum { TEXT_MAX = 4096, TEXT_READ_MAX = 1 << 20 };
+
+struct writer {
+	FILE *out;
+	bool failed;
+	const char *separator; /* before the next member or element */
+};
+
+static void put(struct writer *w, const char *text)
+{
+	if (fputs(text, w->out) < 0)
+		w->failed = true;
+}
+
+/* Takes value over. */
+static void put_value(struct writer *w, json_t *value)
+{
+	if (!value || json_dumpf(value, w->out, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6)))
+		w->failed = true;
+	json_decref(value);
+}
+
+static void key(struct writer *w, const char *name)
+{
+	put(w, w->separator);
+	fprintf(w->out, "\"%s\":", name);
+	w->separator = ",\n";
+}
+
+static void member(struct writer *w, const char *name, json_t *value)
+{
+	key(w, name);
+	put_value(w, value);
+}
+
+static void open_list(struct writer *w, const char *name)
+{
+	key(w, name);
+	put(w, "[");
+	w->separator = "\n";
+}
+
+static void element(struct writer *w, json_t *value)
+{
+	put(w, w->separator);
+	put_value(w, value);
+	w->separator = ",\n";
+}
+
+static void close_list(struct writer *w)
+{
+	put(w, "]");
+	w->separator = ",\n";
+}
+
+static json_t *text(const char *bytes)
+{
+	autostrbuf shown = STRBUF_INIT;
+	size_t n = strnlen(bytes, TEXT_READ_MAX);
+
+	escape_add(&shown, bytes, n < TEXT_MAX ? n : TEXT_MAX);
+	strbuf_adds(&shown, n > TEXT_MAX ? "…" : "");
+	return json_string(shown.s);
+}
+
+static json_t *text_or_null(const char *bytes)
+{
+	return bytes && *bytes ? text(bytes) : json_null();
+}
+
+static json_t *integer(uint64_t n)
+{
+	return json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n);
+}
+
+static json_t *integer_if(bool known, uint64_t n)
+{
+	return known ? integer(n) : json_null();
+}
+
+/* The recording */
+
+static json_t *levels(const struct summary *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->n_levels; i++)
+		json_array_append_new(list, json_pack("{s:o, s:i, s:s, s:o, s:o}", "from_ns", integer(s->levels[i].t_ns),
+						      "level", (int)s->levels[i].level, "reason", s->levels[i].reason,
+						      "min_off_ns", integer(s->levels[i].min_off_ns), "stack_period_ns",
+						      integer(s->levels[i].stack_period_ns)));
+	return list;
+}
+
+static json_t *notes(const struct summary *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->n_notes; i++)
+		json_array_append_new(list, text(s->notes[i]));
+	return list;
+}
+
+static json_t *own(const struct summary_own *o)
+{
+	return json_pack("{s:o, s:o, s:o, s:o}", "cpu_ns", integer_if(o->known, o->cpu_ns), "bpf_run_ns",
+			 integer_if(o->bpf_known, o->bpf_run_ns), "bpf_runs", integer_if(o->bpf_known, o->bpf_runs),
+			 "max_rss_bytes", integer_if(o->known, o->max_rss_bytes));
+}
+
+static json_t *recording(const struct summary *s)
+{
+	return json_pack("{s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+			 "collector", text_or_null(s->collector), "start_realtime_ns", integer(s->start_real_ns),
+			 "duration_ns", integer(s->duration_ns), "complete", (int)s->complete, "levels", levels(s),
+			 "lost_events", integer(s->lost_events), "torn_stacks", integer(s->torn_stacks),
+			 "truncated_stacks", integer(s->truncated_stacks), "missing_stacks", integer(s->missing_stacks),
+			 "notes", notes(s), "own", own(&s->own), "cpus", integer_if(s->cpus, s->cpus), "kernel",
+			 text_or_null(s->kernel), "host", text_or_null(s->host), "sample_hz", integer(s->sample_hz));
+}
+
+/* A process */
+
+static const char *const lock_kinds[LOCK_KIND_N] = {[LOCK_GIL] = "gil", [LOCK_FUTEX] = "futex"};
+
+static json_t *histogram(const struct summary_hist *h)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < h->n; i++)
+		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o}", "from_ns", integer(h->bins[i].from_ns), "to_ns",
+						      integer_if(h->bins[i].to_ns != UINT64_MAX, h->bins[i].to_ns), "waits",
+						      integer(h->bins[i].waits), "wait_ns", integer(h->bins[i].ns)));
+	return list;
+}
+
+static json_t *lock(const struct summary_lock *k)
+{
+	const struct summary_waits *w = &k->waits;
+	json_t *utilisation = k->utilisation_known ? json_real(k->utilisation) : json_null();
+
+	return json_pack("{s:i, s:s, s:o, s:o, s:n, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}",
+			 "id", (int)k->lock, "kind", lock_kinds[k->kind],
+			 "interpreter", k->interp_id >= 0 ? json_integer(k->interp_id) : json_null(),
+			 "address", json_sprintf("0x%" PRIx64, k->addr), "name",
+			 "waits", integer(w->n), "wait_ns", integer(w->ns), "wait_p50_ns", integer_if(w->n, w->p50_ns),
+			 "wait_p99_ns", integer_if(w->n, w->p99_ns), "wait_max_ns", integer_if(w->n, w->max_ns),
+			 "approximate", (int)w->approximate,
+			 "handoffs", integer_if(k->utilisation_known, k->handoffs),
+			 "forced_handoffs", integer_if(k->utilisation_known, k->forced_handoffs),
+			 "utilisation", utilisation, "contended_ns", integer(k->contended_ns),
+			 "wake_latency_ns", integer(k->wake_latency_ns), "wait_histogram", histogram(&k->hist));
+}
+
+static json_t *states(const struct summary_thread *t)
+{
+	json_t *object = json_object();
+
+	for (unsigned i = 0; i < STATE_N; i++)
+		json_object_set_new(object, thread_state_names[i], integer(t->state_ns[i]));
+	return object;
+}
+
+static json_t *thread(const struct summary_thread *t)
+{
+	const struct summary_waits *w = &t->waits;
+
+	return json_pack("{s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+			 "tid", integer(t->tid), "name", text(t->name), "main", (int)t->is_main, "exited", (int)t->exited,
+			 "first_ns", integer(t->first_ns), "last_ns", integer(t->last_ns), "states_ns", states(t),
+			 "gil_held_ns", integer(t->held_ns), "gil_held_blocked_ns", integer(t->held_blocked_ns),
+			 "gil_held_preempted_ns", integer(t->held_preempted_ns),
+			 "gil_waits", integer(w->n), "gil_wait_ns", integer(w->ns), "gil_wait_p50_ns",
+			 integer_if(w->n, w->p50_ns), "gil_wait_p99_ns", integer_if(w->n, w->p99_ns), "gil_wait_max_ns",
+			 integer_if(w->n, w->max_ns), "caused_wait_ns", integer(t->caused_ns), "gil_spin_ns",
+			 integer_if(t->spin_known, t->spin_ns));
+}
+
+static json_t *stack(const struct summary_stack *s)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < s->n; i++)
+		json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "function", text(s->frames[i].function), "file",
+						      s->frames[i].resolved ? text(s->frames[i].file) : json_null(), "line",
+						      integer_if(s->frames[i].line, s->frames[i].line)));
+	return list;
+}
+
+static json_t *tids(const uint32_t *list, unsigned n)
+{
+	json_t *array = json_array();
+
+	for (unsigned i = 0; i < n; i++)
+		json_array_append_new(array, json_integer(list[i]));
+	return array;
+}
+
+static json_t *syscall_or_null(const struct summary_blame *b)
+{
+	const char *name;
+
+	if (b->state != HOLDER_BLOCKED || b->nr < 0)
+		return json_null();
+	name = syscall_name(b->nr);
+	return name ? json_string(name) : json_sprintf("%" PRId32, b->nr);
+}
+
+static json_t *blame(const struct summary_blame *b)
+{
+	json_t *waiter = json_pack("{s:o, s:o}", "tids", tids(b->waiter_tids, b->n_waiters), "stack", stack(&b->waiter));
+	json_t *holder = json_pack("{s:o, s:o, s:s, s:o}", "tids", tids(b->holder_tids, b->n_holders), "stack",
+				   stack(&b->holder), "state", holder_state_names[b->state], "syscall", syscall_or_null(b));
+
+	return json_pack("{s:i, s:o, s:o, s:o, s:o}", "lock", (int)b->lock, "wait_ns", integer(b->ns), "waits",
+			 integer(b->waits), "waiter", waiter, "holder", holder);
+}
+
+static json_t *finding(const struct finding *f)
+{
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s}", "id", f->id, "severity", severity_names[f->severity],
+			 "title", f->title, "detail", f->detail, "wait_ns", integer_if(f->wait_known, f->wait_ns),
+			 "advice", f->advice, "certainty", certainty_names[f->certainty]);
+}
+
+static void put_process(struct writer *w, const struct summary_process *p)
+{
+	put(w, w->separator);
+	put(w, "{");
+	w->separator = "";
+	member(w, "pid", integer(p->pid));
+	member(w, "name", text(p->name));
+	member(w, "command", text(p->command));
+	member(w, "runtime", text_or_null(p->runtime));
+	member(w, "free_threaded", json_boolean(p->free_threaded));
+	member(w, "switch_interval_ns", integer_if(p->switch_interval_ns, p->switch_interval_ns));
+	open_list(w, "locks");
+	for (size_t i = 0; i < p->n_locks; i++)
+		element(w, lock(&p->locks[i]));
+	close_list(w);
+	open_list(w, "threads");
+	for (size_t i = 0; i < p->n_threads; i++)
+		element(w, thread(&p->threads[i]));
+	close_list(w);
+	open_list(w, "blame");
+	for (size_t i = 0; i < p->n_blame; i++)
+		element(w, blame(&p->blame[i]));
+	close_list(w);
+	open_list(w, "findings");
+	for (size_t i = 0; i < p->n_findings; i++)
+		element(w, finding(&p->findings[i]));
+	close_list(w);
+	put(w, "}");
+	w->separator = ",\n";
+}
+
+int json_report(FILE *out, const struct summary *s)
+{
+	struct writer w = {.out = out, .separator = ""};
+
+	put(&w, "{");
+	member(&w, "format", json_integer(1));
+	member(&w, "gilscope", text(s->gilscope_version));
+	member(&w, "recording", recording(s));
+	open_list(&w, "processes");
+	for (size_t i = 0; i < s->n_processes; i++)
+		put_process(&w, &s->processes[i]);
+	close_list(&w);
+	put(&w, "}\n");
+	return w.failed || ferror(out) ? -EIO : 0;
+}

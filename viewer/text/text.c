@@ -1,0 +1,82 @@
+/* See text.h.  The order is that of a person on call: what is it, what do I do, who, where, how long, can I trust it. */
+#include "viewer/text/text.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "core/base/clock.h"
+#include "core/util/human.h"
+#include "viewer/text/text_priv.h"
+
+static void put_title(struct page *page, const struct text_context *c)
+{
+	char duration[HUMAN_LEN];
+	size_t tail;
+	char *name;
+
+	page_put(page, INK_STRONG, "gilscope");
+	page_put(page, INK_PLAIN, "  ");
+	page_put(page, INK_DIM, "");
+	tail = page->at + 60;
+	name = page_escape(*c->p->command ? c->p->command : c->p->name, page->columns > tail ? page->columns - tail : 20);
+	page_put(page, INK_STRONG, *name ? name : "(unnamed)");
+	free(name);
+	page_putf(page, INK_DIM, "  pid %u", c->p->pid);
+	if (c->p->runtime) {
+		char *runtime = page_escape(c->p->runtime, 24);
+
+		page_putf(page, INK_DIM, ", %s", runtime);
+		free(runtime);
+	}
+	page_putf(page, INK_DIM, ", %zu threads, %s", c->p->n_threads, human_ns(duration, c->s->duration_ns));
+	page_end(page);
+}
+
+static void report_process(struct page *page, const struct text_context *c)
+{
+	put_title(page, c);
+	page_end(page);
+	text_verdict_lines(page, c);
+	text_findings(page, c);
+	text_threads(page, c);
+	text_pairs(page, c);
+	text_waits(page, c);
+}
+
+void text_report(FILE *out, const struct summary *s, const struct text_options *options)
+{
+	struct page page;
+
+	page_init(&page, out, options->color, options->columns);
+	for (size_t i = 0; i < s->n_processes; i++) {
+		const struct text_context c = {.s = s, .p = &s->processes[i], .top = options->top};
+
+		if (i) {
+			page_end(&page);
+			page_repeat(&page, INK_DIM, "─", page.columns);
+			page_end(&page);
+		}
+		report_process(&page, &c);
+	}
+	if (s->n_processes == 0) {
+		page_put(&page, INK_STRONG, "gilscope  nothing was recorded: no process appeared in this file");
+		page_end(&page);
+	}
+	text_about(&page, s);
+	page_done(&page);
+}
+
+void text_verdict(FILE *out, const struct summary *s, const struct text_options *options)
+{
+	struct page page;
+
+	page_init(&page, out, options->color, options->columns);
+	for (size_t i = 0; i < s->n_processes; i++) {
+		const struct text_context c = {.s = s, .p = &s->processes[i]};
+
+		if (s->n_processes > 1)
+			put_title(&page, &c);
+		text_verdict_lines(&page, &c);
+	}
+	page_done(&page);
+}

@@ -1,0 +1,182 @@
+/* The verdict, five lines: how full the GIL is, how long waits are, who waits most, the worst pair of lines, and the
+ * gravest finding.  Then the findings in full. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/util/human.h"
+#include "viewer/text/text_priv.h"
+
+enum { LABEL_COLUMNS = 12, GAUGE_COLUMNS = 20 };
+
+static const enum ink severity_inks[SEVERITY_N] = {INK_DIM, INK_WARNING, INK_CRITICAL};
+static const char *const severity_marks[SEVERITY_N] = {"·", "!", "‼"};
+
+char *text_place(const struct summary_stack *stack, size_t max)
+{
+	const struct summary_frame *leaf = stack->frames;
+	struct strbuf place = STRBUF_INIT;
+	const char *base;
+	char *function, *file;
+
+	if (stack->n == 0) {
+		strbuf_adds(&place, "(no Python stack)");
+		return strbuf_steal(&place);
+	}
+	base = strrchr(leaf->file, '/');
+	function = page_escape(leaf->function, max / 2);
+	file = page_escape(base && base[1] ? base + 1 : leaf->file, max / 2);
+	strbuf_addf(&place, leaf->resolved ? "%s (%s:%u)" : "%s", function, file, leaf->line);
+	free(function);
+	free(file);
+	return strbuf_steal(&place);
+}
+
+static void label(struct page *page, const char *text)
+{
+	page_put(page, INK_PLAIN, "  ");
+	page_left(page, INK_DIM, LABEL_COLUMNS, text);
+}
+
+static enum ink fullness(double utilisation, double waiters)
+{
+	return utilisation < 0.7 || waiters < 0.2 ? INK_GIL : utilisation < 0.9 ? INK_WARNING : INK_WAIT;
+}
+
+static void line_gil(struct page *page, const struct text_context *c)
+{
+	const struct summary_lock *gil = c->p->gil;
+	double waiters = (double)gil->waits.ns / (double)(c->s->duration_ns ? c->s->duration_ns : 1);
+	char held[HUMAN_LEN], contended[HUMAN_LEN];
+	size_t gils = 0;
+
+	for (size_t i = 0; i < c->p->n_locks; i++)
+		gils += c->p->locks[i].kind == LOCK_GIL;
+	label(page, gils > 1 ? "worst GIL" : "GIL");
+	page_bar(page, fullness(gil->utilisation, waiters), gil->utilisation, GAUGE_COLUMNS);
+	page_put(page, INK_PLAIN, " ");
+	page_putf(page, INK_STRONG, "held %s of the time", human_pct(held, gil->utilisation, 1));
+	page_putf(page, INK_PLAIN, ", contended %s",
+		  human_pct(contended, (double)gil->contended_ns, (double)c->s->duration_ns));
+	if (waiters >= 0.05)
+		page_putf(page, INK_PLAIN, ", %.1f thread%s waiting on average", waiters, waiters >= 1.05 ? "s" : "");
+	page_end(page);
+}
+
+static void line_waits(struct page *page, const struct text_context *c)
+{
+	const struct summary_waits *w = &c->p->gil->waits;
+	char n[HUMAN_LEN], all[HUMAN_LEN], p50[HUMAN_LEN], p99[HUMAN_LEN], max[HUMAN_LEN];
+
+	label(page, "waits");
+	if (w->n == 0) {
+		page_put(page, INK_PLAIN, "nobody waited for the GIL");
+	} else {
+		page_putf(page, INK_STRONG, "%s in all", human_ns(all, w->ns));
+		page_putf(page, INK_PLAIN, " in %s wait%s: half over %s%s, 1 %% over %s, longest %s",
+			  human_count(n, w->n), w->n == 1 ? "" : "s", w->approximate ? "about " : "",
+			  human_ns(p50, w->p50_ns), human_ns(p99, w->p99_ns), human_ns(max, w->max_ns));
+	}
+	page_end(page);
+}
+
+static void line_most(struct page *page, const struct text_context *c)
+{
+	const struct summary_thread *t = c->p->n_threads ? &c->p->threads[0] : NULL;
+	char ns[HUMAN_LEN], share[HUMAN_LEN], n[HUMAN_LEN];
+	char *name;
+
+	label(page, "waits most");
+	if (!t || t->waits.n == 0) {
+		page_put(page, INK_PLAIN, "nobody");
+	} else {
+		name = page_escape(t->name, 32);
+		page_put(page, INK_STRONG, name);
+		page_putf(page, INK_PLAIN, ": %s, %s of its life, in %s waits", human_ns(ns, t->waits.ns),
+			  human_pct(share, (double)t->waits.ns, (double)(t->last_ns - t->first_ns)),
+			  human_count(n, t->waits.n));
+		free(name);
+	}
+	page_end(page);
+}
+
+static void line_worst(struct page *page, const struct text_context *c)
+{
+	const struct summary_pair *pair = c->p->n_pairs ? &c->p->pairs[0] : NULL;
+	char ns[HUMAN_LEN], share[HUMAN_LEN];
+	char *waiter, *holder;
+
+	label(page, "worst pair");
+	if (!pair) {
+		page_put(page, INK_PLAIN, "none");
+		page_end(page);
+		return;
+	}
+	waiter = text_place(&pair->worst->waiter, 40);
+	holder = text_place(&pair->worst->holder, 40);
+	page_put(page, INK_STRONG, waiter);
+	page_put(page, INK_DIM, " waits for ");
+	page_put(page, INK_STRONG, pair->worst->holder.n == 0 && pair->n_holders == 0 ? "(holder not seen)" : holder);
+	page_putf(page, INK_PLAIN, ": %s, %s", human_ns(ns, pair->ns),
+		  human_pct(share, (double)pair->ns, (double)c->p->gil->waits.ns));
+	page_end(page);
+	free(waiter);
+	free(holder);
+}
+
+static void line_finding(struct page *page, const struct text_context *c)
+{
+	const struct finding *f = &c->p->findings[0];
+
+	label(page, "finding");
+	page_putf(page, severity_inks[f->severity], "%s ", severity_marks[f->severity]);
+	page_left(page, INK_PLAIN, page->columns - page->at, f->title);
+	page_end(page);
+}
+
+void text_verdict_lines(struct page *page, const struct text_context *c)
+{
+	if (c->p->gil) {
+		line_gil(page, c);
+		line_waits(page, c);
+		line_most(page, c);
+		line_worst(page, c);
+	} else {
+		label(page, "GIL");
+		page_put(page, INK_PLAIN, c->p->runtime ? "never waited for: at no time did two threads want it" :
+							  "not looked at");
+		page_end(page);
+	}
+	if (c->p->n_findings)
+		line_finding(page, c);
+}
+
+static void put_cost(struct page *page, const struct finding *f)
+{
+	char ns[HUMAN_LEN], share[HUMAN_LEN];
+	autostrbuf cost = STRBUF_INIT;
+
+	if (!f->wait_known)
+		return;
+	strbuf_addf(&cost, "%s%s", f->certainty == CERTAINTY_MEASURED ? "" : "~", human_ns(ns, f->wait_ns));
+	if (f->share > 0)
+		strbuf_addf(&cost, ", %s", human_pct(share, f->share, 1));
+	page_to(page, page->columns - 20);
+	page_right(page, severity_inks[f->severity], 20, cost.s);
+}
+
+void text_findings(struct page *page, const struct text_context *c)
+{
+	page_heading(page, "Findings", "what it costs: thread time lost, share of all waiting for the GIL");
+	for (size_t i = 0; i < c->p->n_findings; i++) {
+		const struct finding *f = &c->p->findings[i];
+
+		page_putf(page, severity_inks[f->severity], "  %s ", severity_marks[f->severity]);
+		page_left(page, INK_STRONG, page->columns - 25, f->title);
+		put_cost(page, f);
+		page_end(page);
+		page_wrap(page, INK_PLAIN, 4, f->detail);
+		page_to(page, 4);
+		page_put(page, INK_DIM, "→");
+		page_wrap(page, INK_DIM, 6, f->advice);
+	}
+}

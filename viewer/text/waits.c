@@ -1,0 +1,119 @@
+/* How long waits last (with marks at multiples of the switch interval), how the GIL changes hands, other locks. */
+#include <stdlib.h>
+
+#include "core/base/clock.h"
+#include "core/util/human.h"
+#include "viewer/text/text_priv.h"
+
+enum { HIST_BAR_COLUMNS = 40, LOCKS_SHOWN = 5 };
+
+static void put_bin(struct page *page, const struct summary_bin *bin, uint64_t most)
+{
+	char edge[HUMAN_LEN], n[HUMAN_LEN], ns[HUMAN_LEN], label[HUMAN_LEN + 8];
+
+	if (bin->from_ns)
+		snprintf(label, sizeof(label), "from %s", human_ns(edge, bin->from_ns));
+	else
+		snprintf(label, sizeof(label), "under %s", human_ns(edge, bin->to_ns));
+	page_right(page, bin->multiple ? INK_PLAIN : INK_DIM, 16, label);
+	page_put(page, INK_DIM, bin->multiple ? " ┼ " : " │ ");
+	page_bar(page, bin->multiple ? INK_WAIT : INK_GIL, most ? (double)bin->waits / (double)most : 0, HIST_BAR_COLUMNS);
+	page_right(page, bin->waits ? INK_PLAIN : INK_DIM, 10, bin->waits ? human_count(n, bin->waits) : "·");
+	page_right(page, bin->waits ? INK_PLAIN : INK_DIM, 10, bin->waits ? human_ns(ns, bin->ns) : "·");
+	if (bin->multiple == 1)
+		page_put(page, INK_DIM, "  ← switch interval");
+	else if (bin->multiple)
+		page_putf(page, INK_DIM, "  %u×", bin->multiple);
+	page_end(page);
+}
+
+static void put_histogram(struct page *page, const struct summary_hist *h)
+{
+	unsigned first = 0, last = h->n - 1;
+	uint64_t most = 0;
+
+	for (unsigned i = 0; i < h->n; i++)
+		most = h->bins[i].waits > most ? h->bins[i].waits : most;
+	while (first < last && h->bins[first].waits == 0 && h->bins[first].multiple == 0)
+		first++;
+	while (last > first && h->bins[last].waits == 0 && h->bins[last].multiple != 1)
+		last--;
+	page_to(page, 19 + HIST_BAR_COLUMNS);
+	page_right(page, INK_DIM, 10, "waits");
+	page_right(page, INK_DIM, 10, "time");
+	page_end(page);
+	for (unsigned i = first; i <= last; i++)
+		put_bin(page, &h->bins[i], most);
+}
+
+static void put_handoffs(struct page *page, const struct text_context *c, const struct summary_lock *gil)
+{
+	double seconds = (double)c->s->duration_ns / (double)NS_PER_S;
+	char all[HUMAN_LEN], forced[HUMAN_LEN], voluntary[HUMAN_LEN], share[HUMAN_LEN], latency[HUMAN_LEN];
+	uint64_t given = gil->handoffs - (gil->forced_handoffs < gil->handoffs ? gil->forced_handoffs : gil->handoffs);
+
+	if (seconds <= 0)
+		return;
+	page_putf(page, INK_PLAIN, "  hand-offs    %s: ", human_rate(all, (double)gil->handoffs / seconds));
+	page_putf(page, INK_PLAIN, "%s given up freely, ", human_rate(voluntary, (double)given / seconds));
+	page_putf(page, INK_PLAIN, "%s taken by force (%s), after the switch interval ran out",
+		  human_rate(forced, (double)gil->forced_handoffs / seconds),
+		  human_pct(share, (double)gil->forced_handoffs, (double)gil->handoffs));
+	page_end(page);
+	if (gil->recorded_waits == 0)
+		return;
+	page_putf(page, INK_PLAIN, "  waking up    %s on average, from being woken to running",
+		  human_ns(latency, gil->wake_latency_ns / gil->recorded_waits));
+	page_end(page);
+}
+
+static void text_gil(struct page *page, const struct text_context *c, const struct summary_lock *gil)
+{
+	char interval[HUMAN_LEN];
+	autostrbuf title = STRBUF_INIT, remark = STRBUF_INIT;
+
+	if (gil->interp_id > 0 || gil != c->p->gil)
+		strbuf_addf(&title, "How long waits last, GIL of interpreter %lld", (long long)gil->interp_id);
+	else
+		strbuf_adds(&title, "How long waits last");
+	if (c->p->switch_interval_ns)
+		strbuf_addf(&remark, "switch interval %s", human_ns(interval, c->p->switch_interval_ns));
+	page_heading(page, title.s, remark.s);
+	put_histogram(page, &gil->hist);
+	put_handoffs(page, c, gil);
+}
+
+static void other_locks(struct page *page, const struct text_context *c)
+{
+	size_t shown = 0;
+
+	for (size_t i = 0; i < c->p->n_locks && shown < LOCKS_SHOWN; i++) {
+		const struct summary_lock *k = &c->p->locks[i];
+		char n[HUMAN_LEN], ns[HUMAN_LEN], max[HUMAN_LEN];
+		char *place;
+
+		if (k->kind == LOCK_GIL || k->waits.n == 0)
+			continue;
+		if (shown++ == 0) {
+			page_heading(page, "Other locks", "by time slept on them, idle waits included");
+			page_put(page, INK_DIM, "  address             waits     in all    longest   first waited for at");
+			page_end(page);
+		}
+		page_putf(page, INK_DIM, "  0x%-14llx", (unsigned long long)k->addr);
+		page_right(page, INK_PLAIN, 8, human_count(n, k->waits.n));
+		page_right(page, INK_PLAIN, 11, human_ns(ns, k->waits.ns));
+		page_right(page, INK_PLAIN, 11, human_ns(max, k->waits.max_ns));
+		place = text_place(&k->first_stack, 44);
+		page_putf(page, INK_PLAIN, "   %s", place);
+		free(place);
+		page_end(page);
+	}
+}
+
+void text_waits(struct page *page, const struct text_context *c)
+{
+	for (size_t i = 0; i < c->p->n_locks; i++)
+		if (c->p->locks[i].kind == LOCK_GIL && c->p->locks[i].waits.n)
+			text_gil(page, c, &c->p->locks[i]);
+	other_locks(page, c);
+}

@@ -82,7 +82,7 @@ uint64_t target_find_tss_offset(struct target *t)
 	return found;
 }
 
-static void read_task(const struct target *t, int task_fd, pid_t tid, target_thread_vec *ret)
+static void read_task(int task_fd, pid_t tid, target_thread_vec *ret)
 {
 	struct target_thread *thread;
 	struct proc_syscall call = { .nr = -1 };
@@ -103,7 +103,6 @@ static void read_task(const struct target *t, int task_fd, pid_t tid, target_thr
 	}
 	thread->nr = call.nr;
 	thread->arg0 = call.arg[0];
-	(void)t;
 }
 
 static int read_tasks(const struct target *t, target_thread_vec *ret)
@@ -124,7 +123,7 @@ static int read_tasks(const struct target *t, target_thread_vec *ret)
 		pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
 
 		if (tid > 0)
-			read_task(t, task_fd, tid, ret);
+			read_task(task_fd, tid, ret);
 	}
 	closedir(dir);
 	close(task_fd);
@@ -196,51 +195,118 @@ static uint32_t find_pthread_tid_offset(const struct target *t, const py_thread_
 	return best;
 }
 
-/* Of several states of one thread (one per interpreter): the one that holds a GIL, else one that runs Python. */
-static int rank(const struct target *t, const struct py_thread *py)
+/* The state that a thread has made its own last (PyGILState), read from its thread-specific data; 0 unknown.
+ * 3.12 runs a subinterpreter on a state that still names the thread which created it; this is what tells the two apart. */
+static uint64_t tss_state(const struct target *t, uint64_t ident)
+{
+	uint64_t tstate;
+
+	return t->tss_offset && ident && mem_u64(&t->mem.mem, ident + t->tss_offset, &tstate) == 0 ? tstate : 0;
+}
+
+static bool holds_a_gil(const struct target *t, uint64_t tstate)
 {
 	const struct runtime *rt = &t->runtime;
 	struct gil_view gil;
-	uint64_t frame = 0;
 
 	for (unsigned i = 0; i < rt->n_interps; i++)
-		if (rt->interps[i].interp == py->interp &&
-		    gil_read(rt->layout, &t->mem.mem, rt->interps[i].gil, &gil) == 0 && gil.locked == 1 &&
-		    gil.last_holder == py->tstate)
-			return 3;
-	mem_u64(&t->mem.mem, py->tstate + rt->layout->tstate_frame, &frame);
+		if (gil_read(rt->layout, &t->mem.mem, rt->interps[i].gil, &gil) == 0 && gil.locked == 1 &&
+		    gil.last_holder == tstate)
+			return true;
+	return false;
+}
+
+/* Of several states of one thread (one per interpreter): the one that holds a GIL, its own, one that runs Python. */
+static int rank(const struct target *t, uint64_t tstate, bool own)
+{
+	uint64_t frame = 0;
+
+	if (holds_a_gil(t, tstate))
+		return 4;
+	if (own)
+		return 3;
+	mem_u64(&t->mem.mem, tstate + t->runtime.layout->tstate_frame, &frame);
 	return frame ? 2 : 1;
+}
+
+struct claim {
+	const struct py_thread *py;
+	struct target_thread *thread; /* by the tid in the state; then by thread-specific data */
+	bool own;
+};
+
+static int compare_claim(const void *a, const void *b)
+{
+	const struct claim *x = a, *y = b;
+
+	return (x->py->tstate > y->py->tstate) - (x->py->tstate < y->py->tstate);
+}
+
+static struct claim *find_claim(struct claim *claims, size_t n, uint64_t tstate)
+{
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (claims[mid].py->tstate < tstate)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < n && claims[low].py->tstate == tstate ? &claims[low] : NULL;
+}
+
+/* Which thread each state belongs to. */
+static struct claim *claim_threads(struct target *t, const py_thread_vec *py, target_thread_vec *threads)
+{
+	struct claim *claims = xcalloc(py->n ? py->n : 1, sizeof(*claims));
+	struct tid_map *map = map_tids(t, threads);
+
+	if (t->runtime.layout->tstate_native_thread_id == NO_FIELD && t->pthread_tid_offset == 0)
+		t->pthread_tid_offset = find_pthread_tid_offset(t, py, map, threads->n);
+	for (size_t i = 0; i < py->n; i++) {
+		const struct py_thread *p = &py->items[i];
+		pid_t inner = p->native_tid ? (pid_t)p->native_tid :
+			      t->pthread_tid_offset ? pthread_tid(t, p->ident, t->pthread_tid_offset) : 0;
+
+		claims[i] = (struct claim){ .py = p, .thread = inner ? find_tid(map, threads->n, inner) : NULL };
+		if (claims[i].thread)
+			claims[i].thread->ident = p->ident;
+	}
+	qsort(claims, py->n, sizeof(*claims), compare_claim);
+	for (size_t i = 0; i < threads->n; i++) {
+		struct claim *own = find_claim(claims, py->n, tss_state(t, threads->items[i].ident));
+
+		if (own) {
+			own->thread = &threads->items[i];
+			own->own = true;
+		}
+	}
+	free(map);
+	return claims;
 }
 
 static void join_tstates(struct target *t, target_thread_vec *threads)
 {
-	struct tid_map *map = map_tids(t, threads);
 	py_thread_vec py = {0};
+	struct claim *claims;
 
 	read_tstates(t, &py);
-	if (t->runtime.layout->tstate_native_thread_id == NO_FIELD && t->pthread_tid_offset == 0)
-		t->pthread_tid_offset = find_pthread_tid_offset(t, &py, map, threads->n);
+	claims = claim_threads(t, &py, threads);
 	for (size_t i = 0; i < py.n; i++) {
-		const struct py_thread *p = &py.items[i];
-		pid_t inner = p->native_tid ? (pid_t)p->native_tid :
-			      t->pthread_tid_offset ? pthread_tid(t, p->ident, t->pthread_tid_offset) : 0;
-		struct target_thread *thread = inner ? find_tid(map, threads->n, inner) : NULL;
-		struct py_thread other = {0};
+		struct target_thread *thread = claims[i].thread;
 
 		if (!thread)
 			continue;
-		if (thread->tstate) {
-			other.tstate = thread->tstate;
-			other.interp = thread->interp;
-			if (rank(t, p) <= rank(t, &other))
-				continue;
-		}
-		thread->tstate = p->tstate;
-		thread->interp = p->interp;
-		thread->ident = p->ident;
+		if (thread->tstate && rank(t, claims[i].py->tstate, claims[i].own) <=
+			    rank(t, thread->tstate, thread->tstate == tss_state(t, thread->ident)))
+			continue;
+		thread->tstate = claims[i].py->tstate;
+		thread->interp = claims[i].py->interp;
 	}
+	free(claims);
 	vec_done(&py);
-	free(map);
 }
 
 static void note_name(void *ctx, uint64_t ident, const char *name)

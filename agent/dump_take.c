@@ -64,7 +64,7 @@ static void find_gils(struct dump *d)
 	const struct runtime *rt = target_runtime(d->target);
 
 	d->shown.n_gils = 0;
-	for (unsigned i = 0; i < rt->n_interps; i++) {
+	for (unsigned i = rt->n_interps; i-- > 0;) { /* newest first there, the main interpreter first here */
 		unsigned g = 0;
 
 		while (g < d->shown.n_gils && d->gils[g].address != rt->interps[i].gil)

@@ -32,7 +32,7 @@ struct fuzz_mem {
 	unsigned reads, drift;
 };
 
-#define READS_MAX 20000
+#define READS_MAX 2000
 
 static int fuzz_read(const struct mem *mem, uint64_t addr, void *ret, size_t len)
 {

@@ -7,7 +7,7 @@ BASE_SRCS := $(wildcard \
 	)
 
 EVENT_SRCS := $(wildcard \
-	core/event/event.c \
+	core/event/event_names.c \
 	)
 
 UTIL_SRCS := $(wildcard \
@@ -54,7 +54,13 @@ SYMBOLS_SRCS := $(wildcard \
 	)
 
 TIMELINE_SRCS := $(wildcard \
+	core/timeline/credit.c \
+	core/timeline/episode.c \
+	core/timeline/holder.c \
+	core/timeline/line.c \
 	core/timeline/model.c \
+	core/timeline/partition.c \
+	core/timeline/threads.c \
 	core/timeline/timeline.c \
 	)
 

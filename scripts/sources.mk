@@ -128,7 +128,6 @@ AGENT_SRCS := $(wildcard \
 	agent/doctor_target.c \
 	agent/dump_take.c \
 	agent/main.c \
-	agent/missing.c \
 	agent/pid_list.c \
 	agent/progress.c \
 	agent/session.c \

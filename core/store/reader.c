@@ -202,6 +202,29 @@ static int check_header(const struct header *h, ssize_t n, const char *path, str
 						       "It was made by an older gilscope: read it with that one.");
 }
 
+static bool beside(const char *path, const char *suffix, char *ret, size_t size)
+{
+	struct stat st;
+
+	return snprintf(ret, size, "%s%s", path, suffix) < (int)size && lstat(ret, &st) == 0 && st.st_size > 0;
+}
+
+/* Copied or downloaded in part: what is missing might be only rows, and then nothing else would tell. */
+static int check_length(const struct reader *r, const struct header *h, const char *path, struct fail *why)
+{
+	uint64_t page = (uint64_t)h->bytes[16] << 8 | h->bytes[17], want;
+	char other[PATH_MAX], reason[100];
+
+	want = be32(h->bytes + 28) * (page == 1 ? 65536 : page);
+	/* the count is valid when the two counters agree; beside a WAL the file may be behind it */
+	if (memcmp(h->bytes + 24, h->bytes + 92, 4) || want <= r->file_bytes || beside(r->path, "-wal", other, sizeof(other)))
+		return 0;
+	snprintf(reason, sizeof(reason), "it was cut short (%llu of %llu bytes are there)", (unsigned long long)r->file_bytes,
+		 (unsigned long long)want);
+	cannot_read(why, -EBADMSG, path, reason);
+	return fail_hint(why, "Copy it again; what is there comes out with: sqlite3 FILE .recover");
+}
+
 static int check_file(struct reader *r, const char *path, struct fail *why)
 {
 	struct header h;
@@ -226,9 +249,13 @@ static int check_file(struct reader *r, const char *path, struct fail *why)
 		return fail_hint(why, "Recordings are readable by their owner only: run this as the user who made it.");
 	}
 	n = pread(fd, h.bytes, sizeof(h.bytes), 0);
+	if (n < 0)
+		cannot_read(why, -errno, path, strerror(errno));
 	close(fd);
 	r->file_bytes = (uint64_t)st.st_size;
-	return n < 0 ? cannot_read(why, -errno, path, strerror(errno)) : check_header(&h, n, path, why);
+	if (n < 0)
+		return why->err;
+	return check_header(&h, n, path, why) ? why->err : check_length(r, &h, path, why);
 }
 
 static void set_limits(sqlite3 *db)
@@ -314,13 +341,6 @@ static int copy_file(const char *from, const char *to)
 	if (out >= 0)
 		close(out);
 	return err;
-}
-
-static bool beside(const char *path, const char *suffix, char *ret, size_t size)
-{
-	struct stat st;
-
-	return snprintf(ret, size, "%s%s", path, suffix) < (int)size && lstat(ret, &st) == 0 && st.st_size > 0;
 }
 
 /* A private copy of the file and its WAL, where SQLite may build its index. */
@@ -522,7 +542,11 @@ static int read_basics(struct reader *r)
 int reader_open(const char *path, struct reader **ret, struct fail *why)
 {
 	struct reader *r = xcalloc(1, sizeof(*r));
+	struct fail unasked;
 	int err;
+
+	if (!why)
+		why = &unasked;
 
 	r->info.path = r->text[r->n_text++] = xstrdup(path);
 	err = check_file(r, path, why);
@@ -534,7 +558,7 @@ int reader_open(const char *path, struct reader **ret, struct fail *why)
 		err = check_schema(r, why);
 	if (!err) {
 		err = read_basics(r);
-		if (err && why)
+		if (err)
 			*why = r->failure;
 	}
 	if (err) {

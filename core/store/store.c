@@ -254,7 +254,7 @@ static int make_schema(struct store *s)
 	if (rc == SQLITE_OK)
 		rc = schema_fill_names(s->db);
 	if (rc == SQLITE_OK)
-		rc = run(s, "INSERT INTO meta VALUES('complete', 0)");
+		rc = run(s, "INSERT INTO meta VALUES('complete', 0), ('end_ns', 0)");
 	if (rc == SQLITE_OK)
 		rc = run(s, "COMMIT");
 	return rc;

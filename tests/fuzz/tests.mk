@@ -14,3 +14,6 @@ fuzz_maps_SRCS := core/target/proc_maps.c core/target/proc_task.c core/util/vec.
 
 FUZZERS += fuzz_interp
 fuzz_interp_SRCS := $(INTERP_WALKERS)
+
+FUZZERS += fuzz_store
+fuzz_store_SRCS := $(STORE_UNIT)

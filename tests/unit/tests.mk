@@ -38,3 +38,18 @@ test_pystr_SRCS := $(INTERP_SRCS) core/util/fail.c
 TEST_TOOLS += tests/images/record_image
 record_image_SRCS := tests/images/image.c tests/images/image_walk.c $(INTERP_SRCS) $(TARGET_SRCS) $(UTIL_SRCS)
 record_image_LIBS := -lz
+
+STORE_UNIT := $(STORE_SRCS) core/timeline/model.c core/util/arena.c core/util/escape.c core/util/fail.c \
+	core/util/strbuf.c core/util/vec.c core/util/xalloc.c
+
+UNIT_TESTS += test_store
+test_store_SRCS := $(STORE_UNIT)
+
+UNIT_TESTS += test_store_damage
+test_store_damage_SRCS := $(STORE_UNIT)
+
+UNIT_TESTS += test_store_file
+test_store_file_SRCS := $(STORE_UNIT)
+
+TEST_TOOLS += tests/bench/bench_store
+bench_store_SRCS := $(STORE_UNIT)

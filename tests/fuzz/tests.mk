@@ -16,4 +16,4 @@ FUZZERS += fuzz_interp
 fuzz_interp_SRCS := $(INTERP_WALKERS)
 
 FUZZERS += fuzz_store
-fuzz_store_SRCS := $(STORE_UNIT)
+fuzz_store_SRCS := $(STORE_UNIT) tests/unit/store_read_all.c

@@ -9,6 +9,7 @@
  *   wait 1: thread 1, 0.200..0.203 s, 3 ms, stack 12: 2 ms for thread 0 at 20 running, 1 ms unknown
  *   tally:  thread 1, 4 short waits, 40 us */
 #include <errno.h>
+#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -38,13 +39,16 @@ static inline int fixture_setup(void **state)
 	return mkdtemp(fixture_dir) ? 0 : -1;
 }
 
+static inline int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st, (void)type, (void)at;
+	return remove(path);
+}
+
 static inline int fixture_teardown(void **state)
 {
-	char command[100];
-
 	(void)state;
-	snprintf(command, sizeof(command), "rm -rf '%s'", fixture_dir);
-	return system(command);
+	return nftw(fixture_dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
 /* The same pointer for the same name, valid to the end. */

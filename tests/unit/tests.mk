@@ -46,7 +46,7 @@ UNIT_TESTS += test_store
 test_store_SRCS := $(STORE_UNIT)
 
 UNIT_TESTS += test_store_damage
-test_store_damage_SRCS := $(STORE_UNIT)
+test_store_damage_SRCS := $(STORE_UNIT) tests/unit/store_read_all.c
 
 UNIT_TESTS += test_store_file
 test_store_file_SRCS := $(STORE_UNIT)

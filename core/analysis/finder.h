@@ -22,7 +22,10 @@ const char *finder_name(struct finder *f, const char *name); /* of a thread */
 const char *finder_line(struct finder *f, const struct summary_stack *stack); /* resize_image (app.py:38) */
 /* Thread-seconds lost each second: the mean number of threads it keeps waiting. */
 double finder_rate(const struct finder *f, uint64_t ns);
-/* Critical from `critical` threads kept waiting on, warning from `warning` on, else info. */
+/* Too little to be named at all. */
+bool finder_negligible(const struct finder *f, uint64_t ns);
+/* Critical from `critical` threads kept waiting on, warning from `warning` on, else info; info also
+ * for a sliver of all waiting, because mending it would not be felt. */
 enum severity finder_severity(const struct finder *f, uint64_t ns, double warning, double critical);
 
 void rule_gil_saturated(struct finder *f);

@@ -13,6 +13,8 @@
 #include "core/util/strbuf.h"
 
 /* Thresholds.  All are shares; below them a report would cry wolf on a machine that is merely alive. */
+static const double COST_NAMED = 0.001; /* threads kept waiting: a millisecond a second */
+static const double SHARE_NAMED = 0.005, SHARE_FELT = 0.03; /* of all waiting for the GIL */
 static const double LOSS_MATTERS = 0.001; /* of all events: as much as the accuracy we promise for a thread's wait */
 static const double LOSS_SPOILS = 0.05; /* beyond, sums are no longer to be trusted */
 static const double CPU_SHORT = 0.10; /* of the time threads could run: a tenth slower is what people notice */
@@ -75,10 +77,22 @@ double finder_rate(const struct finder *f, uint64_t ns)
 	return f->s->duration_ns ? (double)ns / (double)f->s->duration_ns : 0;
 }
 
+static double share_of_waiting(const struct finder *f, uint64_t ns)
+{
+	return f->gil_wait_ns ? (double)ns / (double)f->gil_wait_ns : 1;
+}
+
+bool finder_negligible(const struct finder *f, uint64_t ns)
+{
+	return finder_rate(f, ns) < COST_NAMED || share_of_waiting(f, ns) < SHARE_NAMED;
+}
+
 enum severity finder_severity(const struct finder *f, uint64_t ns, double warning, double critical)
 {
 	double rate = finder_rate(f, ns);
 
+	if (share_of_waiting(f, ns) < SHARE_FELT)
+		return SEVERITY_INFO;
 	return rate >= critical ? SEVERITY_CRITICAL : rate >= warning ? SEVERITY_WARNING : SEVERITY_INFO;
 }
 

@@ -19,7 +19,6 @@ enum { CONVOY_WAITS = 5 };
 
 /* Thread-seconds a second that make a cause worth a warning, and worth dropping everything else. */
 static const double COSTLY = 0.01, VERY_COSTLY = 0.15;
-static const double WORTH_NAMING = 0.001; /* below, it is not even mentioned */
 
 /* A fair queue makes a thread wait about one interval for each other contender; eight times that is not fair. */
 enum { STARVED_TURNS = 8 };
@@ -138,7 +137,7 @@ void rule_held_while_blocked(struct finder *f)
 	struct finding *x;
 	const char *where;
 
-	if (finder_rate(f, ns) < WORTH_NAMING)
+	if (finder_negligible(f, ns))
 		return;
 	where = blocked_in(f, worst->worst->nr);
 	x = finder_add(f, finder_severity(f, ns, COSTLY, VERY_COSTLY), CERTAINTY_MEASURED);
@@ -159,7 +158,7 @@ void rule_holder_preempted(struct finder *f)
 	char all[HUMAN_LEN], share[HUMAN_LEN];
 	struct finding *x;
 
-	if (finder_rate(f, ns) < COSTLY)
+	if (finder_negligible(f, ns))
 		return;
 	x = finder_add(f, finder_severity(f, ns, COSTLY, VERY_COSTLY), CERTAINTY_MEASURED);
 	finder_cost(f, x, ns);
@@ -183,7 +182,7 @@ void rule_long_hold(struct finder *f)
 		const struct summary_long_hold *h = &f->p->long_holds[i];
 		struct finding *x;
 
-		if (finder_rate(f, h->excess_ns) < WORTH_NAMING)
+		if (finder_negligible(f, h->excess_ns))
 			return;
 		x = finder_add(f, finder_severity(f, h->excess_ns, COSTLY, VERY_COSTLY), CERTAINTY_MEASURED);
 		finder_cost(f, x, h->excess_ns);
@@ -267,7 +266,7 @@ void rule_gc_holding(struct finder *f)
 	char held[HUMAN_LEN], waited[HUMAN_LEN];
 	struct finding *x;
 
-	if (!gil || finder_rate(f, gil->gc_wait_ns) < WORTH_NAMING)
+	if (!gil || finder_negligible(f, gil->gc_wait_ns))
 		return;
 	x = finder_add(f, finder_severity(f, gil->gc_wait_ns, COSTLY, VERY_COSTLY), CERTAINTY_INFERRED);
 	finder_cost(f, x, gil->gc_wait_ns);
@@ -305,7 +304,7 @@ void rule_wakeup_latency(struct finder *f)
 	struct finding *x;
 	uint64_t mean_ns;
 
-	if (!gil || gil->recorded_waits < SLOW_WAKE_WAITS || finder_rate(f, gil->wake_latency_ns) < WORTH_NAMING)
+	if (!gil || gil->recorded_waits < SLOW_WAKE_WAITS || finder_negligible(f, gil->wake_latency_ns))
 		return;
 	mean_ns = gil->wake_latency_ns / gil->recorded_waits;
 	if (mean_ns < SLOW_WAKE_NS && (double)gil->wake_latency_ns < SLOW_WAKE_SHARE * (double)gil->waits.ns)

@@ -32,11 +32,34 @@ static char *thread_names(const struct text_context *c, const uint32_t *tids, un
 	return strbuf_steal(&names);
 }
 
+/* The frames worth showing: without what every thread started by threading.py has at its root. */
+static unsigned frames_told(const struct summary_stack *s)
+{
+	unsigned n = s->n;
+
+	while (n > 1) {
+		const char *file = s->frames[n - 1].file;
+		size_t len = strlen(file);
+
+		if (len < sizeof("/threading.py") || strcmp(file + len - strlen("/threading.py"), "/threading.py"))
+			break;
+		n--;
+	}
+	return n;
+}
+
+static unsigned frames_shown(const struct summary_stack *s)
+{
+	unsigned n = frames_told(s);
+
+	return n <= FRAMES_SHOWN + 1 ? n : FRAMES_SHOWN; /* never "… 1 more" */
+}
+
 static size_t function_columns(const struct summary_stack *s, size_t width)
 {
 	size_t most = 8, limit = width * 5 / 9 < FUNCTION_MAX ? width * 5 / 9 : FUNCTION_MAX;
 
-	for (unsigned i = 0; i < s->n && i < FRAMES_SHOWN; i++) {
+	for (unsigned i = 0; i < frames_shown(s); i++) {
 		char *name = page_escape(s->frames[i].function, limit);
 		size_t n = strlen(name); /* an upper bound of its columns */
 
@@ -44,6 +67,17 @@ static size_t function_columns(const struct summary_stack *s, size_t width)
 		free(name);
 	}
 	return most < limit ? most : limit;
+}
+
+/* The file and its folder say enough; the whole path is in the JSON report. */
+static const char *last_components(const char *path)
+{
+	const char *at = path + strlen(path);
+
+	for (unsigned slashes = 0; at > path; at--)
+		if (at[-1] == '/' && ++slashes == 2)
+			break;
+	return at;
 }
 
 static void put_frame(struct page *page, const struct summary_frame *f, size_t width, size_t function_width, bool leaf)
@@ -59,7 +93,7 @@ static void put_frame(struct page *page, const struct summary_frame *f, size_t w
 	page_put(page, INK_PLAIN, "  ");
 	if (f->line)
 		snprintf(line, sizeof(line), ":%u", f->line);
-	file = page_escape_path(f->file, room - strlen(line));
+	file = page_escape_path(last_components(f->file), room - strlen(line));
 	page_putf(page, leaf ? INK_PLAIN : INK_DIM, "%s%s", file, line);
 	free(file);
 }
@@ -67,7 +101,7 @@ static void put_frame(struct page *page, const struct summary_frame *f, size_t w
 /* Line i of a stack's half; false when there is nothing (more) to show. */
 static bool put_half(struct page *page, const struct summary_stack *s, unsigned i, size_t width, const char *without)
 {
-	unsigned shown = s->n <= FRAMES_SHOWN + 1 ? s->n : FRAMES_SHOWN;
+	unsigned shown = frames_shown(s), told = frames_told(s);
 
 	if (s->n == 0) {
 		page_left(page, INK_DIM, width, i == 0 ? without : "");
@@ -77,8 +111,8 @@ static bool put_half(struct page *page, const struct summary_stack *s, unsigned 
 		put_frame(page, &s->frames[i], width, function_columns(s, width), i == 0);
 		return true;
 	}
-	if (i == shown && s->n > shown) {
-		page_putf(page, INK_DIM, "… %u more%s", s->n - shown, s->truncated ? ", and deeper" : "");
+	if (i == shown && told > shown) {
+		page_putf(page, INK_DIM, "… %u more%s", told - shown, s->truncated ? ", and deeper" : "");
 		return true;
 	}
 	return false;
@@ -86,9 +120,9 @@ static bool put_half(struct page *page, const struct summary_stack *s, unsigned 
 
 static bool half_has(const struct summary_stack *s, unsigned i)
 {
-	unsigned shown = s->n <= FRAMES_SHOWN + 1 ? s->n : FRAMES_SHOWN;
+	unsigned shown = frames_shown(s), told = frames_told(s);
 
-	return s->n == 0 ? i == 0 : i < shown + (s->n > shown);
+	return s->n == 0 ? i == 0 : i < shown + (told > shown);
 }
 
 static void put_holder_state(struct page *page, const struct summary_blame *b)

@@ -1,36 +1,34 @@
 /* Two tables: where each thread's time went, and how it waits for the GIL and makes others wait. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/util/human.h"
 #include "viewer/text/text_priv.h"
 
-enum { THREADS_SHOWN = 16, NAME_COLUMNS = 16, BAR_COLUMNS = 20, SHARE_COLUMNS = 7, TIME_COLUMNS = 9 };
+enum { THREADS_SHOWN = 16, NAME_COLUMNS = 16, BAR_COLUMNS = 18, COUNT_COLUMNS = 8, TIME_COLUMNS = 9 };
 
 /* Columns of the first table.  Glyphs differ too, so the bar reads without colour. */
 static const struct column {
 	const char *title, *glyph;
 	enum ink ink;
-	enum thread_state states[2];
+	enum thread_state state;
+	size_t width;
+	const char *group; /* above it and the ones after it without a group of their own */
 } columns[] = {
-	{"GIL", "█", INK_GIL, {STATE_GIL, STATE_N}},
-	{"no GIL", "▓", INK_NOGIL, {STATE_NOGIL, STATE_N}},
-	{"waits", "▒", INK_WAIT, {STATE_WAIT_GIL, STATE_N}},
-	{"no CPU", "░", INK_READY, {STATE_RUNNABLE, STATE_N}},
-	{"lock", "l", INK_LOCK, {STATE_WAIT_LOCK, STATE_N}},
-	{"syscall", "·", INK_DIM, {STATE_BLOCKED, STATE_N}},
-	{"sleep", " ", INK_DIM, {STATE_SLEEP, STATE_N}},
-	{"?", "?", INK_DIM, {STATE_UNKNOWN, STATE_N}},
+	{"GIL", "█", INK_GIL, STATE_GIL, 7, "runs"},
+	{"no GIL", "▓", INK_NOGIL, STATE_NOGIL, 8, NULL},
+	{"GIL", "▒", INK_WAIT, STATE_WAIT_GIL, 7, "waits for"},
+	{"a CPU", "░", INK_READY, STATE_RUNNABLE, 7, NULL},
+	{"a lock", "l", INK_LOCK, STATE_WAIT_LOCK, 8, NULL},
+	{"syscall", "·", INK_DIM, STATE_BLOCKED, 9, "sleeps"},
+	{"timer", " ", INK_DIM, STATE_SLEEP, 7, NULL},
+	{"?", "?", INK_DIM, STATE_UNKNOWN, 5, NULL},
 };
-enum { COLUMNS_N = sizeof(columns) / sizeof(columns[0]) };
-
-static uint64_t column_ns(const struct summary_thread *t, const struct column *c)
-{
-	uint64_t ns = 0;
-
-	for (unsigned i = 0; i < 2 && c->states[i] != STATE_N; i++)
-		ns += t->state_ns[c->states[i]];
-	return ns;
-}
+enum {
+	COLUMNS_N = sizeof(columns) / sizeof(columns[0]),
+	TID_COLUMNS = 8,
+	SHARES_FROM = 2 + NAME_COLUMNS + TID_COLUMNS + 2 + BAR_COLUMNS,
+};
 
 static uint64_t life(const struct summary_thread *t)
 {
@@ -46,7 +44,7 @@ static void put_bar(struct page *page, const struct summary_thread *t)
 	for (size_t i = 0; i < COLUMNS_N && whole; i++) {
 		size_t upto;
 
-		sum += column_ns(t, &columns[i]);
+		sum += t->state_ns[columns[i].state];
 		upto = (size_t)((double)sum / (double)whole * BAR_COLUMNS + 0.5);
 		upto = upto > BAR_COLUMNS ? BAR_COLUMNS : upto;
 		if (upto > done)
@@ -55,17 +53,17 @@ static void put_bar(struct page *page, const struct summary_thread *t)
 	}
 }
 
-static void put_share(struct page *page, uint64_t ns, uint64_t whole, enum ink ink)
+static void put_share(struct page *page, const struct column *c, uint64_t ns, uint64_t whole)
 {
 	double pct = whole ? 100 * (double)ns / (double)whole : 0;
 	char text[16];
 
 	if (pct < 0.05) {
-		page_right(page, INK_DIM, SHARE_COLUMNS, "·");
+		page_right(page, INK_DIM, c->width, "·");
 		return;
 	}
 	snprintf(text, sizeof(text), pct < 9.95 ? "%.1f" : "%.0f", pct);
-	page_right(page, pct >= 10 ? ink : INK_PLAIN, SHARE_COLUMNS, text);
+	page_right(page, pct >= 10 ? c->ink : INK_PLAIN, c->width, text);
 }
 
 static void put_name(struct page *page, const struct summary_thread *t)
@@ -75,7 +73,7 @@ static void put_name(struct page *page, const struct summary_thread *t)
 	page_put(page, INK_PLAIN, "  ");
 	page_left(page, INK_STRONG, NAME_COLUMNS, *name ? name : "(unnamed)");
 	snprintf(tid, sizeof(tid), "%u", t->tid);
-	page_right(page, INK_DIM, 8, tid);
+	page_right(page, INK_DIM, TID_COLUMNS, tid);
 	free(name);
 }
 
@@ -109,42 +107,67 @@ static bool any_unknown(const struct text_context *c)
 	return false;
 }
 
+/* "┌─ title ─┐", filling the columns from..to. */
+static void put_group(struct page *page, size_t from, size_t to, const char *title)
+{
+	size_t dashes = to > from + 4 + strlen(title) ? to - from - 4 - strlen(title) : 0;
+
+	page_to(page, from);
+	page_put(page, INK_DIM, "┌");
+	page_repeat(page, INK_DIM, "─", dashes / 2);
+	page_putf(page, INK_DIM, " %s ", title);
+	page_repeat(page, INK_DIM, "─", dashes - dashes / 2);
+	page_put(page, INK_DIM, "┐");
+}
+
+static void put_state_titles(struct page *page, size_t n_columns)
+{
+	size_t at = SHARES_FROM;
+
+	for (size_t i = 0; i < COLUMNS_N - 1; i++) {
+		size_t to = at + columns[i].width, k = i + 1;
+
+		while (k < COLUMNS_N - 1 && !columns[k].group)
+			to += columns[k++].width;
+		if (columns[i].group)
+			put_group(page, at + 2, to, columns[i].group);
+		at += columns[i].width;
+	}
+	page_end(page);
+	page_put(page, INK_PLAIN, "  ");
+	page_left(page, INK_DIM, NAME_COLUMNS, "thread");
+	page_right(page, INK_DIM, TID_COLUMNS, "tid");
+	page_to(page, SHARES_FROM);
+	for (size_t i = 0; i < n_columns; i++)
+		page_right(page, INK_DIM, columns[i].width, columns[i].title);
+	page_end(page);
+}
+
 static void table_states(struct page *page, const struct text_context *c)
 {
 	size_t n_columns = any_unknown(c) ? COLUMNS_N : COLUMNS_N - 1;
 
 	page_heading(page, "Threads", "where their time went, in % of their life");
-	page_to(page, 2 + NAME_COLUMNS + 8 + 1 + BAR_COLUMNS);
-	page_put(page, INK_DIM, "  ┌─ runs ──┐ ┌ wants to run ┐ ┌─── sleeps ────┐");
-	page_end(page);
-	page_put(page, INK_PLAIN, "  ");
-	page_left(page, INK_DIM, NAME_COLUMNS, "thread");
-	page_right(page, INK_DIM, 8, "tid");
-	page_to(page, 2 + NAME_COLUMNS + 8 + 1 + BAR_COLUMNS);
-	for (size_t i = 0; i < n_columns; i++) {
-		page_put(page, INK_PLAIN, "");
-		page_right(page, INK_DIM, SHARE_COLUMNS, columns[i].title);
-	}
-	page_end(page);
+	put_state_titles(page, n_columns);
 	for (size_t i = 0; i < shown(c); i++) {
 		const struct summary_thread *t = &c->p->threads[i];
 
 		put_name(page, t);
 		page_put(page, INK_PLAIN, "  ");
 		put_bar(page, t);
-		page_to(page, 2 + NAME_COLUMNS + 8 + 1 + BAR_COLUMNS);
+		page_to(page, SHARES_FROM);
 		for (size_t k = 0; k < n_columns; k++)
-			put_share(page, column_ns(t, &columns[k]), life(t), columns[k].ink);
+			put_share(page, &columns[k], t->state_ns[columns[k].state], life(t));
 		page_end(page);
 	}
 	put_rest(page, c);
 }
 
-static void put_time(struct page *page, uint64_t ns, bool known, bool about, enum ink ink)
+static void put_time(struct page *page, uint64_t ns, bool about, enum ink ink)
 {
 	char text[HUMAN_LEN], shown_text[HUMAN_LEN + 4];
 
-	if (!known || ns == 0) {
+	if (ns == 0) {
 		page_right(page, INK_DIM, TIME_COLUMNS, "·");
 		return;
 	}
@@ -152,46 +175,64 @@ static void put_time(struct page *page, uint64_t ns, bool known, bool about, enu
 	page_right(page, ink, TIME_COLUMNS, shown_text);
 }
 
-static void table_waits(struct page *page, const struct text_context *c)
+static void put_wait_titles(struct page *page)
 {
-	static const char *const titles[] = {"in all", "p50", "p99", "longest", "holds it", "asleep", "no CPU", "delays"};
-	uint64_t spin = 0;
-	char text[HUMAN_LEN];
+	static const char *const titles[] = {"in all", "p50", "p99", "longest", "in all", "asleep", "no CPU", "others"};
+	const size_t from = 2 + NAME_COLUMNS + COUNT_COLUMNS;
 
-	page_heading(page, "The GIL, by thread", "how long each waits for it, holds it, and delays others by holding it");
-	page_to(page, 2 + NAME_COLUMNS);
-	page_put(page, INK_DIM, "   ┌──────────── waits for it ───────────┐ ┌────── holds it ───────┐  others");
+	put_group(page, 2 + NAME_COLUMNS + 1, from + 4 * TIME_COLUMNS, "waits for the GIL");
+	put_group(page, from + 4 * TIME_COLUMNS + 2, from + 7 * TIME_COLUMNS, "holds the GIL");
+	page_right(page, INK_DIM, TIME_COLUMNS, "delays");
 	page_end(page);
 	page_put(page, INK_PLAIN, "  ");
 	page_left(page, INK_DIM, NAME_COLUMNS, "thread");
-	page_right(page, INK_DIM, 8, "waits");
+	page_right(page, INK_DIM, COUNT_COLUMNS, "waits");
 	for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++)
 		page_right(page, INK_DIM, TIME_COLUMNS, titles[i]);
 	page_end(page);
-	for (size_t i = 0; i < shown(c); i++) {
-		const struct summary_thread *t = &c->p->threads[i];
-		const struct summary_waits *w = &t->waits;
-		char *name = page_escape(t->name, 256);
+}
 
-		page_put(page, INK_PLAIN, "  ");
-		page_left(page, INK_STRONG, NAME_COLUMNS, *name ? name : "(unnamed)");
-		free(name);
-		page_right(page, w->n ? INK_PLAIN : INK_DIM, 8, w->n ? human_count(text, w->n) : "·");
-		put_time(page, w->ns, w->n, false, INK_WAIT);
-		put_time(page, w->p50_ns, w->n, w->approximate, INK_PLAIN);
-		put_time(page, w->p99_ns, w->n, w->approximate, INK_PLAIN);
-		put_time(page, w->max_ns, w->n, false, INK_PLAIN);
-		put_time(page, t->held_ns, true, false, INK_GIL);
-		put_time(page, t->held_blocked_ns, true, false, INK_WARNING);
-		put_time(page, t->held_preempted_ns, true, false, INK_WARNING);
-		put_time(page, t->caused_ns, true, false, INK_WAIT);
-		page_end(page);
-		spin += t->spin_ns;
+static void put_waits_of(struct page *page, const struct summary_thread *t)
+{
+	const struct summary_waits *w = &t->waits;
+	char *name = page_escape(t->name, 256), n[HUMAN_LEN];
+
+	page_put(page, INK_PLAIN, "  ");
+	page_left(page, INK_STRONG, NAME_COLUMNS, *name ? name : "(unnamed)");
+	free(name);
+	page_right(page, w->n ? INK_PLAIN : INK_DIM, COUNT_COLUMNS, w->n ? human_count(n, w->n) : "·");
+	put_time(page, w->ns, false, INK_WAIT);
+	put_time(page, w->p50_ns, w->approximate, INK_PLAIN);
+	put_time(page, w->p99_ns, w->approximate, INK_PLAIN);
+	put_time(page, w->max_ns, false, INK_PLAIN);
+	put_time(page, t->held_ns, false, INK_GIL);
+	put_time(page, t->held_blocked_ns, false, INK_WARNING);
+	put_time(page, t->held_preempted_ns, false, INK_WARNING);
+	put_time(page, t->caused_ns, false, INK_WAIT);
+	page_end(page);
+}
+
+static void table_waits(struct page *page, const struct text_context *c)
+{
+	uint64_t spin = 0;
+	bool approximate = false;
+	char ns[HUMAN_LEN];
+
+	page_heading(page, "The GIL, by thread", "how long each waits for it, holds it, and by that keeps others waiting");
+	put_wait_titles(page);
+	for (size_t i = 0; i < shown(c); i++) {
+		put_waits_of(page, &c->p->threads[i]);
+		spin += c->p->threads[i].spin_ns;
+		approximate |= c->p->threads[i].waits.approximate;
 	}
 	put_rest(page, c);
+	if (approximate) {
+		page_put(page, INK_DIM, "  ~ short waits were only counted by size class: p50 and p99 are read off the classes");
+		page_end(page);
+	}
 	if (spin * 1000 > c->s->duration_ns) {
-		page_putf(page, INK_DIM, "  Beside that, about %s of CPU went into taking the GIL without sleeping (sampled).",
-			  human_ns(text, spin));
+		page_putf(page, INK_DIM, "  Beside the waiting, about %s of CPU went into taking the GIL without sleeping "
+			  "(sampled).", human_ns(ns, spin));
 		page_end(page);
 	}
 }

@@ -127,6 +127,9 @@ static void line_finding(struct page *page, const struct text_context *c)
 {
 	const struct finding *f = &c->p->findings[0];
 
+	/* that the GIL is full stands in the first line already: say what comes next */
+	if (!strcmp(f->id, "gil_saturated") && c->p->n_findings > 1 && f[1].severity > SEVERITY_INFO)
+		f++;
 	label(page, "finding");
 	page_putf(page, severity_inks[f->severity], "%s ", severity_marks[f->severity]);
 	page_left(page, INK_PLAIN, page->columns - page->at, f->title);

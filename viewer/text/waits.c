@@ -54,6 +54,7 @@ static void put_handoffs(struct page *page, const struct text_context *c, const 
 
 	if (seconds <= 0)
 		return;
+	page_end(page);
 	page_putf(page, INK_PLAIN, "  hand-offs    %s: ", human_rate(all, (double)gil->handoffs / seconds));
 	page_putf(page, INK_PLAIN, "%s given up freely, ", human_rate(voluntary, (double)given / seconds));
 	page_putf(page, INK_PLAIN, "%s taken by force (%s), after the switch interval ran out",

@@ -40,7 +40,7 @@ uint64_t target_tss_offset(const struct target *t);
 
 struct target_thread {
 	pid_t tid; /* our namespace */
-	pid_t kernel_tid; /* initial namespace, as in events; equals tid when we are in it */
+	pid_t kernel_tid; /* initial namespace, as in events; 0 unknown */
 	uint64_t start_ns; /* CLOCK_BOOTTIME birth */
 	uint64_t ident; /* pthread id, 0 unknown */
 	uint64_t tstate; /* 0 none */

@@ -8,6 +8,7 @@ BASE_SRCS := $(wildcard \
 
 EVENT_SRCS := $(wildcard \
 	core/event/event_names.c \
+	core/event/event_text.c \
 	)
 
 UTIL_SRCS := $(wildcard \

@@ -20,7 +20,7 @@ find_python() {
 
 python=$(find_python)
 dir=$(mktemp -d)
-recording=$dir/demo.gilscope
+recording=build/demo.gilscope
 trap 'kill "$pid" 2>/dev/null || :; rm -rf "$dir"' EXIT
 trap 'exit 130' INT TERM
 pid=
@@ -37,8 +37,8 @@ done
 sleep 0.5
 
 [ "$(id -u)" -eq 0 ] && sudo= || sudo=sudo
-echo "\$ ${sudo:+sudo }gilscope record -p $pid -d ${seconds}s -o demo.gilscope"
-$sudo "$gilscope" record -p "$pid" -d "${seconds}s" -o "$recording"
+echo "\$ ${sudo:+sudo }gilscope record -p $pid -d ${seconds}s -o $recording --force"
+$sudo "$gilscope" record -p "$pid" -d "${seconds}s" -o "$recording" --force
 echo
-echo "\$ gilscope report demo.gilscope"
+echo "\$ gilscope report $recording"
 "$gilscope" report "$recording"

@@ -1,17 +1,13 @@
-# What is built, per layer (DESIGN: includes go one way, scripts/layers.txt).  One file per line, in alphabetical order.
-# A file that does not exist yet is skipped.
+# What is built, per layer (includes go one way, scripts/layers.txt).  One file per line, in alphabetical order.
 
-BASE_SRCS := $(wildcard \
-	core/base/clock.c \
-	core/base/syscall_names.c \
-	)
+BASE_SRCS := \
+	core/base/syscall_names.c
 
-EVENT_SRCS := $(wildcard \
+EVENT_SRCS := \
 	core/event/event_names.c \
-	core/event/event_text.c \
-	)
+	core/event/event_text.c
 
-UTIL_SRCS := $(wildcard \
+UTIL_SRCS := \
 	core/util/arena.c \
 	core/util/duration.c \
 	core/util/escape.c \
@@ -21,10 +17,9 @@ UTIL_SRCS := $(wildcard \
 	core/util/number.c \
 	core/util/strbuf.c \
 	core/util/vec.c \
-	core/util/xalloc.c \
-	)
+	core/util/xalloc.c
 
-INTERP_SRCS := $(wildcard \
+INTERP_SRCS := \
 	core/interp/code.c \
 	core/interp/debug_offsets.c \
 	core/interp/frames.c \
@@ -36,10 +31,9 @@ INTERP_SRCS := $(wildcard \
 	core/interp/pystr.c \
 	core/interp/runtime.c \
 	core/interp/thread_names.c \
-	core/interp/threads.c \
-	)
+	core/interp/threads.c
 
-TARGET_SRCS := $(wildcard \
+TARGET_SRCS := \
 	core/target/elf_file.c \
 	core/target/find_runtime.c \
 	core/target/proc_maps.c \
@@ -47,14 +41,12 @@ TARGET_SRCS := $(wildcard \
 	core/target/process_mem.c \
 	core/target/target.c \
 	core/target/target_refusal.c \
-	core/target/target_threads.c \
-	)
+	core/target/target_threads.c
 
-SYMBOLS_SRCS := $(wildcard \
-	core/symbols/symbols.c \
-	)
+SYMBOLS_SRCS := \
+	core/symbols/symbols.c
 
-TIMELINE_SRCS := $(wildcard \
+TIMELINE_SRCS := \
 	core/timeline/credit.c \
 	core/timeline/episode.c \
 	core/timeline/holder.c \
@@ -62,10 +54,9 @@ TIMELINE_SRCS := $(wildcard \
 	core/timeline/model.c \
 	core/timeline/partition.c \
 	core/timeline/threads.c \
-	core/timeline/timeline.c \
-	)
+	core/timeline/timeline.c
 
-STORE_SRCS := $(wildcard \
+STORE_SRCS := \
 	core/store/facts.c \
 	core/store/reader.c \
 	core/store/reader_blame.c \
@@ -77,10 +68,9 @@ STORE_SRCS := $(wildcard \
 	core/store/rows.c \
 	core/store/schema.c \
 	core/store/stacks.c \
-	core/store/store.c \
-	)
+	core/store/store.c
 
-ANALYSIS_SRCS := $(wildcard \
+ANALYSIS_SRCS := \
 	core/analysis/blame.c \
 	core/analysis/findings.c \
 	core/analysis/findings_gil.c \
@@ -89,36 +79,29 @@ ANALYSIS_SRCS := $(wildcard \
 	core/analysis/summary_rows.c \
 	core/analysis/summary_waits.c \
 	core/analysis/wait_hist.c \
-	core/analysis/wait_quantile.c \
-	)
+	core/analysis/wait_quantile.c
 
 # Programs for the kernel: each x.bpf.c becomes $(B)/…/x.skel.h, which its loader includes by that path.
-BPF_PROGS := $(wildcard \
-	collectors/bpf/gil.bpf.c \
-	)
+BPF_PROGS := \
+	collectors/bpf/gil.bpf.c
 
-BPF_COLLECTOR_SRCS := $(wildcard \
+BPF_COLLECTOR_SRCS := \
 	collectors/bpf/bpf.c \
-	collectors/bpf/detail.c \
-	)
+	collectors/bpf/detail.c
 
-VIEWER_SRCS := $(wildcard \
+VIEWER_SRCS := \
 	viewer/json/dump.c \
 	viewer/json/json.c \
-	viewer/text/dump.c \
 	viewer/text/about.c \
+	viewer/text/dump.c \
 	viewer/text/page.c \
 	viewer/text/pairs.c \
 	viewer/text/text.c \
 	viewer/text/threads.c \
 	viewer/text/verdict.c \
-	viewer/text/waits.c \
-	)
+	viewer/text/waits.c
 
-AGENT_SRCS := $(wildcard \
-	agent/session_writer.c \
-	agent/session_resolver.c \
-	agent/mailbox.c \
+AGENT_SRCS := \
 	agent/cmd_doctor.c \
 	agent/cmd_dump.c \
 	agent/cmd_help.c \
@@ -128,13 +111,15 @@ AGENT_SRCS := $(wildcard \
 	agent/doctor_rights.c \
 	agent/doctor_target.c \
 	agent/dump_take.c \
+	agent/mailbox.c \
 	agent/main.c \
 	agent/pid_list.c \
 	agent/progress.c \
 	agent/session.c \
+	agent/session_resolver.c \
+	agent/session_writer.c \
 	agent/stop.c \
-	agent/ui.c \
-	)
+	agent/ui.c
 
 CORE_SRCS := $(BASE_SRCS) $(EVENT_SRCS) $(UTIL_SRCS) $(INTERP_SRCS) $(TARGET_SRCS) $(SYMBOLS_SRCS) \
 	$(TIMELINE_SRCS) $(STORE_SRCS) $(ANALYSIS_SRCS)

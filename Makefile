@@ -106,6 +106,7 @@ fuzz-run: $(FUZZ_BINS)
 bench: $(B)/gilscope $(TOOL_BINS)
 	@B=$(B) GILSCOPE=$(CURDIR)/$(B)/gilscope tests/bench/run
 demo: deps
+	@command -v python3 >/dev/null || scripts/install-packages demo python3
 	@$(MAKE) all
 	@GILSCOPE=$(CURDIR)/$(B)/gilscope scripts/demo.sh
 

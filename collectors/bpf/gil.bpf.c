@@ -44,13 +44,14 @@ struct thread_rec { /* of one thread, in its task storage */
 	__u32 waker_pid, waker_tid, cpu_out;
 	__u32 announced, dead, python; /* python: EV_F_PYTHON when it had a thread state at the last look */
 	__u64 looked_at;
-	__u32 agg_total;
+	__u32 agg_total, gil_slot;
 	struct ev_agg agg;
 };
 
 struct scratch {
 	struct ev_stack stack;
 	struct walk_buf buf;
+	__u32 gil_slot;
 };
 enum scratch_slot { SCRATCH_SWITCH, SCRATCH_WAKING, SCRATCH_SAMPLE, SCRATCH_N };
 
@@ -176,13 +177,15 @@ static __always_inline void run_walk(struct walk_state *w)
 /* --- stacks ------------------------------------------------------------------------------------------------- */
 
 /* Sends the frames unless user space has them or this CPU sent them within the last second. */
-static __always_inline void send_stack(struct scratch *s, __u64 key, struct task_struct *p, __u64 now)
+static __always_inline void send_stack(struct scratch *s, __u64 key, __u64 pid_tid)
 {
 	__u32 zero = 0, bytes;
 	struct recent *r;
+	__u64 now;
 
 	if (bpf_map_lookup_elem(&seen, &key))
 		return;
+	now = bpf_ktime_get_ns();
 	r = bpf_map_lookup_elem(&recent, &zero);
 	if (!r)
 		return;
@@ -194,8 +197,10 @@ static __always_inline void send_stack(struct scratch *s, __u64 key, struct task
 	bytes = offsetof(struct ev_stack, frames) + (s->stack.n & 0xff) * sizeof(struct ev_frame);
 	if (bytes > sizeof(s->stack))
 		bytes = sizeof(s->stack);
-	__u32 flags = s->stack.h.flags;
-	fill_hdr(&s->stack.h, EV_STACK, bytes, flags, p);
+	s->stack.h.kind = EV_STACK;
+	s->stack.h.size = bytes;
+	s->stack.h.pid = pid_tid >> 32;
+	s->stack.h.tid = (__u32)pid_tid;
 	if (bpf_ringbuf_output(&ring, &s->stack, bytes, wakeup_flag())) {
 		count(EV_LOSS_RING_STACK, 1);
 		return;
@@ -205,21 +210,22 @@ static __always_inline void send_stack(struct scratch *s, __u64 key, struct task
 	count(BPF_COUNT_STACKS, 1);
 }
 
-/* Key of the Python stack of a thread state; the current task's memory must hold it.  p: whose process it is. */
-static __noinline __u64 take_stack(struct bpf_proc *proc, __u64 tstate, struct task_struct *p, __u32 slot, bool moving)
+/* Key of the Python stack of a thread state, which the current task's memory must hold; moving: another thread's, which runs.
+ * A global function: verified once, not again for every path that comes here. */
+__noinline __u64 take_stack(struct bpf_proc *proc, __u64 tstate, __u64 pid_tid, __u32 slot, __u32 moving)
 {
 	struct scratch *s;
 	__u64 key, top;
 
-	if (!proc || !p)
+	if (!proc || !tstate)
 		return 0;
 	s = bpf_map_lookup_elem(&scratch, &slot);
-	if (!s || !tstate)
+	if (!s)
 		return 0;
 	top = moving ? walk_top(&proc->walk, tstate) : 0;
-	key = walk_frames(&proc->walk, tstate, (__u32)p->tgid, &s->buf, &s->stack);
-	if (moving && walk_top(&proc->walk, tstate) != top) { /* its owner runs: once more, then as it is */
-		key = walk_frames(&proc->walk, tstate, (__u32)p->tgid, &s->buf, &s->stack);
+	key = walk_frames(&proc->walk, tstate, pid_tid >> 32, &s->buf, &s->stack);
+	if (moving && walk_top(&proc->walk, tstate) != top) { /* once more, then as it is */
+		key = walk_frames(&proc->walk, tstate, pid_tid >> 32, &s->buf, &s->stack);
 		s->stack.h.flags |= EV_F_TORN;
 	}
 	count(BPF_COUNT_FRAMES, s->stack.n + 1);
@@ -228,8 +234,13 @@ static __noinline __u64 take_stack(struct bpf_proc *proc, __u64 tstate, struct t
 	if (s->stack.h.flags & EV_F_TRUNCATED)
 		count(BPF_COUNT_STACKS_TRUNCATED, 1);
 	if (key)
-		send_stack(s, key, p, bpf_ktime_get_ns());
+		send_stack(s, key, pid_tid);
 	return key;
+}
+
+static __always_inline __u64 pid_tid_of(struct task_struct *p)
+{
+	return (__u64)(__u32)p->tgid << 32 | (__u32)p->pid;
 }
 
 /* --- the GIL as the current task's memory shows it ---------------------------------------------------------- */
@@ -240,17 +251,26 @@ struct gil_words { /* last_holder, locked, switch_number lie together in every v
 	__u64 switch_number;
 };
 
-static __always_inline struct bpf_gil *gil_of_word(struct bpf_proc *proc, __u64 word)
+/* The slot goes through memory (`slot`, in some map value): a register would make the verifier follow every slot apart. */
+static __always_inline struct bpf_gil *gil_at(struct bpf_proc *proc, volatile __u32 *slot)
+{
+	return &proc->gils[*slot & (BPF_MAX_GILS - 1)];
+}
+
+static __always_inline struct bpf_gil *gil_of_word(struct bpf_proc *proc, __u64 word, volatile __u32 *slot)
 {
 	__u32 n = proc->n_gils;
 
+	*slot = BPF_MAX_GILS;
 	for (__u32 i = 0; i < BPF_MAX_GILS; i++) {
 		if (i >= n)
 			break;
-		if (word - proc->gils[i].addr < proc->walk.gil_size)
-			return &proc->gils[i];
+		if (word - proc->gils[i].addr < proc->walk.gil_size) {
+			*slot = i;
+			break;
+		}
 	}
-	return 0;
+	return *slot < BPF_MAX_GILS ? gil_at(proc, slot) : 0;
 }
 
 static __always_inline __u64 own_tstate(struct bpf_proc *proc, struct task_struct *p)
@@ -263,7 +283,7 @@ static __always_inline __u64 own_tstate(struct bpf_proc *proc, struct task_struc
 }
 
 /* The GIL of the interpreter the thread works for. */
-static __always_inline struct bpf_gil *home_gil(struct bpf_proc *proc, __u64 tstate)
+static __always_inline struct bpf_gil *home_gil(struct bpf_proc *proc, __u64 tstate, volatile __u32 *slot)
 {
 	__u64 interp = 0, gil = 0;
 
@@ -272,7 +292,7 @@ static __always_inline struct bpf_gil *home_gil(struct bpf_proc *proc, __u64 tst
 	if (bpf_probe_read_user(&interp, sizeof(interp), (void *)(tstate + proc->walk.tstate_interp)) ||
 	    bpf_probe_read_user(&gil, sizeof(gil), (void *)(interp + proc->walk.interp_gil)))
 		return &proc->gils[0];
-	return gil_of_word(proc, gil) ?: &proc->gils[0];
+	return gil_of_word(proc, gil, slot) ?: &proc->gils[0];
 }
 
 struct gil_view {
@@ -470,19 +490,19 @@ static __always_inline void take_stacks(struct thread_rec *r, struct bpf_proc *p
 					const struct gil_view *v)
 {
 	if (!(r->flags & EV_F_GIL_WAIT)) {
-		r->own_stack = take_stack(proc, tstate, p, SCRATCH_SWITCH, false);
+		r->own_stack = take_stack(proc, tstate, pid_tid_of(p), SCRATCH_SWITCH, 0);
 		return;
 	}
 	/* A re-wait of the same take_gil: nobody took the GIL since, so this thread has run no Python either. */
 	if (r->wait_stack && r->wait_gil == r->gil && r->wait_switch_number == v->switch_number)
 		r->own_stack = r->wait_stack;
 	else
-		r->own_stack = take_stack(proc, tstate, p, SCRATCH_SWITCH, false);
+		r->own_stack = take_stack(proc, tstate, pid_tid_of(p), SCRATCH_SWITCH, 0);
 	r->wait_gil = r->gil;
 	r->wait_switch_number = v->switch_number;
 	r->wait_stack = r->own_stack;
 	if ((v->flags & (EV_F_LOCKED | EV_F_SELF_HOLDS)) == EV_F_LOCKED)
-		r->holder_stack = take_stack(proc, v->holder_tstate, p, SCRATCH_SWITCH, true);
+		r->holder_stack = take_stack(proc, v->holder_tstate, pid_tid_of(p), SCRATCH_SWITCH, 1);
 }
 
 static __always_inline void look_at_python(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p, __u64 now)
@@ -492,7 +512,7 @@ static __always_inline void look_at_python(struct thread_rec *r, struct bpf_proc
 	__u64 tstate;
 
 	if (r->flags & EV_F_FUTEX_WAIT)
-		gil = gil_of_word(proc, r->arg0);
+		gil = gil_of_word(proc, r->arg0, &r->gil_slot);
 	if (gil) {
 		classify_word(r, &proc->walk, gil);
 		r->gil = gil->addr;
@@ -509,7 +529,7 @@ static __always_inline void look_at_python(struct thread_rec *r, struct bpf_proc
 	if (!gil) {
 		if (!tstate)
 			return; /* a native thread: the GIL is none of its business */
-		gil = home_gil(proc, tstate);
+		gil = home_gil(proc, tstate, &r->gil_slot);
 		r->gil = gil->addr;
 	}
 	look_at_gil(proc, gil, p, tstate, &v);
@@ -634,7 +654,7 @@ int BPF_PROG(on_waking, struct task_struct *p)
 	r->waker_pid = waker->tgid;
 	r->waker_tid = waker->pid;
 	if ((r->flags & EV_F_GIL_WAIT) && r->own_stack && proc->python)
-		r->waker_stack = take_stack(proc, own_tstate(proc, waker), waker, SCRATCH_WAKING, false);
+		r->waker_stack = take_stack(proc, own_tstate(proc, waker), pid_tid_of(waker), SCRATCH_WAKING, 0);
 	return 0;
 }
 
@@ -660,9 +680,13 @@ int on_sample(void *ctx)
 	struct ev_sample *e;
 	struct pt_regs *regs;
 	__u64 tstate = 0, stack = 0, gil_addr = 0;
-	__u32 flags = 0;
+	__u32 flags = 0, slot = SCRATCH_SAMPLE;
+	struct scratch *s;
 
 	if (!dials.armed || !(proc = proc_of(p)))
+		return 0;
+	s = bpf_map_lookup_elem(&scratch, &slot);
+	if (!s)
 		return 0;
 	regs = (struct pt_regs *)bpf_task_pt_regs(p);
 	__s64 nr = (__s64)regs->orig_ax;
@@ -672,13 +696,13 @@ int on_sample(void *ctx)
 		tstate = own_tstate(proc, p);
 	if (tstate) {
 		flags |= EV_F_PYTHON;
-		gil = home_gil(proc, tstate);
+		gil = home_gil(proc, tstate, &s->gil_slot);
 		gil_addr = gil->addr;
 		look_at_gil(proc, gil, p, tstate, &v);
 		flags |= v.flags | gc_flag(gil);
 		if ((v.flags & (EV_F_LOCKED | EV_F_SELF_HOLDS)) == EV_F_LOCKED && wants_gil(regs, gil, proc->walk.gil_size))
 			flags |= EV_F_WANTS_GIL;
-		stack = take_stack(proc, tstate, p, SCRATCH_SAMPLE, false);
+		stack = take_stack(proc, tstate, pid_tid_of(p), SCRATCH_SAMPLE, 0);
 	}
 	e = reserve(sizeof(*e), EV_LOSS_RING_SAMPLE);
 	if (!e)
@@ -801,7 +825,7 @@ static __always_inline void iter_start(struct task_struct *p, struct bpf_proc *p
 		return;
 	read_call(r, p, true);
 	r->flags |= EV_F_AT_START;
-	if (proc->python && (r->flags & EV_F_FUTEX_WAIT) && (gil = gil_of_word(proc, r->arg0))) {
+	if (proc->python && (r->flags & EV_F_FUTEX_WAIT) && (gil = gil_of_word(proc, r->arg0, &r->gil_slot))) {
 		classify_word(r, &proc->walk, gil);
 		r->gil = gil->addr;
 	}

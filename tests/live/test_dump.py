@@ -126,10 +126,11 @@ try:
 except ImportError:
     import _xxsubinterpreters as I
     create = lambda legacy: I.create(isolated=not legacy)
-# 3.12 sets the drop request in the waiter's interpreter: one that shares a GIL must give it up by itself
-burn = "import time\ndef burn():\n  while True:\n    sum(range(50000)); time.sleep(0)\nburn()"
+# 3.12 sets the drop request in the waiter's interpreter: those that share a GIL must give it up by themselves
+burn = "def burn():\n  while True: pass\nburn()"
+share = "import time\ndef burn():\n  while True:\n    sum(range(50000)); time.sleep(0)\nburn()"
 for name, legacy in ("own-1", False), ("own-2", False), ("shared", True):
-    threading.Thread(target=I.run_string, args=(create(legacy), burn), name=name, daemon=True).start()
+    threading.Thread(target=I.run_string, args=(create(legacy), share if legacy else burn), name=name, daemon=True).start()
 def spin():
     while True:
         sum(range(50000)); time.sleep(0)

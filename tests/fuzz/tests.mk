@@ -17,3 +17,6 @@ fuzz_interp_SRCS := $(INTERP_WALKERS)
 
 FUZZERS += fuzz_store
 fuzz_store_SRCS := $(STORE_UNIT) tests/unit/store_read_all.c
+
+FUZZERS += fuzz_events
+fuzz_events_SRCS := $(REPLAY_SRCS)

@@ -53,3 +53,8 @@ test_store_file_SRCS := $(STORE_UNIT)
 
 TEST_TOOLS += tests/bench/bench_store
 bench_store_SRCS := $(STORE_UNIT)
+
+REPLAY_SRCS := $(TIMELINE_SRCS) $(EVENT_SRCS) core/util/vec.c core/util/xalloc.c tests/golden/timeline_check.c
+
+TEST_TOOLS += tests/golden/replay
+replay_SRCS := $(REPLAY_SRCS)

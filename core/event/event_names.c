@@ -1,0 +1,69 @@
+/* Tables made from event_kinds.def; the flag words are the EV_F_ names without their prefix. */
+#include "core/event/event_names.h"
+
+#include <string.h>
+
+static const struct { const char *name, *meaning; size_t size; } kinds[] = {
+#define EVENT(number, name, NAME, meaning) [number] = { #name, meaning, sizeof(struct ev_##name) },
+#include "core/event/event_kinds.def"
+#undef EVENT
+};
+#define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+const char *event_name(unsigned kind)
+{
+	return kind < N_KINDS ? kinds[kind].name : NULL;
+}
+
+const char *event_meaning(unsigned kind)
+{
+	return kind < N_KINDS ? kinds[kind].meaning : NULL;
+}
+
+size_t event_size(unsigned kind)
+{
+	return kind < N_KINDS ? kinds[kind].size : 0;
+}
+
+unsigned event_kind(const char *name, size_t len)
+{
+	for (unsigned k = 0; k < N_KINDS; k++)
+		if (kinds[k].name && strlen(kinds[k].name) == len && !memcmp(kinds[k].name, name, len))
+			return k;
+	return 0;
+}
+
+bool event_size_ok(const struct ev_hdr *h, size_t len)
+{
+	const struct ev_stack *stack = (const struct ev_stack *)h;
+
+	if (len < sizeof(*h) || h->size > len || !event_size(h->kind))
+		return false;
+	if (h->kind != EV_STACK)
+		return h->size == event_size(h->kind);
+	return h->size >= offsetof(struct ev_stack, frames) && stack->n <= EV_MAX_FRAMES &&
+	       h->size == offsetof(struct ev_stack, frames) + stack->n * sizeof(struct ev_frame);
+}
+
+#define FLAG(name) { EV_F_##name, #name }
+const struct event_word event_flag_words[] = {
+	FLAG(BLOCKED), FLAG(FUTEX_WAIT), FLAG(GIL_WAIT), FLAG(GIL_SEEN), FLAG(LOCKED), FLAG(SELF_HOLDS), FLAG(GC),
+	FLAG(WANTS_GIL), FLAG(KERNEL), FLAG(TRUNCATED), FLAG(TORN), FLAG(PROCESS), FLAG(UNFINISHED), FLAG(AT_START),
+	FLAG(PYTHON), FLAG(RENAMED), FLAG(FORCED_SWITCH), FLAG(GIL_MUTEX), { 0, NULL },
+};
+
+const struct event_word event_loss_words[] = {
+	{ EV_LOSS_RING_OFF, "ring_off" }, { EV_LOSS_RING_STACK, "ring_stack" }, { EV_LOSS_RING_SAMPLE, "ring_sample" },
+	{ EV_LOSS_RING_OTHER, "ring_other" }, { EV_LOSS_STORAGE, "storage" }, { EV_LOSS_QUEUE, "queue" },
+	{ EV_LOSS_WRITE, "write" }, { 0, NULL },
+};
+
+const struct event_word event_reason_words[] = {
+	{ EV_LEVEL_START, "start" }, { EV_LEVEL_EVENT_RATE, "event_rate" }, { EV_LEVEL_STACK_RATE, "stack_rate" },
+	{ EV_LEVEL_OWN_CPU, "own_cpu" }, { EV_LEVEL_LOSS, "loss" }, { EV_LEVEL_RECOVERED, "recovered" }, { 0, NULL },
+};
+
+const struct event_word event_agg_words[] = {
+	{ EV_AGG_GIL, "gil" }, { EV_AGG_LOCK, "lock" }, { EV_AGG_BLOCKED, "blocked" }, { EV_AGG_SLEEP, "sleep" },
+	{ EV_AGG_RUNNABLE, "runnable" }, { 0, NULL },
+};

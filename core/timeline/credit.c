@@ -1,0 +1,178 @@
+/* Who is to blame: a settled wait is split by the holds of its lock that overlap it, each hold by what its thread did (ran, blocked,
+ * had no CPU) and by the lines it was seen at.  A moment belongs to the stack that was seen nearest to it, so holds seen
+ * several times are split half-way between two sights.  What nobody is known to have held is credited to nobody;
+ * the credits of a wait always add up to its length. */
+#include "core/timeline/timeline_priv.h"
+
+enum { CREDITS_MAX = 128 };
+
+struct credits { /* equal ones are added up before they are given out */
+	struct timeline *t;
+	struct credit rows[CREDITS_MAX];
+	uint32_t n;
+	uint64_t wait;
+};
+
+static void flush(struct credits *c)
+{
+	for (uint32_t i = 0; i < c->n && c->t->sink.credit; i++)
+		c->t->sink.credit(c->t->sink.ctx, &c->rows[i]);
+	c->n = 0;
+}
+
+static void credit(struct credits *c, uint32_t holder, enum holder_state state, int32_t nr, uint64_t stack, uint64_t ns)
+{
+	if (!ns)
+		return;
+	for (uint32_t i = c->n; i--;) {
+		struct credit *r = &c->rows[i];
+
+		if (r->holder == holder && r->state == state && r->nr == nr && r->stack == stack) {
+			r->ns += ns;
+			return;
+		}
+	}
+	if (c->n == CREDITS_MAX)
+		flush(c);
+	c->rows[c->n++] = (struct credit){ .wait = c->wait, .holder = holder, .state = state, .nr = nr, .stack = stack, .ns = ns };
+}
+
+/* The sights of one hold, in order of time. */
+struct sights {
+	const struct history *h;
+	const struct hold_rec *r;
+	size_t next;
+	uint64_t stack; /* of the current sight */
+	uint64_t until; /* half-way to the next one */
+	uint64_t at;
+};
+
+static const struct sight_rec *next_sight(struct sights *s)
+{
+	for (; s->next < s->h->sights.n && s->h->sights.items[s->next].t <= s->r->t1; s->next++)
+		if (s->h->sights.items[s->next].thread == s->r->thread)
+			return &s->h->sights.items[s->next];
+	return NULL;
+}
+
+static void step_sight(struct sights *s)
+{
+	const struct sight_rec *now = next_sight(s), *then;
+
+	s->until = TIME_OPEN;
+	if (!now)
+		return;
+	s->stack = now->stack;
+	s->at = now->t;
+	s->next++;
+	then = next_sight(s);
+	if (then)
+		s->until = s->at + (then->t - s->at) / 2;
+}
+
+static void credit_hold(struct credits *c, const struct history *h, const struct hold_rec *r, uint64_t a, uint64_t b)
+{
+	struct sights sights = { .h = h, .r = r, .next = history_first_sight(h, r->t0) };
+	size_t off = history_first_off(h, a);
+
+	step_sight(&sights);
+	while (a < b) {
+		enum holder_state state = HOLDER_RUNNING;
+		int32_t nr = -1;
+		uint64_t end = b;
+
+		while (sights.until <= a)
+			step_sight(&sights);
+		end = min_u64(end, sights.until);
+		while (off < h->offs.n && (h->offs.items[off].t1 <= a || h->offs.items[off].thread != r->thread) &&
+		       h->offs.items[off].t0 < b)
+			off++;
+		if (off < h->offs.n && h->offs.items[off].thread == r->thread) {
+			const struct off_rec *o = &h->offs.items[off];
+
+			if (o->t0 <= a) {
+				state = o->state;
+				nr = state == HOLDER_BLOCKED ? o->nr : -1;
+				end = min_u64(end, o->t1);
+			} else {
+				end = min_u64(end, o->t0);
+			}
+		}
+		credit(c, r->thread, state, nr, sights.stack, end - a);
+		a = end;
+	}
+}
+
+static void credit_wait(struct timeline *t, const struct wait_item *w, const struct wait *row)
+{
+	struct credits c = { .t = t, .wait = row->wait };
+	uint64_t a = row->t0_ns;
+
+	if (w->gil) {
+		const struct history *h = &w->gil->history;
+		size_t i = history_at(h, a);
+
+		for (i = i == HISTORY_NONE ? 0 : i; i < h->holds.n && h->holds.items[i].t0 < row->t1_ns; i++) {
+			const struct hold_rec *r = &h->holds.items[i];
+			uint64_t t0 = max_u64(r->t0, a), t1 = min_u64(r->t1, row->t1_ns);
+
+			if (t1 <= t0 || r->thread == row->thread)
+				continue;
+			credit(&c, MODEL_NONE, HOLDER_UNKNOWN, -1, 0, t0 - a);
+			credit_hold(&c, h, r, t0, t1);
+			a = t1;
+		}
+	}
+	credit(&c, MODEL_NONE, HOLDER_UNKNOWN, -1, 0, row->t1_ns - a);
+	flush(&c);
+}
+
+/* Was the release that ended this wait demanded?  The releaser waits on switch_cond then (HOLD_F_FORCED); or, if the next holder
+ * was quick, at once in take_gil again, after this waiter had slept an interval and set the drop request. */
+static bool was_forced(const struct wait_item *w)
+{
+	struct hold_rec *r = w->release_ns ? history_ended(&w->gil->history, w->releaser, w->release_ns, 0) : NULL;
+
+	if (!r)
+		return false;
+	if (w->timed_out && r->rewait_ns >= r->t1 && r->rewait_ns - r->t1 <= REWAIT_NS)
+		r->flags |= HOLD_F_FORCED;
+	return r->flags & HOLD_F_FORCED;
+}
+
+static bool after_forced(const struct wait_item *w)
+{
+	struct hold_rec *r = history_ended(&w->gil->history, w->row.thread, w->row.t0_ns, REWAIT_NS);
+
+	return r && (r->flags & HOLD_F_FORCED) && r->rewait_ns == w->row.t0_ns;
+}
+
+static void emit_handoff(struct timeline *t, const struct wait_item *w, bool forced)
+{
+	struct handoff row = { .lock = w->row.lock, .from = w->releaser, .to = w->row.thread, .t_release_ns = w->release_ns,
+			       .t_acquire_ns = w->row.t1_ns, .forced = forced, .stack = w->release_stack };
+
+	if (row.from == MODEL_NONE)
+		row.from = history_before(&w->gil->history, row.to, row.t_acquire_ns);
+	if (t->sink.handoff)
+		t->sink.handoff(t->sink.ctx, &row);
+}
+
+void wait_settle(struct timeline *t, struct wait_item *w)
+{
+	bool forced = w->got && was_forced(w);
+	uint64_t until;
+
+	if (forced && w->row.end == WAIT_VOLUNTARY)
+		w->row.end = WAIT_FORCED;
+	if (w->gil && after_forced(w))
+		w->row.flags |= WAIT_F_AFTER_FORCED;
+	if (loss_within(t, w->row.t0_ns, w->row.t1_ns, &until))
+		w->row.flags |= WAIT_F_LOSS;
+	w->row.wait = t->next_wait++;
+	if (t->sink.wait)
+		t->sink.wait(t->sink.ctx, &w->row);
+	credit_wait(t, w, &w->row);
+	if (w->got)
+		emit_handoff(t, w, forced);
+}

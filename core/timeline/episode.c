@@ -1,0 +1,231 @@
+/* One wait for a GIL: from the first sleep on its words until the thread has it or gives up.
+ *
+ * CPython 3.2 and newer (ceval_gil): a waiter sleeps on gil.cond for one switch interval at a time, may bounce on gil.mutex before and
+ * after, and after a whole interval asks the holder to drop the GIL; a holder that was asked waits on gil.switch_cond until another thread
+ * has it.  While the waiter sleeps the scheduler tells all; when it is back on the CPU nothing says whether it got the GIL.
+ * Its next event decides, or another thread that sees it holding.  gil.switch_number changes when the GIL changes hands: the same number
+ * as at the last sleep, with the GIL locked by another thread, proves that the waiter did not have it meanwhile. */
+#include "core/timeline/timeline_priv.h"
+
+#include <string.h>
+
+bool episode_is_sleep(const struct ev_off *e, const struct sight *s)
+{
+	return s->gil && (e->h.flags & EV_F_BLOCKED) && (e->h.flags & EV_F_FUTEX_WAIT) && (e->h.flags & EV_F_GIL_WAIT) && !s->self;
+}
+
+static bool on_condition(const struct ev_off *e)
+{
+	return !(e->h.flags & (EV_F_GIL_MUTEX | EV_F_FORCED_SWITCH));
+}
+
+/* It ran between two sleeps: was that only the way through take_gil? */
+static bool passed_through(const struct thread *th, uint64_t until, uint64_t stack)
+{
+	uint64_t ran = until - th->in_ns;
+
+	if (th->wait.stack && !(th->wait.flags & WAIT_F_STACK_CARRIED) && stack && stack != th->wait.stack)
+		return false;
+	if (th->woke_ns > th->in_ns)
+		return false; /* only a thread that had the GIL wakes a waiter */
+	return ran < TAKE_GIL_NS;
+}
+
+static bool same_holder(const struct thread *th, const struct ev_off *e, const struct sight *s)
+{
+	return s->seen && s->locked && !s->self && th->wait.locked && s->gil == th->wait.lock && e->switch_number == th->wait.switch_number;
+}
+
+static enum episode_step step(struct timeline *t, struct thread *th, bool goes_on)
+{
+	if (goes_on)
+		return EPISODE_GOES_ON;
+	episode_got(t, th);
+	return EPISODE_GOT;
+}
+
+enum episode_step episode_decide(struct timeline *t, struct thread *th, const struct ev_off *e, const struct sight *s)
+{
+	if (!th->wait.lock)
+		return EPISODE_NONE;
+	if (s->self || (episode_is_sleep(e, s) && (s->gil != th->wait.lock || (e->h.flags & EV_F_FORCED_SWITCH))))
+		return step(t, th, false);
+	/* asleep in a system call it made: only Python code makes any (a page fault, nr -1, may also be take_gil's) */
+	if (!episode_is_sleep(e, s) && (e->h.flags & EV_F_BLOCKED) && e->nr != -1)
+		return step(t, th, false);
+	return step(t, th, same_holder(th, e, s) || passed_through(th, e->t_out_ns, e->own_stack));
+}
+
+enum episode_step episode_decide_sample(struct timeline *t, struct thread *th, const struct ev_sample *e, const struct sight *s)
+{
+	if (!th->wait.lock)
+		return EPISODE_NONE;
+	if (s->self)
+		return step(t, th, false);
+	return step(t, th, (e->h.flags & EV_F_WANTS_GIL) || passed_through(th, e->t_ns, e->stack));
+}
+
+enum episode_step episode_decide_agg(struct timeline *t, struct thread *th, const struct ev_agg *e)
+{
+	bool elsewhere = e->n[EV_AGG_LOCK] || e->n[EV_AGG_BLOCKED] || e->n[EV_AGG_SLEEP];
+	struct episode *w = &th->wait;
+
+	if (!w->lock)
+		return EPISODE_NONE;
+	if (elsewhere || !passed_through(th, e->t0_ns, 0))
+		return step(t, th, false);
+	w->sleeps += e->n[EV_AGG_GIL];
+	w->asleep_ns += min_u64(e->ns[EV_AGG_GIL], e->t1_ns - e->t0_ns);
+	return EPISODE_GOES_ON;
+}
+
+static void note_stack(struct thread *th, uint64_t stack)
+{
+	struct episode *w = &th->wait;
+
+	if (stack && (!w->stack || (w->flags & WAIT_F_STACK_CARRIED))) {
+		w->stack = stack;
+		w->flags &= ~(uint32_t)WAIT_F_STACK_CARRIED;
+	} else if (!w->stack && th->wait_lock == w->lock->id && th->wait_stack) {
+		w->stack = th->wait_stack;
+		w->flags |= WAIT_F_STACK_CARRIED;
+	}
+	th->wait_lock = w->lock->id;
+	th->wait_stack = w->stack;
+}
+
+static void begin(struct thread *th, const struct ev_off *e, const struct sight *s)
+{
+	struct hold_rec *own = history_ended(&s->gil->history, th->row.thread, e->t_out_ns, REWAIT_NS);
+
+	memset(&th->wait, 0, sizeof(th->wait));
+	th->wait.lock = s->gil;
+	th->wait.t0 = e->t_out_ns;
+	th->wait.waker = th->wait.releaser = MODEL_NONE;
+	if (e->h.flags & EV_F_AT_START)
+		th->wait.flags |= WAIT_F_AT_START;
+	if (e->h.flags & EV_F_FORCED_SWITCH)
+		th->wait.flags |= WAIT_F_AFTER_FORCED;
+	if (own && !own->emitted) {
+		own->rewait_ns = e->t_out_ns;
+		if (e->h.flags & EV_F_FORCED_SWITCH)
+			own->flags |= HOLD_F_FORCED;
+	}
+}
+
+/* When the thread began to run before t, or t itself if that is not known any more. */
+static uint64_t ran_since(const struct thread *th, uint64_t t)
+{
+	if (t >= th->cursor_ns)
+		return th->cursor_ns;
+	return t >= th->prev_on_ns && t <= th->prev_out_ns ? th->prev_on_ns : t;
+}
+
+/* Only drop_gil signals the condition: the waker let go at that moment. */
+static void note_release(struct timeline *t, struct lock *gil, struct thread *from, uint64_t at, uint64_t stack)
+{
+	from->woke_ns = max_u64(from->woke_ns, at);
+	if (from->wait.lock == gil && at > from->in_ns)
+		episode_got(t, from);
+	thread_saw_gil(from, gil);
+	history_release(&gil->history, from->row.thread, ran_since(from, at), at);
+	history_add_sight(&gil->history, from->row.thread, at, stack);
+}
+
+/* A thread waiting on switch_cond is woken by the one that has just taken the GIL. */
+static void note_taken(struct timeline *t, struct lock *gil, struct thread *by, uint64_t at, uint64_t stack)
+{
+	if (by->wait.lock == gil && at > by->in_ns)
+		episode_got(t, by);
+	thread_saw_gil(by, gil);
+	if (at >= by->cursor_ns)
+		history_seen(&gil->history, by->row.thread, by->cursor_ns, at);
+	history_add_sight(&gil->history, by->row.thread, at, stack);
+}
+
+/* The thread slept on the GIL from t_out_ns to t_in_ns. */
+void episode_sleep(struct timeline *t, struct thread *th, const struct ev_off *e, const struct sight *s)
+{
+	struct episode *w = &th->wait;
+	struct thread *waker = thread_waker(t, th, e);
+	uint64_t asleep = e->t_wake_ns > e->t_out_ns && e->t_wake_ns < e->t_in_ns ? e->t_wake_ns : e->t_in_ns;
+
+	if (!w->lock)
+		begin(th, e, s);
+	th->in_ns = e->t_in_ns; /* what happened before says nothing about how this sleep ended */
+	note_stack(th, e->own_stack);
+	lock_waited(t, w->lock, e->own_stack);
+	w->sleeps++;
+	w->asleep_ns += asleep - e->t_out_ns;
+	w->wake_latency_ns = e->t_in_ns - asleep;
+	w->waker = waker ? waker->row.thread : MODEL_NONE;
+	w->switch_number = e->switch_number;
+	w->locked = s->seen && s->locked;
+	if (e->h.flags & EV_F_UNFINISHED)
+		return;
+	if (on_condition(e)) {
+		w->releaser = w->waker;
+		w->release_ns = waker ? asleep : 0;
+		w->release_stack = e->waker_stack;
+		w->timed_out |= !waker && s->locked;
+		if (waker)
+			note_release(t, w->lock, waker, asleep, e->waker_stack);
+	} else if (waker && (e->h.flags & EV_F_FORCED_SWITCH)) {
+		note_taken(t, w->lock, waker, asleep, e->waker_stack);
+	} else if (waker && w->releaser == MODEL_NONE && history_covers(&w->lock->history, waker->row.thread, asleep)) {
+		w->releaser = w->waker; /* it met the holder inside drop_gil */
+		w->release_ns = asleep;
+		w->release_stack = e->waker_stack;
+		note_release(t, w->lock, waker, asleep, e->waker_stack);
+	}
+}
+
+static void put_wait(struct timeline *t, struct thread *th, uint64_t t1, enum wait_end end, bool got)
+{
+	struct episode *w = &th->wait;
+	struct wait_item *item = &line_add(t, ITEM_WAIT, th)->wait;
+
+	*item = (struct wait_item){
+		.row = { .thread = th->row.thread, .lock = w->lock->id, .t0_ns = w->t0, .t1_ns = t1, .stack = w->stack, .end = end,
+			 .flags = w->flags, .sleeps = w->sleeps, .asleep_ns = w->asleep_ns, .wake_latency_ns = w->wake_latency_ns,
+			 .waker = w->waker },
+		.gil = w->lock, .got = got, .timed_out = w->timed_out,
+		.releaser = w->releaser, .release_ns = w->release_ns, .release_stack = w->release_stack,
+	};
+	w->lock = NULL;
+}
+
+/* It has the GIL since it last came back to the CPU. */
+void episode_got(struct timeline *t, struct thread *th)
+{
+	struct episode *w = &th->wait;
+	enum wait_end end;
+
+	th->gil = w->lock;
+	history_acquire(&w->lock->history, th->row.thread, th->in_ns);
+	end = w->waker == MODEL_NONE && w->releaser == MODEL_NONE ? WAIT_END_UNKNOWN : WAIT_VOLUNTARY;
+	put_wait(t, th, th->in_ns, end, true);
+}
+
+void episode_close(struct timeline *t, struct thread *th, uint64_t t1, enum wait_end end)
+{
+	if (th->wait.lock)
+		put_wait(t, th, t1, end, false);
+}
+
+/* A sleep on any other futex is a wait of its own. */
+void episode_futex(struct timeline *t, struct thread *th, const struct ev_off *e, struct lock *l)
+{
+	uint64_t asleep = e->t_wake_ns > e->t_out_ns && e->t_wake_ns < e->t_in_ns ? e->t_wake_ns : e->t_in_ns;
+	struct thread *waker = thread_waker(t, th, e);
+	struct wait row = { .thread = th->row.thread, .lock = l->id, .t0_ns = e->t_out_ns, .t1_ns = e->t_in_ns, .stack = e->own_stack,
+			    .end = waker ? WAIT_VOLUNTARY : WAIT_END_UNKNOWN, .sleeps = 1, .asleep_ns = asleep - e->t_out_ns,
+			    .wake_latency_ns = e->t_in_ns - asleep, .waker = waker ? waker->row.thread : MODEL_NONE };
+
+	if (e->h.flags & EV_F_UNFINISHED)
+		row.end = WAIT_UNFINISHED;
+	if (e->h.flags & EV_F_AT_START)
+		row.flags |= WAIT_F_AT_START;
+	lock_waited(t, l, e->own_stack);
+	line_add(t, ITEM_WAIT, th)->wait = (struct wait_item){ .row = row };
+}

@@ -1,0 +1,28 @@
+/* The words of the model, as they appear in reports and in text forms (report-json.md). */
+#include "core/timeline/model.h"
+
+const char *const thread_state_names[STATE_N] = {
+	[STATE_GIL] = "gil",
+	[STATE_NOGIL] = "nogil",
+	[STATE_WAIT_GIL] = "wait_gil",
+	[STATE_WAIT_LOCK] = "wait_lock",
+	[STATE_BLOCKED] = "blocked",
+	[STATE_SLEEP] = "sleep",
+	[STATE_RUNNABLE] = "runnable",
+	[STATE_UNKNOWN] = "unknown",
+};
+
+const char *const wait_end_names[WAIT_END_N] = {
+	[WAIT_VOLUNTARY] = "voluntary",
+	[WAIT_FORCED] = "forced",
+	[WAIT_UNFINISHED] = "unfinished",
+	[WAIT_GAVE_UP] = "gave_up",
+	[WAIT_END_UNKNOWN] = "unknown",
+};
+
+const char *const holder_state_names[HOLDER_STATE_N] = {
+	[HOLDER_RUNNING] = "running",
+	[HOLDER_BLOCKED] = "blocked",
+	[HOLDER_PREEMPTED] = "preempted",
+	[HOLDER_UNKNOWN] = "unknown",
+};

@@ -1,0 +1,208 @@
+#pragma once
+/* What the steps of the timeline share.  An event takes this way:
+ *   timeline.c   checks it and takes it apart; finds the thread (threads.c)
+ *   episode.c    is a wait for the GIL going on, and did the thread get it?
+ *   holder.c     what the event says about who held the GIL when
+ *   partition.c  the stretch on the CPU and the stretch off it become segments of the thread's life
+ *   line.c       segments, finished waits and tallies lie there for SETTLE_DELAY_NS; what other threads tell meanwhile
+ *                still counts.  Then they are settled: rows go to the sink (credit.c splits waits by holders).
+ *
+ * Why the delay: a thread tells what it did when it comes back.  That a release was forced shows in the releaser's next
+ * wait; whether a woken thread got the GIL shows in its next event. */
+#include <uthash.h>
+
+#include "core/timeline/holder.h"
+#include "core/timeline/timeline.h"
+
+#define SETTLE_DELAY_NS UINT64_C(100000000)
+#define MERGE_MAX_NS UINT64_C(1000000000) /* rows are given out at least this often, so that a live view moves */
+
+enum {
+	THREADS_MAX = 32768, /* known at once; events of more are dropped and counted */
+	FUTEXES_MAX = 65536, /* futex words remembered; more are forgotten and get new ids */
+	GILS_MAX = 4096, /* at once; threads of more are recorded without GIL knowledge */
+	LINE_MAX = 32768, /* segments and waits waiting to be settled */
+	SWEEP_EVENTS = 1024,
+	LOSSES_MAX = 16,
+};
+
+struct proc {
+	uint32_t pid, id, threads;
+	uint64_t start_ns; /* of its main thread, 0 unknown */
+	bool gone;
+	UT_hash_handle hh;
+};
+
+struct lock_key {
+	uint64_t addr;
+	uint32_t proc, kind;
+};
+
+struct lock {
+	struct lock_key key;
+	uint32_t id;
+	bool waited; /* its row tells where it was first waited for */
+	struct history history; /* of a GIL */
+	struct lock *next_gil;
+	UT_hash_handle hh;
+};
+
+struct ident_key {
+	uint64_t ident;
+	uint32_t proc, pad;
+};
+
+/* One wait for a GIL, while it goes on. */
+struct episode {
+	struct lock *lock; /* NULL: none */
+	uint64_t t0, stack, asleep_ns, wake_latency_ns;
+	uint64_t switch_number;
+	uint32_t flags, sleeps, waker;
+	bool locked; /* switch_number was read with the GIL locked by another thread */
+	bool timed_out; /* it slept a whole interval, so it asked the holder to drop the GIL */
+	uint32_t releaser; /* who woke it from the condition, MODEL_NONE */
+	uint64_t release_ns, release_stack;
+};
+
+/* A piece of a thread's life, not yet given out. */
+struct segment {
+	uint64_t t0, t1;
+	enum thread_state state; /* STATE_N: on the CPU, the holder history tells whether with the GIL */
+	uint32_t flags;
+	int32_t nr;
+	bool on_cpu; /* short stretches off the CPU inside it may only have been counted */
+	uint32_t lock;
+	struct lock *gil; /* whose history tells, with STATE_N; may be NULL */
+	uint64_t stack;
+};
+
+struct thread {
+	uint32_t tid;
+	struct proc *proc;
+	struct thread_row row;
+	bool python, gone, observed;
+	struct lock *gil; /* its own, as last seen */
+	uint64_t cursor_ns; /* its life up to here lies in the line */
+	uint64_t in_ns; /* it last came back to the CPU at, <= cursor_ns */
+	uint64_t prev_on_ns, prev_out_ns; /* the stretch on the CPU before */
+	uint64_t woke_ns; /* it last woke a waiter of its GIL at */
+	struct episode wait;
+	struct segment tail; /* off the CPU when the recording ended */
+	bool has_tail;
+	uint64_t wait_stack; /* of its last wait on wait_lock */
+	uint32_t wait_lock;
+	uint64_t debt_ns, debt_later_ns; /* tallied time to be taken out of on-CPU segments; part of it from tallies still in the line */
+	struct interval merge;
+	bool merging;
+	struct ident_key ident_key;
+	bool has_ident;
+	UT_hash_handle hh_tid, hh_id, hh_ident;
+};
+
+enum item_kind { ITEM_SEGMENT, ITEM_WAIT, ITEM_TALLY, ITEM_END };
+
+struct wait_item {
+	struct wait row; /* without id */
+	struct lock *gil; /* NULL: another lock, nothing is known of its holders */
+	bool got, timed_out;
+	uint32_t releaser;
+	uint64_t release_ns, release_stack;
+};
+
+struct item {
+	enum item_kind kind;
+	uint64_t at_ns; /* when it was put into the line */
+	struct thread *thread;
+	union {
+		struct segment segment;
+		struct wait_item wait;
+		struct tally tally;
+	};
+};
+
+struct line { /* first in, first out; a ring of a power of two */
+	struct item *items;
+	size_t cap, head, n;
+};
+
+struct loss_window { uint64_t t0, t1; };
+
+struct timeline {
+	struct timeline_config config;
+	struct timeline_sink sink;
+	struct timeline_oddities odd;
+	struct proc *procs;
+	struct thread *by_tid, *by_id, *by_ident;
+	struct lock *locks, *gils;
+	struct thread *last_thread; /* cache of by_tid */
+	uint32_t next_proc, next_thread, next_lock, n_threads, n_futexes, n_gils, since_sweep;
+	uint64_t next_wait;
+	uint64_t now_ns, swept_ns;
+	struct line line;
+	struct loss_window losses[LOSSES_MAX];
+	uint32_t n_losses;
+	bool finished;
+};
+
+/* What one event of a thread showed of a GIL. */
+struct sight {
+	uint64_t t;
+	struct lock *gil;
+	bool seen, locked, self, gc;
+	struct thread *holder; /* other than the thread itself, if it is known */
+	uint64_t stack, holder_stack;
+};
+
+/* threads.c: registries */
+struct proc *proc_find(struct timeline *t, uint32_t pid);
+void proc_leave(struct timeline *t, struct proc *p); /* its pid may be used again */
+struct thread *thread_new(struct timeline *t, const struct ev_hdr *h, uint64_t start_ns, uint64_t now); /* NULL: too many */
+void thread_learn(struct timeline *t, struct thread *th, const struct ev_thread *e);
+void thread_emit(struct timeline *t, const struct thread *th);
+struct thread *thread_by_tid(struct timeline *t, uint32_t tid);
+struct thread *thread_by_id(struct timeline *t, uint32_t id);
+struct thread *thread_by_ident(struct timeline *t, const struct proc *p, uint64_t ident, uint64_t at);
+void thread_saw_gil(struct thread *th, struct lock *gil); /* others tell that it uses this one */
+struct thread *thread_waker(struct timeline *t, const struct thread *woken, const struct ev_off *e);
+void thread_leave(struct timeline *t, struct thread *th); /* its tid may be used again; freed when its END is settled */
+void thread_free(struct timeline *t, struct thread *th);
+struct lock *lock_of(struct timeline *t, struct thread *th, enum lock_kind kind, uint64_t addr); /* NULL: too many GILs */
+void lock_waited(struct timeline *t, struct lock *l, uint64_t stack);
+void registries_free(struct timeline *t);
+
+/* episode.c */
+bool episode_is_sleep(const struct ev_off *e, const struct sight *s); /* on the GIL's words, without holding it */
+enum episode_step { EPISODE_NONE, EPISODE_GOES_ON, EPISODE_GOT };
+enum episode_step episode_decide(struct timeline *t, struct thread *th, const struct ev_off *e, const struct sight *s);
+enum episode_step episode_decide_sample(struct timeline *t, struct thread *th, const struct ev_sample *e, const struct sight *s);
+enum episode_step episode_decide_agg(struct timeline *t, struct thread *th, const struct ev_agg *e);
+void episode_sleep(struct timeline *t, struct thread *th, const struct ev_off *e, const struct sight *s);
+void episode_got(struct timeline *t, struct thread *th);
+void episode_close(struct timeline *t, struct thread *th, uint64_t t1, enum wait_end end);
+void episode_futex(struct timeline *t, struct thread *th, const struct ev_off *e, struct lock *l);
+
+/* partition.c */
+enum stretch_end { STRETCH_HOLDS, STRETCH_BLOCKS, STRETCH_RELEASED, STRETCH_NOTHING };
+void stretch_evidence(struct thread *th, const struct sight *s, enum stretch_end how);
+void stretch_put(struct timeline *t, struct thread *th, uint64_t until, enum episode_step step);
+void off_put(struct timeline *t, struct thread *th, const struct ev_off *e, const struct sight *s, enum episode_step step);
+void tally_put(struct timeline *t, struct thread *th, const struct ev_agg *e);
+void segment_settle(struct timeline *t, struct thread *th, struct segment *s);
+void tally_settle(struct timeline *t, struct thread *th, struct tally *row);
+void merge_flush(struct timeline *t, struct thread *th);
+
+/* line.c */
+struct item *line_add(struct timeline *t, enum item_kind kind, struct thread *th);
+void line_advance(struct timeline *t, uint64_t now);
+void line_drain(struct timeline *t);
+bool loss_within(const struct timeline *t, uint64_t t0, uint64_t t1, uint64_t *ret_until);
+void holds_emit(struct timeline *t, struct lock *l, uint64_t upto_ns, bool even_doubted);
+
+/* credit.c */
+void wait_settle(struct timeline *t, struct wait_item *w);
+
+/* timeline.c */
+void life_end(struct timeline *t, struct thread *th, uint64_t at);
+
+static inline uint64_t max_u64(uint64_t a, uint64_t b) { return a > b ? a : b; }
+static inline uint64_t min_u64(uint64_t a, uint64_t b) { return a < b ? a : b; }

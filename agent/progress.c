@@ -34,7 +34,7 @@ static void format_line(struct strbuf *line, const struct progress *p, const str
 	strbuf_addf(line, "%.1f s  %s waits  %s hand-offs  %s lost  own CPU %s  %s", (double)now->elapsed_ns / 1e9,
 		    human_count(a, now->waits), human_rate(b, p->handoffs_per_s), human_count(c, now->lost),
 		    human_pct(d, (double)now->own_cpu_ns, (double)now->elapsed_ns), human_bytes(e, now->db_bytes));
-	if (now->level < FULL_DETAIL)
+	if (now->level < FULL_DETAIL && now->elapsed_ns > NS_PER_S) /* the first word on it may still be on its way */
 		strbuf_addf(line, "  detail %u of %u", now->level, FULL_DETAIL);
 }
 

@@ -1,4 +1,6 @@
-/* Blame: the rows of the store with their stacks, and the same by pairs of lines. */
+/* Blame: the rows of the store with their stacks, and the same by pairs of functions (a loop that holds the GIL is seen
+ * on each of its lines, which would scatter it over the list). */
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,41 +81,36 @@ int summary_blame_load(struct loader *l)
 	return reader_blame(l->r, 0, on_blame, l);
 }
 
-/* Pairs of lines */
+/* Pairs of functions */
 
 static int compare_leaf(const struct summary_stack *a, const struct summary_stack *b)
 {
-	const struct summary_frame *x = a->frames, *y = b->frames;
 	int c;
 
 	if (a->n == 0 || b->n == 0)
 		return (a->n > 0) - (b->n > 0);
-	if (x->line != y->line)
-		return x->line < y->line ? -1 : 1;
-	c = strcmp(x->function, y->function);
-	return c ? c : strcmp(x->file, y->file);
+	c = strcmp(a->frames->function, b->frames->function);
+	return c ? c : strcmp(a->frames->file, b->frames->file);
 }
 
-/* 0: the same pair of lines. */
-static int compare_lines(const struct summary_blame *a, const struct summary_blame *b)
+/* 0: the same pair of functions.  A holder that was not seen is not one without a Python stack. */
+static int compare_functions(const struct summary_blame *a, const struct summary_blame *b)
 {
 	int c;
 
 	if (a->lock != b->lock)
 		return a->lock < b->lock ? -1 : 1;
-	if (a->state != b->state)
-		return a->state < b->state ? -1 : 1;
-	if (a->nr != b->nr)
-		return a->nr < b->nr ? -1 : 1;
+	if ((a->n_holders > 0) != (b->n_holders > 0))
+		return a->n_holders > 0 ? 1 : -1;
 	c = compare_leaf(&a->waiter, &b->waiter);
 	return c ? c : compare_leaf(&a->holder, &b->holder);
 }
 
-static int compare_blame_lines(const void *pa, const void *pb)
+static int compare_blame_functions(const void *pa, const void *pb)
 {
 	const struct summary_blame *a = *(const struct summary_blame *const *)pa;
 	const struct summary_blame *b = *(const struct summary_blame *const *)pb;
-	int c = compare_lines(a, b);
+	int c = compare_functions(a, b);
 
 	return c ? c : a->ns != b->ns ? (a->ns < b->ns ? 1 : -1) : (a > b) - (a < b);
 }
@@ -122,7 +119,7 @@ static int compare_pairs(const void *pa, const void *pb)
 {
 	const struct summary_pair *a = pa, *b = pb;
 
-	return a->ns != b->ns ? (a->ns < b->ns ? 1 : -1) : compare_lines(a->worst, b->worst);
+	return a->ns != b->ns ? (a->ns < b->ns ? 1 : -1) : compare_functions(a->worst, b->worst);
 }
 
 /* Both lists ascending; the result too, without doubles, at most READER_BLAME_THREADS. */
@@ -145,11 +142,20 @@ static const uint32_t *merge_tids(struct loader *l, const uint32_t *a, unsigned 
 	return all;
 }
 
+static bool same_tids(const uint32_t *a, unsigned n, const uint32_t *b, unsigned m)
+{
+	return n == m && (n == 0 || !memcmp(a, b, n * sizeof(*a)));
+}
+
 static void pair_add(struct loader *l, struct summary_pair *pair, const struct summary_blame *b)
 {
 	pair->ns += b->ns;
-	pair->waits += b->waits;
+	pair->state_ns[b->state] += b->ns;
 	pair->stacks++;
+	if (b->state == HOLDER_BLOCKED && b->ns > pair->nr_ns) {
+		pair->nr = b->nr;
+		pair->nr_ns = b->ns;
+	}
 	if (pair->stacks == 1) {
 		pair->worst = b;
 		pair->waiter_tids = b->waiter_tids;
@@ -158,10 +164,12 @@ static void pair_add(struct loader *l, struct summary_pair *pair, const struct s
 		pair->n_holders = b->n_holders;
 		return;
 	}
-	pair->waiter_tids = merge_tids(l, pair->waiter_tids, pair->n_waiters, b->waiter_tids, b->n_waiters,
-				       &pair->n_waiters);
-	pair->holder_tids = merge_tids(l, pair->holder_tids, pair->n_holders, b->holder_tids, b->n_holders,
-				       &pair->n_holders);
+	if (!same_tids(pair->waiter_tids, pair->n_waiters, b->waiter_tids, b->n_waiters))
+		pair->waiter_tids = merge_tids(l, pair->waiter_tids, pair->n_waiters, b->waiter_tids, b->n_waiters,
+					       &pair->n_waiters);
+	if (!same_tids(pair->holder_tids, pair->n_holders, b->holder_tids, b->n_holders))
+		pair->holder_tids = merge_tids(l, pair->holder_tids, pair->n_holders, b->holder_tids, b->n_holders,
+					       &pair->n_holders);
 }
 
 void summary_pairs(struct loader *l, struct summary_process *p)
@@ -171,10 +179,10 @@ void summary_pairs(struct loader *l, struct summary_process *p)
 	for (size_t i = 0; i < p->n_blame; i++)
 		if (loader_lock(l, p->blame[i].lock)->lock->kind == LOCK_GIL)
 			vec_push(&rows, &p->blame[i]);
-	vec_sort(&rows, compare_blame_lines);
+	vec_sort(&rows, compare_blame_functions);
 	p->pairs = arena_array(l->arena, rows.n, sizeof(*p->pairs));
-	for (size_t i = 0; i < rows.n; i++) {
-		if (i == 0 || compare_lines(rows.items[i - 1], rows.items[i]))
+	for (size_t i = 0; i < rows.n; i++) { /* the largest of each first */
+		if (i == 0 || compare_functions(rows.items[i - 1], rows.items[i]))
 			p->n_pairs++;
 		pair_add(l, &p->pairs[p->n_pairs - 1], rows.items[i]);
 	}

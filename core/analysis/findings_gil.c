@@ -105,18 +105,33 @@ void rule_convoy(struct finder *f)
 		    "each wait at the price of more switches.";
 }
 
-static uint64_t sum_pairs(const struct summary_process *p, enum holder_state state, const struct summary_pair **ret_worst)
-{
-	uint64_t ns = 0;
+/* Blame of one GIL whose holder was in that state, and the line of it that costs most. */
+struct held_in_state {
+	const struct summary_blame *worst; /* NULL: none */
+	uint64_t ns, worst_ns; /* in all; at that line (in that system call) */
+};
 
-	*ret_worst = NULL;
-	for (size_t i = 0; i < p->n_pairs; i++) {
-		if (p->pairs[i].worst->state != state)
+static bool same_place(const struct summary_blame *a, const struct summary_blame *b)
+{
+	if (a->lock != b->lock || a->nr != b->nr || (a->holder.n > 0) != (b->holder.n > 0))
+		return false;
+	return a->holder.n == 0 || (a->holder.frames->line == b->holder.frames->line &&
+				    !strcmp(a->holder.frames->function, b->holder.frames->function) &&
+				    !strcmp(a->holder.frames->file, b->holder.frames->file));
+}
+
+static struct held_in_state held_in_state(const struct summary_process *p, enum holder_state state)
+{
+	struct held_in_state h = {0};
+
+	for (size_t i = 0; i < p->n_blame; i++) {
+		if (p->blame[i].state != state)
 			continue;
-		ns += p->pairs[i].ns;
-		*ret_worst = *ret_worst ? *ret_worst : &p->pairs[i]; /* sorted: the first is the worst */
+		h.worst = h.worst ? h.worst : &p->blame[i]; /* sorted: the first is the worst */
+		h.ns += p->blame[i].ns;
+		h.worst_ns += same_place(h.worst, &p->blame[i]) ? p->blame[i].ns : 0;
 	}
-	return ns;
+	return h;
 }
 
 static const char *blocked_in(struct finder *f, int32_t nr)
@@ -131,42 +146,37 @@ static const char *blocked_in(struct finder *f, int32_t nr)
 
 void rule_held_while_blocked(struct finder *f)
 {
-	const struct summary_pair *worst;
-	uint64_t ns = sum_pairs(f->p, HOLDER_BLOCKED, &worst);
-	char all[HUMAN_LEN], most[HUMAN_LEN], waiters[HUMAN_LEN];
+	const struct held_in_state h = held_in_state(f->p, HOLDER_BLOCKED);
+	char all[HUMAN_LEN], most[HUMAN_LEN];
 	struct finding *x;
-	const char *where;
 
-	if (finder_negligible(f, ns))
+	if (finder_negligible(f, h.ns))
 		return;
-	where = blocked_in(f, worst->worst->nr);
-	x = finder_add(f, finder_severity(f, ns, COSTLY, VERY_COSTLY), CERTAINTY_MEASURED);
-	finder_cost(f, x, ns);
-	x->lock = worst->worst->lock;
-	x->title = finder_text(f, "the GIL is held while its holder sleeps in %s", where);
-	x->detail = finder_text(f, "Others waited %s for holders that slept, %s of it at %s; %s thread%s suffered there.",
-				human_ns(all, ns), human_ns(most, worst->ns), finder_line(f, &worst->worst->holder),
-				human_count(waiters, worst->n_waiters), worst->n_waiters == 1 ? "" : "s");
-	x->advice = "Have the call made without the GIL: Py_BEGIN_ALLOW_THREADS in C, 'with nogil' in Cython, PyDLL to CDLL "
-		    "in ctypes; or make it elsewhere.";
+	x = finder_add(f, finder_severity(f, h.ns, COSTLY, VERY_COSTLY), CERTAINTY_MEASURED);
+	finder_cost(f, x, h.ns);
+	x->lock = h.worst->lock;
+	x->title = finder_text(f, "the GIL is held while its holder sleeps in %s", blocked_in(f, h.worst->nr));
+	x->detail = finder_text(f, "Others waited %s for holders that slept, %s of it at %s.", human_ns(all, h.ns),
+				human_ns(most, h.worst_ns), finder_line(f, &h.worst->holder));
+	x->advice = "Have the call made without the GIL: Py_BEGIN_ALLOW_THREADS in C, 'with nogil' in Cython, CDLL instead of "
+		    "PyDLL in ctypes. Or make it in another process.";
 }
 
 void rule_holder_preempted(struct finder *f)
 {
-	const struct summary_pair *worst;
-	uint64_t ns = sum_pairs(f->p, HOLDER_PREEMPTED, &worst);
+	const struct held_in_state h = held_in_state(f->p, HOLDER_PREEMPTED);
 	char all[HUMAN_LEN], share[HUMAN_LEN];
 	struct finding *x;
 
-	if (finder_negligible(f, ns))
+	if (finder_negligible(f, h.ns))
 		return;
-	x = finder_add(f, finder_severity(f, ns, COSTLY, VERY_COSTLY), CERTAINTY_MEASURED);
-	finder_cost(f, x, ns);
-	x->lock = worst->worst->lock;
+	x = finder_add(f, finder_severity(f, h.ns, COSTLY, VERY_COSTLY), CERTAINTY_MEASURED);
+	finder_cost(f, x, h.ns);
+	x->lock = h.worst->lock;
 	x->title = "the GIL's holder is often without a CPU";
-	x->detail = finder_text(f, "Others waited %s (%s of all waiting) for a holder that was itself waiting for a CPU, "
-				"most at %s.", human_ns(all, ns), human_pct(share, (double)ns, (double)f->gil_wait_ns),
-				finder_line(f, &worst->worst->holder));
+	x->detail = finder_text(f, "Others waited %s (%s of all waiting) for a holder that itself waited for a CPU, most "
+				"at %s.", human_ns(all, h.ns), human_pct(share, (double)h.ns, (double)f->gil_wait_ns),
+				finder_line(f, &h.worst->holder));
 	x->advice = "Give the process more CPU (cpu.max of its cgroup, fewer neighbours), or lower the priority of what "
 		    "competes with it.";
 }

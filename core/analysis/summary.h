@@ -89,11 +89,13 @@ struct summary_blame { /* one waiter stack by one holder stack */
 	int32_t nr; /* system call the holder was blocked in, -1 */
 };
 
-/* Blame by line: stacks with the same two leaf lines, same holder state and system call, whatever their callers. */
+/* Blame by function: stacks with the same two leaf functions, whatever the line, the callers and the holder's state. */
 struct summary_pair {
 	const struct summary_blame *worst; /* the largest of them; its stacks are shown */
-	uint64_t ns, waits;
+	uint64_t ns, state_ns[HOLDER_STATE_N]; /* by what the holder did meanwhile */
 	unsigned stacks; /* pairs of stacks in it */
+	int32_t nr; /* system call the holder was blocked in most, -1 */
+	uint64_t nr_ns;
 	const uint32_t *waiter_tids, *holder_tids;
 	unsigned n_waiters, n_holders;
 };

@@ -44,7 +44,7 @@ static void line_machine(struct page *page, const struct summary *s)
 		label(page, "machine");
 		page_putf(page, INK_PLAIN, "%s%s%u CPU%s", host, *host ? ", " : "", s->cpus, s->cpus == 1 ? "" : "s");
 		page_putf(page, INK_PLAIN, "%s%s%s", *cpu ? " (" : "", cpu, *cpu ? ")" : "");
-		page_putf(page, INK_PLAIN, "%s%s", *kernel ? ", kernel " : "", kernel);
+		page_putf(page, INK_PLAIN, "%s%s", *kernel ? ", " : "", kernel);
 		page_end(page);
 	}
 	free(host);
@@ -114,12 +114,26 @@ static void line_lost(struct page *page, const struct summary *s)
 		separator = ", ";
 	}
 	page_end(page);
+}
+
+static void line_stacks(struct page *page, const struct summary *s)
+{
+	const struct { uint64_t n; const char *what; } flaws[] = {
+		{s->truncated_stacks, "deeper than was read"}, {s->torn_stacks, "readable only in part"},
+		{s->missing_stacks, "never arrived"},
+	};
+	const char *separator = "";
+	char n[HUMAN_LEN];
+
 	if (s->torn_stacks + s->truncated_stacks + s->missing_stacks == 0)
 		return;
 	label(page, "stacks");
-	page_putf(page, INK_PLAIN, "%s deeper than %d frames", human_count(n, s->truncated_stacks), EV_MAX_FRAMES);
-	page_putf(page, INK_PLAIN, ", %s unreadable in part", human_count(n, s->torn_stacks));
-	page_putf(page, INK_PLAIN, ", %s never arrived (of the different ones)", human_count(n, s->missing_stacks));
+	for (size_t i = 0; i < sizeof(flaws) / sizeof(flaws[0]); i++) {
+		if (flaws[i].n == 0)
+			continue;
+		page_putf(page, INK_PLAIN, "%s%s %s", separator, human_count(n, flaws[i].n), flaws[i].what);
+		separator = ", ";
+	}
 	page_end(page);
 }
 
@@ -147,6 +161,7 @@ void text_about(struct page *page, const struct summary *s)
 	lines_detail(page, s);
 	line_samples(page, s);
 	line_lost(page, s);
+	line_stacks(page, s);
 	line_own(page, s);
 	for (size_t i = 0; i < s->n_notes && i < NOTES_SHOWN; i++) {
 		char *note = page_escape(s->notes[i], 2000);

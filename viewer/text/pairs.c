@@ -6,6 +6,7 @@
 #include "core/util/human.h"
 #include "viewer/text/text_priv.h"
 
+static const double STATE_TOLD = 0.02; /* of a pair's time: less is not worth a word */
 enum { PAIRS_SHOWN = 5, FRAMES_SHOWN = 4, NAMES_SHOWN = 3, INDENT = 5, GAP = 3, FUNCTION_MAX = 26 };
 
 static const char *name_of(const struct text_context *c, uint32_t tid)
@@ -125,51 +126,54 @@ static bool half_has(const struct summary_stack *s, unsigned i)
 	return s->n == 0 ? i == 0 : i < shown + (told > shown);
 }
 
-static void put_holder_state(struct page *page, const struct summary_blame *b)
+/* What the holder did meanwhile; shares only where there is more than one thing to say. */
+static void put_holder_states(struct page *page, const struct summary_pair *pair)
 {
-	const char *name;
+	static const enum ink inks[HOLDER_STATE_N] = {
+		[HOLDER_RUNNING] = INK_DIM, [HOLDER_BLOCKED] = INK_CRITICAL, [HOLDER_PREEMPTED] = INK_WARNING,
+		[HOLDER_UNKNOWN] = INK_DIM,
+	};
+	const char *separator = "meanwhile ";
+	const char *syscall = pair->nr >= 0 ? syscall_name(pair->nr) : NULL;
 
-	switch (b->state) {
-	case HOLDER_BLOCKED:
-		name = b->nr >= 0 ? syscall_name(b->nr) : NULL;
-		if (name)
-			page_putf(page, INK_CRITICAL, "asleep in %s()", name);
-		else if (b->nr >= 0)
-			page_putf(page, INK_CRITICAL, "asleep in system call %d", b->nr);
+	for (unsigned i = 0; i < HOLDER_STATE_N; i++) {
+		double share = (double)pair->state_ns[i] / (double)(pair->ns ? pair->ns : 1);
+		char pct[HUMAN_LEN];
+
+		if (share < STATE_TOLD || (i == HOLDER_UNKNOWN && pair->n_holders == 0))
+			continue;
+		page_put(page, INK_DIM, separator);
+		separator = ", ";
+		if (share < 1 - STATE_TOLD)
+			page_putf(page, inks[i], "%s ", human_pct(pct, share, 1));
+		if (i == HOLDER_BLOCKED)
+			page_putf(page, inks[i], "asleep in %s%s", syscall ? syscall : "the kernel", syscall ? "()" : "");
 		else
-			page_put(page, INK_CRITICAL, "asleep outside a system call");
-		break;
-	case HOLDER_PREEMPTED:
-		page_put(page, INK_WARNING, "without a CPU");
-		break;
-	case HOLDER_RUNNING:
-		page_put(page, INK_DIM, "running");
-		break;
-	default:
-		page_put(page, INK_DIM, "not seen");
+			page_put(page, inks[i], i == HOLDER_RUNNING ? "running" : i == HOLDER_PREEMPTED ? "without a CPU" :
+				 "state not seen");
 	}
 }
 
 static void put_head(struct page *page, const struct text_context *c, const struct summary_pair *pair, size_t number,
 		     size_t half)
 {
-	char ns[HUMAN_LEN], share[HUMAN_LEN], waits[HUMAN_LEN];
+	char ns[HUMAN_LEN], share[HUMAN_LEN];
 	char *waiters = thread_names(c, pair->waiter_tids, pair->n_waiters);
 	char *holders = thread_names(c, pair->holder_tids, pair->n_holders);
-	autostrbuf left = STRBUF_INIT;
+	autostrbuf left = STRBUF_INIT, right = STRBUF_INIT;
 
 	page_putf(page, INK_DIM, "%3zu  ", number);
 	page_putf(page, INK_WAIT, "%s", human_ns(ns, pair->ns));
-	page_putf(page, INK_DIM, "  %s, %s wait%s", human_pct(share, (double)pair->ns, (double)c->p->gil->waits.ns),
-		  human_count(waits, pair->waits), pair->waits == 1 ? "" : "s");
+	page_putf(page, INK_DIM, ", %s of all waiting", human_pct(share, (double)pair->ns, (double)c->p->gil->waits.ns));
+	page_to(page, INDENT + half + GAP);
+	put_holder_states(page, pair);
 	page_end(page);
 	page_to(page, INDENT);
-	strbuf_addf(&left, "%s wait%s", *waiters ? waiters : "(unknown)", pair->n_waiters == 1 ? "s" : "");
+	strbuf_addf(&left, "%s wait%s", *waiters ? waiters : "(unknown)", pair->n_waiters > 1 ? "" : "s");
 	page_left(page, INK_WAIT, half, left.s);
 	page_to(page, INDENT + half + GAP);
-	page_putf(page, INK_GIL, "%s hold%s the GIL", *holders ? holders : "somebody", pair->n_holders > 1 ? "" : "s");
-	page_put(page, INK_DIM, ", ");
-	put_holder_state(page, pair->worst);
+	strbuf_addf(&right, "%s hold%s the GIL", *holders ? holders : "somebody", pair->n_holders > 1 ? "" : "s");
+	page_left(page, INK_GIL, half, right.s);
 	page_end(page);
 	free(waiters);
 	free(holders);
@@ -198,7 +202,7 @@ void text_pairs(struct page *page, const struct text_context *c)
 
 	if (c->p->n_pairs == 0)
 		return;
-	page_heading(page, "Who waits for whom", "the line that waits on the left, the line that holds the GIL on the right");
+	page_heading(page, "Who waits for whom", "waiter left, holder right; of each two functions the costliest lines and stacks");
 	for (size_t i = 0; i < n; i++) {
 		if (i)
 			page_end(page);

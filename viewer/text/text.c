@@ -10,26 +10,19 @@
 
 static void put_title(struct page *page, const struct text_context *c)
 {
-	char duration[HUMAN_LEN];
-	size_t tail;
-	char *name;
+	const size_t mark = sizeof("gilscope  ") - 1;
+	char *name = page_escape(*c->p->command ? c->p->command : c->p->name, page->columns - mark);
+	char duration[HUMAN_LEN], *runtime = page_escape(c->p->runtime ? c->p->runtime : "", 40);
 
-	page_put(page, INK_STRONG, "gilscope");
-	page_put(page, INK_PLAIN, "  ");
-	page_put(page, INK_DIM, "");
-	tail = page->at + 60;
-	name = page_escape(*c->p->command ? c->p->command : c->p->name, page->columns > tail ? page->columns - tail : 20);
+	page_put(page, INK_DIM, "gilscope  ");
 	page_put(page, INK_STRONG, *name ? name : "(unnamed)");
-	free(name);
-	page_putf(page, INK_DIM, "  pid %u", c->p->pid);
-	if (c->p->runtime) {
-		char *runtime = page_escape(c->p->runtime, 24);
-
-		page_putf(page, INK_DIM, ", %s", runtime);
-		free(runtime);
-	}
-	page_putf(page, INK_DIM, ", %zu threads, %s", c->p->n_threads, human_ns(duration, c->s->duration_ns));
 	page_end(page);
+	page_to(page, mark);
+	page_putf(page, INK_DIM, "pid %u, %s%s%zu thread%s, recorded for %s", c->p->pid, runtime, *runtime ? ", " : "",
+		  c->p->n_threads, c->p->n_threads == 1 ? "" : "s", human_ns(duration, c->s->duration_ns));
+	page_end(page);
+	free(name);
+	free(runtime);
 }
 
 static void report_process(struct page *page, const struct text_context *c)

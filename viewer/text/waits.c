@@ -56,8 +56,8 @@ static void put_handoffs(struct page *page, const struct text_context *c, const 
 		return;
 	page_end(page);
 	page_putf(page, INK_PLAIN, "  hand-offs    %s: ", human_rate(all, (double)gil->handoffs / seconds));
-	page_putf(page, INK_PLAIN, "%s given up freely, ", human_rate(voluntary, (double)given / seconds));
-	page_putf(page, INK_PLAIN, "%s taken by force (%s), after the switch interval ran out",
+	page_putf(page, INK_PLAIN, "%s given freely, ", human_rate(voluntary, (double)given / seconds));
+	page_putf(page, INK_PLAIN, "%s taken by force (%s: an interval ran out)",
 		  human_rate(forced, (double)gil->forced_handoffs / seconds),
 		  human_pct(share, (double)gil->forced_handoffs, (double)gil->handoffs));
 	page_end(page);

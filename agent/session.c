@@ -404,6 +404,7 @@ int session_run(const struct session_options *options, struct session_result *re
 	int err, close_err;
 
 	*ret = (struct session_result){ .end = SESSION_END_ERROR };
+	atomic_store(&s.level, 3);
 	mailbox_init(&s.to_writer, TO_WRITER_BYTES);
 	mailbox_init(&s.to_resolver, TO_RESOLVER_BYTES);
 	err = start(&s, why);

@@ -260,8 +260,15 @@ static int bpf_add_target(void *self, struct target *t, struct fail *why)
 	struct bpf_collector *c = self;
 	__u32 pid = (__u32)target_kernel_pid(t);
 	struct bpf_proc proc;
-	int err = fill_proc(&proc, t, why);
+	int err;
 
+	if (!pid) {
+		fail_set(why, -EXDEV, FAIL_MACHINE, "could not add pid %d: gilscope runs in a pid namespace of its own, "
+						    "where the kernel's number of that process is not known", (int)target_pid(t));
+		return fail_hint(why, "Run it on the host, or in a container that shares the host's: docker run --pid=host …, "
+				      "or hostPID: true in Kubernetes.");
+	}
+	err = fill_proc(&proc, t, why);
 	if (err)
 		return err;
 	c->skel->bss->only_proc = proc;

@@ -1,0 +1,65 @@
+#pragma once
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/* Short stretches off the CPU that are only counted, by class, and sent as one ev_agg now and then. */
+#include "collectors/bpf/maps.bpf.h"
+
+static __always_inline __u32 agg_class(__u32 flags, __s32 nr)
+{
+	if (!(flags & EV_F_BLOCKED))
+		return EV_AGG_RUNNABLE;
+	if (flags & EV_F_GIL_WAIT)
+		return EV_AGG_GIL;
+	if (flags & EV_F_FUTEX_WAIT)
+		return EV_AGG_LOCK;
+	return nr == NR_NANOSLEEP || nr == NR_CLOCK_NANOSLEEP ? EV_AGG_SLEEP : EV_AGG_BLOCKED;
+}
+
+static __always_inline void send_agg(struct thread_rec *r, struct task_struct *p)
+{
+	struct ev_agg *e;
+
+	if (!r->agg.t0_ns)
+		return;
+	e = reserve(sizeof(*e), EV_LOSS_RING_OTHER);
+	if (e) {
+		__builtin_memcpy(e, &r->agg, sizeof(*e));
+		fill_hdr(&e->h, EV_AGG, sizeof(*e), 0, p);
+		submit(e);
+	}
+	__builtin_memset(&r->agg, 0, sizeof(r->agg));
+	r->agg_total = 0;
+}
+
+static __always_inline __u32 log2_bucket(__u64 ns)
+{
+	__u32 v = ns >> 25 ? ~0U : (__u32)(ns >> 10), b = 0; /* bucket 0: up to 2 * 1024 ns */
+
+	if (v >> 8)
+		b += 8, v >>= 8;
+	if (v >> 4)
+		b += 4, v >>= 4;
+	if (v >> 2)
+		b += 2, v >>= 2;
+	return b + (v >> 1 ? 1 : 0);
+}
+
+static __always_inline void count_stretch(struct thread_rec *r, struct task_struct *p, __u32 cls, __u64 ns, __u64 now)
+{
+	struct ev_agg *a = &r->agg;
+
+	if (cls >= EV_AGG_N)
+		return;
+	if (!a->t0_ns)
+		a->t0_ns = r->t_out;
+	a->t1_ns = now;
+	a->n[cls]++;
+	a->ns[cls] += ns;
+	if (r->flags & EV_F_SELF_HOLDS)
+		a->held_ns[cls] += ns;
+	if (cls == EV_AGG_GIL) {
+		a->gil = r->gil;
+		a->hist[log2_bucket(ns) & (EV_AGG_BUCKETS - 1)]++;
+	}
+	if (++r->agg_total >= AGG_MAX_N || now - a->t0_ns > AGG_MAX_AGE)
+		send_agg(r, p);
+}

@@ -1,0 +1,93 @@
+#pragma once
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/* The GIL as the current task's memory shows it: which one, who holds it. */
+#include "collectors/bpf/maps.bpf.h"
+
+struct gil_words { /* last_holder, locked, switch_number lie together in every version (checked in user space) */
+	__u64 last_holder;
+	__s32 locked, pad;
+	__u64 switch_number;
+};
+
+/* The slot goes through memory (`slot`, in some map value): a register would make the verifier follow every slot apart. */
+static __always_inline struct bpf_gil *gil_at(struct bpf_proc *proc, volatile __u32 *slot)
+{
+	return &proc->gils[*slot & (BPF_MAX_GILS - 1)];
+}
+
+static __always_inline struct bpf_gil *gil_of_word(struct bpf_proc *proc, __u64 word, volatile __u32 *slot)
+{
+	__u32 n = proc->n_gils;
+
+	*slot = BPF_MAX_GILS;
+	for (__u32 i = 0; i < BPF_MAX_GILS; i++) {
+		if (i >= n)
+			break;
+		if (word - proc->gils[i].addr < proc->walk.gil_size) {
+			*slot = i;
+			break;
+		}
+	}
+	return *slot < BPF_MAX_GILS ? gil_at(proc, slot) : 0;
+}
+
+static __always_inline __u64 own_tstate(struct bpf_proc *proc, struct task_struct *p)
+{
+	__u64 tstate = 0;
+
+	if (proc->tss_offset)
+		bpf_probe_read_user(&tstate, sizeof(tstate), (void *)(p->thread.fsbase + proc->tss_offset));
+	return tstate;
+}
+
+/* The GIL of the interpreter the thread works for. */
+static __always_inline struct bpf_gil *home_gil(struct bpf_proc *proc, __u64 tstate, volatile __u32 *slot)
+{
+	__u64 interp = 0, gil = 0;
+
+	if (proc->n_gils == 1 || proc->walk.interp_gil == WALK_NO_FIELD || !tstate)
+		return &proc->gils[0];
+	if (bpf_probe_read_user(&interp, sizeof(interp), (void *)(tstate + proc->walk.tstate_interp)) ||
+	    bpf_probe_read_user(&gil, sizeof(gil), (void *)(interp + proc->walk.interp_gil)))
+		return &proc->gils[0];
+	return gil_of_word(proc, gil, slot) ?: &proc->gils[0];
+}
+
+struct gil_view {
+	__u64 holder_tstate, holder_ident, switch_number;
+	__u32 flags;
+};
+
+/* tstate: the thread's own, 0 if it has none. */
+static __always_inline void look_at_gil(struct bpf_proc *proc, struct bpf_gil *gil, struct task_struct *p, __u64 tstate,
+					struct gil_view *ret)
+{
+	struct gil_words w;
+
+	ret->flags = 0;
+	ret->holder_tstate = ret->holder_ident = ret->switch_number = 0;
+	if (bpf_probe_read_user(&w, sizeof(w), (void *)(gil->addr + proc->walk.gil_last_holder)))
+		return;
+	ret->flags = EV_F_GIL_SEEN;
+	ret->switch_number = w.switch_number;
+	if (w.locked != 1 || !w.last_holder)
+		return;
+	ret->flags |= EV_F_LOCKED;
+	ret->holder_tstate = w.last_holder;
+	if (w.last_holder == tstate)
+		ret->holder_ident = p->thread.fsbase;
+	else
+		bpf_probe_read_user(&ret->holder_ident, sizeof(ret->holder_ident),
+				    (void *)(w.last_holder + proc->walk.tstate_thread_id));
+	if (ret->holder_ident == p->thread.fsbase) /* also by another thread state of this thread */
+		ret->flags |= EV_F_SELF_HOLDS;
+}
+
+static __always_inline __u32 gc_flag(struct bpf_gil *gil)
+{
+	int gc = 0;
+
+	if (gil->gc_collecting && !bpf_probe_read_user(&gc, sizeof(gc), (void *)gil->gc_collecting) && gc)
+		return EV_F_GC;
+	return 0;
+}

@@ -1,0 +1,148 @@
+#pragma once
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/* What all the programs share: state per thread, the maps, the dials, counting, sending.
+ * Must not: insert into shared hash maps (a runqueue lock may be held: user space inserts), wake the consumer per event. */
+#include "collectors/bpf/kernel_types.bpf.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "core/event/event.h"
+
+#define WALK_READ(dst, len, addr) bpf_probe_read_user(dst, len, (const void *)(addr))
+#define WALK_FN static __noinline
+#define WALK_RUN(w) run_walk(w)
+struct walk_state;
+static __always_inline void run_walk(struct walk_state *w); /* stacks.bpf.h */
+#include "core/interp/frame_walk.h" /* with the walk: before anything that includes it without */
+
+#include "collectors/bpf/wire.h"
+
+#define MS 1000000ULL
+#define BLOCKED_STACK_PERIOD MS /* stacks of plain system calls: once per so much blocked time of a thread */
+#define AGG_MAX_N 512 /* counted stretches are sent at the latest after so many … */
+#define AGG_MAX_AGE (50 * MS) /* … or so long */
+#define WAKE_BYTES (1U << 20) /* wake the consumer when so much waits in the ring */
+
+struct thread_rec { /* of one thread, in its task storage */
+	__u64 t_out, t_wake;
+	__u64 arg0, gil, holder_ident, switch_number;
+	__u64 own_stack, holder_stack, waker_stack;
+	__u64 wait_gil, wait_switch_number, wait_stack; /* the last sleep on a GIL: a re-wait of the same take_gil has the same stack */
+	__u64 since_stack[EV_AGG_N]; /* off-CPU time by class since a stack was last taken */
+	__u32 flags, arg1;
+	__s32 nr;
+	__u32 waker_pid, waker_tid, cpu_out;
+	__u32 announced, dead, python; /* python: EV_F_PYTHON when it had a thread state at the last look */
+	__u64 looked_at;
+	__u32 agg_total, gil_slot;
+	struct ev_agg agg;
+};
+
+struct scratch {
+	struct ev_stack stack;
+	struct walk_buf buf;
+	__u32 gil_slot;
+};
+enum scratch_slot { SCRATCH_SWITCH, SCRATCH_WAKING, SCRATCH_SAMPLE, SCRATCH_N };
+
+#define RECENT 1024
+struct recent { /* stack keys this CPU sent a short while ago, until user space has put them into `seen` */
+	__u64 key[RECENT];
+	__u64 t[RECENT];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, BPF_MAX_PROCS);
+	__type(key, __u32);
+	__type(value, struct bpf_proc);
+} procs SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct thread_rec);
+} threads SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 32768);
+	__type(key, __u64);
+	__type(value, __u8);
+} seen SEC(".maps"); /* filled by user space only */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20);
+} ring SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SCRATCH_N);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratch SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct recent);
+} recent SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, BPF_COUNT_N);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+struct bpf_dials dials;
+struct bpf_proc only_proc; /* while there is one target only */
+
+static __always_inline void count(__u32 what, __u64 by)
+{
+	__u64 *n = bpf_map_lookup_elem(&counters, &what);
+
+	if (n)
+		*n += by;
+}
+
+static __always_inline __u64 wakeup_flag(void)
+{
+	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > WAKE_BYTES ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline void *reserve(__u32 bytes, __u32 loss_class)
+{
+	void *e = bpf_ringbuf_reserve(&ring, bytes, 0);
+
+	count(e ? BPF_COUNT_EVENTS : loss_class, 1);
+	return e;
+}
+
+static __always_inline void submit(void *e)
+{
+	bpf_ringbuf_submit(e, wakeup_flag());
+}
+
+static __always_inline void fill_hdr(struct ev_hdr *h, __u32 kind, __u32 size, __u32 flags, struct task_struct *p)
+{
+	h->kind = kind;
+	h->size = size;
+	h->flags = flags;
+	h->pid = p->tgid;
+	h->tid = p->pid;
+}
+
+static __always_inline struct bpf_proc *proc_of(struct task_struct *p)
+{
+	__u32 tgid = p->tgid;
+
+	if (dials.only_pid)
+		return tgid == dials.only_pid ? &only_proc : 0;
+	return bpf_map_lookup_elem(&procs, &tgid);
+}

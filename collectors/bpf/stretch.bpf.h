@@ -1,0 +1,220 @@
+#pragma once
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/* One stretch of a thread off the CPU: begun by switched_out, ended by switched_in, sent as an event or only counted. */
+#include "collectors/bpf/counting.bpf.h"
+#include "collectors/bpf/gil_view.bpf.h"
+#include "collectors/bpf/stacks.bpf.h"
+
+/* --- threads -------------------------------------------------------------------------------------------------- */
+
+static __always_inline void announce(struct thread_rec *r, struct task_struct *p, __u64 now, __u32 flags)
+{
+	struct ev_thread *e;
+
+	if (r->announced && !(flags & EV_F_RENAMED))
+		return;
+	e = reserve(sizeof(*e), EV_LOSS_RING_OTHER);
+	if (!e)
+		return;
+	r->announced = 1;
+	fill_hdr(&e->h, EV_THREAD, sizeof(*e), flags, p);
+	e->t_ns = now;
+	e->start_ns = p->start_boottime;
+	e->ident = p->thread.fsbase;
+	bpf_probe_read_kernel(e->comm, sizeof(e->comm), p->comm);
+	submit(e);
+}
+
+static __always_inline struct thread_rec *rec_of(struct task_struct *p, bool create)
+{
+	struct thread_rec *r = bpf_task_storage_get(&threads, p, 0, create ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+
+	if (!r && create)
+		count(EV_LOSS_STORAGE, 1);
+	return r;
+}
+
+/* --- off and on the CPU ------------------------------------------------------------------------------------- */
+
+static __always_inline bool futex_waits(__s32 nr, __u32 op)
+{
+	__u32 cmd = op & FUTEX_CMD_MASK;
+
+	return nr == NR_FUTEX && (cmd == FUTEX_WAIT || cmd == FUTEX_WAIT_BITSET || cmd == FUTEX_LOCK_PI ||
+				  cmd == FUTEX_LOCK_PI2 || cmd == FUTEX_WAIT_REQUEUE_PI);
+}
+
+/* System call and futex word, from the registers the thread entered the kernel with.  orig_ax keeps its value in a
+ * thread preempted inside futex(WAKE): only the state bits and the operation say that it waits. */
+static __always_inline void read_call(struct thread_rec *r, struct task_struct *p, bool blocked)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(p);
+	__s32 nr = (__s32)regs->orig_ax;
+
+	if (nr == NR_RESTART_SYSCALL && r->nr == NR_FUTEX && r->arg0) {
+		nr = NR_FUTEX; /* an interrupted wait goes on: same word */
+	} else {
+		r->arg0 = regs->di;
+		r->arg1 = (__u32)regs->si;
+	}
+	if (nr < 0)
+		nr = -1;
+	r->nr = nr;
+	r->flags = blocked ? EV_F_BLOCKED : 0;
+	if (blocked && futex_waits(nr, r->arg1))
+		r->flags |= EV_F_FUTEX_WAIT;
+}
+
+static __always_inline void classify_word(struct thread_rec *r, const struct walk_layout *l, struct bpf_gil *gil)
+{
+	__u64 at = r->arg0 - gil->addr;
+
+	r->flags |= EV_F_GIL_WAIT;
+	if (at >= l->gil_switch_cond)
+		r->flags |= EV_F_FORCED_SWITCH;
+	else if (at >= l->gil_mutex)
+		r->flags |= EV_F_GIL_MUTEX;
+}
+
+static __always_inline bool stack_due(struct thread_rec *r)
+{
+	__u64 period = dials.stack_period_ns;
+	__u32 cls = agg_class(r->flags, r->nr);
+
+	if (cls >= EV_AGG_N)
+		return false;
+	if (cls != EV_AGG_GIL && period < BLOCKED_STACK_PERIOD)
+		period = BLOCKED_STACK_PERIOD;
+	if (r->since_stack[cls] < period)
+		return false;
+	if (cls == EV_AGG_RUNNABLE && !(r->flags & EV_F_SELF_HOLDS))
+		return false; /* merely preempted: the samples tell where */
+	r->since_stack[cls] = 0;
+	return true;
+}
+
+/* Own stack, and for a waiter the holder's. */
+static __always_inline void take_stacks(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p, __u64 tstate,
+					const struct gil_view *v)
+{
+	if (!(r->flags & EV_F_GIL_WAIT)) {
+		r->own_stack = take_stack(proc, tstate, pid_tid_of(p), SCRATCH_SWITCH, 0);
+		return;
+	}
+	/* A re-wait of the same take_gil: nobody took the GIL since, so this thread has run no Python either. */
+	if (r->wait_stack && r->wait_gil == r->gil && r->wait_switch_number == v->switch_number)
+		r->own_stack = r->wait_stack;
+	else
+		r->own_stack = take_stack(proc, tstate, pid_tid_of(p), SCRATCH_SWITCH, 0);
+	r->wait_gil = r->gil;
+	r->wait_switch_number = v->switch_number;
+	r->wait_stack = r->own_stack;
+	if ((v->flags & (EV_F_LOCKED | EV_F_SELF_HOLDS)) == EV_F_LOCKED)
+		r->holder_stack = take_stack(proc, v->holder_tstate, pid_tid_of(p), SCRATCH_SWITCH, 1);
+}
+
+static __always_inline void look_at_python(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p, __u64 now)
+{
+	struct bpf_gil *gil = 0;
+	struct gil_view v;
+	__u64 tstate;
+
+	if (r->flags & EV_F_FUTEX_WAIT)
+		gil = gil_of_word(proc, r->arg0, &r->gil_slot);
+	if (gil) {
+		classify_word(r, &proc->walk, gil);
+		r->gil = gil->addr;
+	}
+	/* Under load not every look is worth its reads: the word alone still says that the thread waits for the GIL. */
+	if (now - r->looked_at < dials.look_period_ns) {
+		r->flags |= r->python;
+		return;
+	}
+	r->looked_at = now;
+	tstate = own_tstate(proc, p);
+	r->python = tstate ? EV_F_PYTHON : 0;
+	r->flags |= r->python;
+	if (!gil) {
+		if (!tstate)
+			return; /* a native thread: the GIL is none of its business */
+		gil = home_gil(proc, tstate, &r->gil_slot);
+		r->gil = gil->addr;
+	}
+	look_at_gil(proc, gil, p, tstate, &v);
+	r->flags |= v.flags;
+	r->holder_ident = v.holder_ident;
+	r->switch_number = v.switch_number;
+	if (!stack_due(r))
+		return;
+	r->flags |= gc_flag(gil);
+	take_stacks(r, proc, p, tstate, &v);
+}
+
+static __always_inline void switched_out(struct task_struct *p, struct bpf_proc *proc, bool blocked, __u64 now)
+{
+	struct thread_rec *r = rec_of(p, true);
+
+	if (!r || r->dead)
+		return;
+	announce(r, p, now, 0);
+	r->t_out = now;
+	r->gil = r->holder_ident = r->switch_number = 0;
+	r->own_stack = r->holder_stack = 0;
+	r->cpu_out = bpf_get_smp_processor_id();
+	read_call(r, p, blocked);
+	if (proc->python && proc->n_gils)
+		look_at_python(r, proc, p, now);
+}
+
+static __always_inline void send_off(struct thread_rec *r, struct task_struct *p, __u64 now, __u32 flags)
+{
+	struct ev_off *e;
+
+	send_agg(r, p);
+	e = reserve(sizeof(*e), EV_LOSS_RING_OFF);
+	if (!e)
+		return;
+	fill_hdr(&e->h, EV_OFF, sizeof(*e), r->flags | flags, p);
+	e->t_out_ns = r->t_out;
+	e->t_in_ns = now;
+	e->t_wake_ns = r->t_wake > r->t_out ? r->t_wake : 0;
+	e->arg0 = r->arg0;
+	e->arg1 = r->arg1;
+	e->nr = r->nr;
+	e->gil = r->gil;
+	e->holder_ident = r->holder_ident;
+	e->switch_number = r->switch_number;
+	e->own_stack = r->own_stack;
+	e->holder_stack = r->holder_stack;
+	e->waker_stack = r->waker_stack;
+	e->waker_pid = r->waker_pid;
+	e->waker_tid = r->waker_tid;
+	e->cpu_out = r->cpu_out;
+	e->cpu_in = bpf_get_smp_processor_id();
+	submit(e);
+}
+
+static __always_inline void switched_in(struct task_struct *p, __u64 now)
+{
+	struct thread_rec *r = rec_of(p, true);
+	__u64 ns;
+	__u32 cls;
+
+	if (!r || r->dead)
+		return;
+	announce(r, p, now, 0);
+	if (!r->t_out)
+		return;
+	ns = now > r->t_out ? now - r->t_out : 0;
+	cls = agg_class(r->flags, r->nr);
+	if (cls < EV_AGG_N)
+		r->since_stack[cls] += ns;
+	if (r->own_stack || ns >= (r->flags & (EV_F_FUTEX_WAIT | EV_F_SELF_HOLDS) ? dials.min_off_ns : dials.min_other_ns))
+		send_off(r, p, now, 0);
+	else
+		count_stretch(r, p, cls, ns, now);
+	/* waker_* are cleared here and not at switch-out: a waker may come between leaving the runqueue and the tracepoint */
+	r->t_out = r->t_wake = 0;
+	r->waker_pid = r->waker_tid = 0;
+	r->waker_stack = 0;
+}

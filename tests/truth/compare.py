@@ -6,7 +6,8 @@ their start and end, waits nobody made.  Exit 0 when within the limits (LIMITS),
 
 Truth.  A wait is a call of take_gil in which the thread slept.  When the thread was made to give the GIL up, drop_gil
 sleeps too (until another thread has taken it) and take_gil follows at once: both are one episode, as in gilscope.
-Start: its first switch-out blocked.  End: take_gil's return, which is when it has the GIL.
+Start: its first switch-out blocked.  End: take_gil's return, which is when it has the GIL; was it preempted between its last
+sleep and the return, then it got the GIL at some moment in between, and any moment from that switch-in on is right.
 A sleep in drop_gil that no wait follows (its mutex was taken for a moment) is neither demanded nor called false.
 """
 import argparse
@@ -106,6 +107,13 @@ def by_thread(items, key):
     return sets
 
 
+def end_error(t1, take):
+    """Signed: before (-) or after (+) the end."""
+    if take.last_in > take.sleep_in and take.sleep_in - 1000 <= t1 <= take.leave:
+        return 0
+    return t1 - take.leave
+
+
 def match_thread(truth, found, sums):
     """Matches one thread's episodes with its recorded waits; returns (truth_ns, found_ns, used waits)."""
     index = Index([(w.t0, w.t1, w) for w in found])
@@ -133,7 +141,9 @@ def match_thread(truth, found, sums):
             continue
         if long:
             sums["start"].append(min(abs(best.t0 - s) for s in e.starts()))
-            sums["end"].append(abs(best.t1 - e.take.leave))
+            sums["end"].append(abs(end_error(best.t1, e.take)))
+            sums["worst"].append((max(sums["start"][-1], sums["end"][-1]), e.tid, e.begin, whole, best.t0 - e.begin,
+                                  end_error(best.t1, e.take)))
             sums["end_in"].append(abs(best.t1 - e.take.last_in))
     return truth_ns, found_ns, used
 
@@ -170,7 +180,8 @@ def compare(truth_path, recording_path, window=None):
     all_waits, drops, unslept = episodes(calls)
     inside = [e for e in all_waits if e.begin > t0 and e.take.leave < t1]
     recorded = [w for w in waits if w.t1 > t0 and w.t0 < t1]
-    sums = {"long": 0, "episodes": 0, "missed": 0, "missed_long": [], "start": [], "end": [], "end_in": []}
+    sums = {"long": 0, "episodes": 0, "missed": 0, "missed_long": [], "start": [], "end": [], "end_in": [],
+            "worst": []}
     truth_of, found_of = by_thread(inside, lambda e: e.tid), by_thread(recorded, lambda w: w.tid)
     drops_of = by_thread(drops, lambda c: c.tid)
     other_of = by_thread(unslept + [e.take for e in all_waits], lambda c: c.tid)
@@ -207,7 +218,8 @@ def compare(truth_path, recording_path, window=None):
         "end_switch_in_p99_us": us(percentile(sums["end_in"], 99)),
         "false_waits": len(false), "waits_in_drop": in_drop, "waits_in_unslept_calls": unslept_waits,
         "recorded": len(recorded), "tallied": rec.tallied_gil_waits(), "lost_events": rec.lost_events(),
-        "threads": threads, "examples": {"missed": sums["missed_long"][:10], "false": false[:10]},
+        "threads": threads, "examples": {"missed": sums["missed_long"][:10], "false": false[:10],
+                                                                "worst": [w[1:] for w in sorted(sums["worst"])[:-11:-1]]},
     }
     result["bad"] = judge(result)
     return result
@@ -230,7 +242,8 @@ def show(r):
         r["false_waits"], r["waits_in_drop"], r["waits_in_unslept_calls"]))
     for kind, rows in r["examples"].items():
         for row in rows[:5]:
-            print("  %s: tid %d at %d, %.1f us" % (kind, row[0], row[1], row[2] / 1000.0))
+            off = "; start %+.1f us, end %+.1f us" % (row[3] / 1000.0, row[4] / 1000.0) if kind == "worst" else ""
+            print("  %s: tid %d at %d, %.1f us%s" % (kind, row[0], row[1], row[2] / 1000.0, off))
     print("within the limits" if not r["bad"] else "NOT within the limits: " + "; ".join(r["bad"]))
 
 

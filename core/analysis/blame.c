@@ -83,7 +83,7 @@ int summary_blame_load(struct loader *l)
 
 /* Pairs of functions */
 
-static int compare_leaf(const struct summary_stack *a, const struct summary_stack *b)
+int summary_compare_leaf(const struct summary_stack *a, const struct summary_stack *b)
 {
 	int c;
 
@@ -91,6 +91,11 @@ static int compare_leaf(const struct summary_stack *a, const struct summary_stac
 		return (a->n > 0) - (b->n > 0);
 	c = strcmp(a->frames->function, b->frames->function);
 	return c ? c : strcmp(a->frames->file, b->frames->file);
+}
+
+bool summary_same_line(const struct summary_stack *a, const struct summary_stack *b)
+{
+	return !summary_compare_leaf(a, b) && (a->n == 0 || a->frames->line == b->frames->line);
 }
 
 /* 0: the same pair of functions.  A holder that was not seen is not one without a Python stack. */
@@ -102,8 +107,8 @@ static int compare_functions(const struct summary_blame *a, const struct summary
 		return a->lock < b->lock ? -1 : 1;
 	if ((a->n_holders > 0) != (b->n_holders > 0))
 		return a->n_holders > 0 ? 1 : -1;
-	c = compare_leaf(&a->waiter, &b->waiter);
-	return c ? c : compare_leaf(&a->holder, &b->holder);
+	c = summary_compare_leaf(&a->waiter, &b->waiter);
+	return c ? c : summary_compare_leaf(&a->holder, &b->holder);
 }
 
 static int compare_blame_functions(const void *pa, const void *pb)

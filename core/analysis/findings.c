@@ -190,8 +190,8 @@ static void rule_nothing_wrong(struct finder *f)
 	x = finder_add(f, SEVERITY_INFO, CERTAINTY_MEASURED);
 	x->title = "nothing is wrong with the GIL here";
 	x->detail = f->p->gil && f->p->gil->waits.n ?
-		finder_text(f, "%s waits took %s in all, %s of one thread's time.", human_count(waits, f->p->gil->waits.n),
-			    human_ns(ns, f->gil_wait_ns), human_pct(pct, (double)f->gil_wait_ns, (double)f->s->duration_ns)) :
+		finder_text(f, "%s wait%s took %s in all, %s of one thread's time.", human_count(waits, f->p->gil->waits.n),
+			    f->p->gil->waits.n == 1 ? "" : "s", human_ns(ns, f->gil_wait_ns), human_pct(pct, (double)f->gil_wait_ns, (double)f->s->duration_ns)) :
 		"No thread had to wait for it.";
 	x->advice = "If the program is slow, look elsewhere; the thread table says what its threads do.";
 }
@@ -235,11 +235,8 @@ static void sort_by_gravity(struct finding *x, size_t n)
 
 void findings_find(const struct summary *s, struct summary_process *p, struct arena *arena)
 {
-	struct finder f = {.s = s, .p = p, .arena = arena};
+	struct finder f = {.s = s, .p = p, .arena = arena, .gil_wait_ns = p->gil_wait_ns};
 
-	for (size_t i = 0; i < p->n_locks; i++)
-		if (p->locks[i].kind == LOCK_GIL)
-			f.gil_wait_ns += p->locks[i].waits.ns;
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
 		f.id = rules[i].id;
 		rules[i].find(&f);

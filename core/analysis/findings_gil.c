@@ -1,8 +1,7 @@
 /* The rules about the GIL.  Each reads numbers that are already there and words what they mean; severity follows what
  * it costs: the mean number of threads that are kept waiting (thread-seconds each second). */
-#include <string.h>
-
 #include "core/analysis/finder.h"
+#include "core/analysis/summary_priv.h"
 #include "core/base/clock.h"
 #include "core/base/syscall_names.h"
 #include "core/util/human.h"
@@ -21,9 +20,9 @@ enum { CONVOY_WAITS = 5 };
 static const double COSTLY = 0.01, VERY_COSTLY = 0.15;
 
 /* A fair queue makes a thread wait about one interval for each other contender; eight times that is not fair. */
-enum { STARVED_TURNS = 8 };
+enum { STARVED_TURNS = 8, STARVED_NS = 100000000 }; /* and a tenth of a second is when people notice */
 static const double CONTENDER = 0.05; /* of its life waiting: it takes part in the fight */
-static const double STARVED_WAITING = 0.5, STARVED_FULLY = 0.9;
+static const double STARVED_WAITING = 0.5;
 
 static const double STORM_FULL = 0.5; /* of the forced hand-offs that the interval allows at all */
 static const double STORM_PER_SECOND = 1000; /* each costs some 10 us of two threads: a hundredth of a core */
@@ -113,11 +112,7 @@ struct held_in_state {
 
 static bool same_place(const struct summary_blame *a, const struct summary_blame *b)
 {
-	if (a->lock != b->lock || a->nr != b->nr || (a->holder.n > 0) != (b->holder.n > 0))
-		return false;
-	return a->holder.n == 0 || (a->holder.frames->line == b->holder.frames->line &&
-				    !strcmp(a->holder.frames->function, b->holder.frames->function) &&
-				    !strcmp(a->holder.frames->file, b->holder.frames->file));
+	return a->lock == b->lock && a->nr == b->nr && summary_same_line(&a->holder, &b->holder);
 }
 
 static struct held_in_state held_in_state(const struct summary_process *p, enum holder_state state)
@@ -199,7 +194,7 @@ void rule_long_hold(struct finder *f)
 		x->title = finder_text(f, "%s keeps the GIL up to %s at a stretch", finder_line(f, &h->stack),
 				       human_ns(max, h->max_ns));
 		x->detail = finder_text(f, "%s wait%s met it and took %s more than the switch interval of %s would have "
-					"made them. Python code lets go within it; a C call that does not is what this is.",
+					"made them. Python code lets go within it; so this is a C call that does not.",
 					human_count(n, h->n), h->n == 1 ? "" : "s", human_ns(excess, h->excess_ns),
 					human_ns(interval, f->p->switch_interval_ns));
 		x->advice = "Split the call into smaller ones, use one that releases the GIL, or do it in another process.";
@@ -217,30 +212,28 @@ void rule_starved_thread(struct finder *f)
 	char max[HUMAN_LEN], fair[HUMAN_LEN], share[HUMAN_LEN];
 	uint64_t contenders = 0, turn;
 	struct finding *x;
-	double waiting;
 
 	for (size_t i = 0; i < f->p->n_threads; i++)
 		contenders += share_of_life(&f->p->threads[i], f->p->threads[i].state_ns[STATE_WAIT_GIL]) >= CONTENDER;
-	turn = f->p->switch_interval_ns * (contenders > 1 ? contenders - 1 : 1);
-	for (size_t i = 0; i < f->p->n_threads && turn; i++) {
+	turn = f->p->switch_interval_ns * (contenders ? contenders - 1 : 0);
+	for (size_t i = 0; i < f->p->n_threads && turn && contenders > 1; i++) {
 		const struct summary_thread *t = &f->p->threads[i];
 
-		if (t->waits.max_ns >= STARVED_TURNS * turn &&
+		if (t->waits.max_ns >= STARVED_TURNS * turn && t->waits.max_ns >= STARVED_NS &&
 		    share_of_life(t, t->state_ns[STATE_WAIT_GIL]) >= STARVED_WAITING &&
 		    (!worst || t->waits.max_ns > worst->waits.max_ns))
 			worst = t;
 	}
 	if (!worst)
 		return;
-	waiting = share_of_life(worst, worst->state_ns[STATE_WAIT_GIL]);
-	x = finder_add(f, waiting >= STARVED_FULLY ? SEVERITY_CRITICAL : SEVERITY_WARNING, CERTAINTY_MEASURED);
+	x = finder_add(f, SEVERITY_WARNING, CERTAINTY_MEASURED); /* its cause is a finding too */
 	finder_cost(f, x, worst->waits.ns);
 	x->thread = worst->thread;
 	x->title = finder_text(f, "%s starves: it waited up to %s for its turn", finder_name(f, worst->name),
 			       human_ns(max, worst->waits.max_ns));
 	x->detail = finder_text(f, "Among %llu threads that fight for the GIL a turn should come within %s; it spent %s of "
 				"its life waiting.", (unsigned long long)contenders, human_ns(fair, turn),
-				human_pct(share, waiting, 1));
+				human_pct(share, share_of_life(worst, worst->state_ns[STATE_WAIT_GIL]), 1));
 	x->advice = "Look at who holds the GIL during its waits (the pairs), and run fewer computing threads beside it.";
 }
 

@@ -87,7 +87,19 @@ static int compare_long_holds(const void *pa, const void *pb)
 
 	if (a->excess_ns != b->excess_ns)
 		return a->excess_ns < b->excess_ns ? 1 : -1;
-	return (a->tid > b->tid) - (a->tid < b->tid);
+	return (a->max_ns < b->max_ns) - (a->max_ns > b->max_ns);
+}
+
+static int compare_long_hold_lines(const void *pa, const void *pb)
+{
+	const struct summary_long_hold *a = pa, *b = pb;
+	int c = summary_compare_leaf(&a->stack, &b->stack);
+
+	if (c || a->stack.n == 0)
+		return c;
+	if (a->stack.frames->line != b->stack.frames->line)
+		return a->stack.frames->line < b->stack.frames->line ? -1 : 1;
+	return compare_long_holds(a, b); /* the costliest stack of a line first: it stands for all */
 }
 
 static void sort(void *items, size_t n, size_t size, int (*compare)(const void *, const void *))
@@ -142,6 +154,25 @@ static void gather_locks(struct loader *l)
 	}
 }
 
+/* Sorted by line; what is on the same one becomes one. */
+static void merge_long_holds(struct summary_process *p)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < p->n_long_holds; i++) {
+		struct summary_long_hold *h = &p->long_holds[i], *last = kept ? &p->long_holds[kept - 1] : NULL;
+
+		if (!last || !summary_same_line(&last->stack, &h->stack)) {
+			p->long_holds[kept++] = *h;
+			continue;
+		}
+		last->n += h->n;
+		last->excess_ns += h->excess_ns;
+		last->max_ns = last->max_ns > h->max_ns ? last->max_ns : h->max_ns;
+	}
+	p->n_long_holds = kept;
+}
+
 static void gather_long_holds(struct loader *l, struct load_proc *lp)
 {
 	struct summary_process *p = &lp->process;
@@ -150,10 +181,28 @@ static void gather_long_holds(struct loader *l, struct load_proc *lp)
 	p->long_holds = arena_array(l->arena, HASH_COUNT(lp->long_holds), sizeof(*p->long_holds));
 	HASH_ITER(hh, lp->long_holds, h, next)
 		p->long_holds[p->n_long_holds++] = (struct summary_long_hold){
-			.stack = summary_stack(l, h->key.stack), .tid = l->threads[h->key.thread].thread->tid,
-			.n = h->n, .excess_ns = h->excess_ns, .max_ns = h->max_ns,
+			.stack = summary_stack(l, h->stack), .n = h->n, .excess_ns = h->excess_ns, .max_ns = h->max_ns,
 		};
+	sort(p->long_holds, p->n_long_holds, sizeof(*p->long_holds), compare_long_hold_lines);
+	merge_long_holds(p);
 	sort(p->long_holds, p->n_long_holds, sizeof(*p->long_holds), compare_long_holds);
+}
+
+/* A recording of sums only has no holds; then what the threads held tells how full the only GIL was. */
+static void set_gil(const struct summary *s, struct summary_process *p)
+{
+	size_t gils = 0;
+	uint64_t held_ns = 0;
+
+	while (gils < p->n_locks && p->locks[gils].kind == LOCK_GIL)
+		p->gil_wait_ns += p->locks[gils++].waits.ns;
+	p->gil = gils ? &p->locks[0] : NULL;
+	for (size_t i = 0; i < p->n_threads; i++)
+		held_ns += p->threads[i].held_ns;
+	if (gils != 1 || p->locks[0].held_ns || !s->duration_ns)
+		return;
+	p->locks[0].held_ns = held_ns < s->duration_ns ? held_ns : s->duration_ns;
+	p->locks[0].utilisation = (double)p->locks[0].held_ns / (double)s->duration_ns;
 }
 
 static void gather_process(struct loader *l, struct load_proc *lp)
@@ -162,7 +211,7 @@ static void gather_process(struct loader *l, struct load_proc *lp)
 
 	sort(p->threads, p->n_threads, sizeof(*p->threads), compare_threads);
 	sort(p->locks, p->n_locks, sizeof(*p->locks), compare_locks);
-	p->gil = p->n_locks && p->locks[0].kind == LOCK_GIL ? &p->locks[0] : NULL;
+	set_gil(l->s, p);
 	p->n_blame = lp->blame.n;
 	p->blame = arena_array(l->arena, p->n_blame, sizeof(*p->blame));
 	if (p->n_blame)

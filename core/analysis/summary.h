@@ -102,8 +102,7 @@ struct summary_pair {
 
 /* Holds that did not end although somebody had demanded the GIL for long: native code, mostly. */
 struct summary_long_hold {
-	struct summary_stack stack;
-	uint32_t tid;
+	struct summary_stack stack; /* the costliest of those with the same innermost line */
 	uint64_t n, excess_ns, max_ns; /* waits that met it; their time beyond one switch interval; the longest stretch */
 };
 
@@ -136,7 +135,7 @@ struct summary_process {
 	struct finding *findings; /* gravest first; those of the whole recording are in each process */
 	size_t n_locks, n_threads, n_blame, n_pairs, n_long_holds, n_findings;
 	const struct summary_lock *gil; /* the GIL most waited for, NULL without one */
-	uint64_t life_ns; /* of all threads together */
+	uint64_t life_ns, gil_wait_ns; /* of all threads, of all GILs together */
 };
 
 struct summary_level {

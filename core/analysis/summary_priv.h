@@ -36,7 +36,7 @@ struct load_lock {
 };
 
 struct load_long_hold {
-	struct { uint64_t stack; uint32_t thread, zero; } key;
+	uint64_t stack;
 	uint64_t n, excess_ns, max_ns;
 	UT_hash_handle hh;
 };
@@ -83,5 +83,7 @@ static inline uint64_t loader_relative_ns(const struct loader *l, uint64_t t_ns)
 int summary_rows_load(struct loader *l); /* processes, threads, locks, sums, losses … */
 int summary_waits_load(struct loader *l); /* after the rows */
 int summary_blame_load(struct loader *l);
+int summary_compare_leaf(const struct summary_stack *a, const struct summary_stack *b); /* by function */
+bool summary_same_line(const struct summary_stack *a, const struct summary_stack *b);
 struct summary_stack summary_stack(struct loader *l, uint64_t stack);
 void summary_pairs(struct loader *l, struct summary_process *p);

@@ -62,16 +62,16 @@ static void stretch_end(struct loader *l)
 	struct load_stretch *s = &l->stretch;
 	struct load_thread *holder = loader_thread(l, s->holder);
 	uint64_t interval = holder ? loader_switch_interval_ns(l, holder->proc) : 0;
-	struct load_long_hold *h, key = {.key = {.stack = s->stack, .thread = s->holder}};
+	struct load_long_hold *h;
 	struct load_proc *p;
 
 	if (interval && s->ns >= LONG_HOLD_INTERVALS * interval) {
 		p = &l->procs[holder->proc];
-		HASH_FIND(hh, p->long_holds, &key.key, sizeof(key.key), h);
+		HASH_FIND(hh, p->long_holds, &s->stack, sizeof(s->stack), h);
 		if (!h) {
 			h = arena_alloc(l->arena, sizeof(*h));
-			h->key = key.key;
-			HASH_ADD(hh, p->long_holds, key, sizeof(h->key), h);
+			h->stack = s->stack;
+			HASH_ADD(hh, p->long_holds, stack, sizeof(h->stack), h);
 		}
 		h->n++;
 		h->excess_ns += s->ns - interval;

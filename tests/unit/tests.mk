@@ -58,3 +58,10 @@ REPLAY_SRCS := $(TIMELINE_SRCS) $(EVENT_SRCS) core/util/vec.c core/util/xalloc.c
 
 TEST_TOOLS += tests/golden/replay
 replay_SRCS := $(REPLAY_SRCS)
+
+UNIT_TESTS += test_report
+test_report_SRCS := $(ANALYSIS_SRCS) $(STORE_SRCS) $(UTIL_SRCS) $(BASE_SRCS) core/timeline/model.c \
+	$(filter viewer/text/%,$(VIEWER_SRCS))
+
+TEST_TOOLS += tests/golden/report/make_recording
+make_recording_SRCS := $(STORE_SRCS) $(UTIL_SRCS) core/timeline/model.c

@@ -73,8 +73,8 @@ static void lines_detail(struct page *page, const struct summary *s)
 		if (i == 0 && s->n_levels == 1)
 			page_putf(page, INK_PLAIN, "%s, all the time", level_meaning(l->level));
 		else
-			page_putf(page, l->level < 3 ? INK_WARNING : INK_PLAIN, "from %s: %s (%s)", human_ns(since, l->t_ns),
-				  level_meaning(l->level), l->reason);
+			page_putf(page, l->level < 3 ? INK_WARNING : INK_PLAIN, "from %s: %s (%s)",
+				  l->t_ns ? human_ns(since, l->t_ns) : "the start", level_meaning(l->level), l->reason);
 		page_end(page);
 	}
 	if (s->n_levels > LEVELS_SHOWN) {
@@ -101,19 +101,14 @@ static void line_lost(struct page *page, const struct summary *s)
 		[EV_LOSS_RING_OTHER] = "other events", [EV_LOSS_STORAGE] = "stretches without storage",
 		[EV_LOSS_QUEUE] = "events in the queue", [EV_LOSS_WRITE] = "rows not written",
 	};
-	const char *separator = "";
+	autostrbuf lost = STRBUF_INIT;
 	char n[HUMAN_LEN];
 
+	for (unsigned i = 0; i < EV_LOSS_N; i++)
+		if (s->lost[i])
+			strbuf_addf(&lost, "%s%s %s", lost.n ? ", " : "", human_count(n, s->lost[i]), classes[i]);
 	label(page, "lost");
-	if (s->lost_events == 0)
-		page_put(page, INK_PLAIN, "nothing");
-	for (unsigned i = 0; i < EV_LOSS_N; i++) {
-		if (s->lost[i] == 0)
-			continue;
-		page_putf(page, INK_WARNING, "%s%s %s", separator, human_count(n, s->lost[i]), classes[i]);
-		separator = ", ";
-	}
-	page_end(page);
+	page_wrap(page, lost.n ? INK_WARNING : INK_PLAIN, LABEL_COLUMNS + 4, lost.n ? lost.s : "nothing");
 }
 
 static void line_stacks(struct page *page, const struct summary *s)
@@ -140,17 +135,18 @@ static void line_stacks(struct page *page, const struct summary *s)
 static void line_own(struct page *page, const struct summary *s)
 {
 	const struct summary_own *o = &s->own;
-	char cpu[HUMAN_LEN], share[HUMAN_LEN], rss[HUMAN_LEN], run[HUMAN_LEN], runs[HUMAN_LEN];
+	char cpu[HUMAN_LEN], share[HUMAN_LEN], rss[HUMAN_LEN], run[HUMAN_LEN], runs[HUMAN_LEN], all[HUMAN_LEN];
+	autostrbuf cost = STRBUF_INIT;
 
 	if (!o->known)
 		return;
-	label(page, "own cost");
-	page_putf(page, INK_PLAIN, "%s of CPU (%s of one CPU), %s of memory", human_ns(cpu, o->cpu_ns),
-		  human_pct(share, (double)o->cpu_ns, (double)s->duration_ns), human_bytes(rss, o->max_rss_bytes));
+	strbuf_addf(&cost, "%s of CPU (%s of one CPU), %s of memory", human_ns(cpu, o->cpu_ns),
+		    human_pct(share, (double)o->cpu_ns, (double)s->duration_ns), human_bytes(rss, o->max_rss_bytes));
 	if (o->bpf_known)
-		page_putf(page, INK_PLAIN, "; in the kernel %s runs of %s each", human_count(runs, o->bpf_runs),
-			  human_ns(run, o->bpf_run_ns / o->bpf_runs));
-	page_end(page);
+		strbuf_addf(&cost, "; in the kernel %s, %s runs of %s each", human_ns(all, o->bpf_run_ns),
+			    human_count(runs, o->bpf_runs), human_ns(run, o->bpf_run_ns / o->bpf_runs));
+	label(page, "own cost");
+	page_wrap(page, INK_PLAIN, LABEL_COLUMNS + 4, cost.s);
 }
 
 void text_about(struct page *page, const struct summary *s)

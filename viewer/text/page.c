@@ -167,6 +167,22 @@ void page_bar(struct page *p, enum ink ink, double share, size_t width)
 	pad(p, width - (units + 7) / 8);
 }
 
+void page_cut(char *text, size_t max)
+{
+	static const char dots[] = "…";
+	size_t kept;
+
+	if (utf8_columns(text) <= max)
+		return;
+	/* what goes is at least one character and may be shorter than the mark */
+	kept = utf8_prefix(text, max ? max - 1 : 0);
+	if (max && strlen(text) - kept >= sizeof(dots) - 1) {
+		memcpy(text + kept, dots, sizeof(dots));
+		return;
+	}
+	text[max ? utf8_prefix(text, max) : 0] = '\0';
+}
+
 char *page_escape(const char *bytes, size_t max)
 {
 	autostrbuf shown = STRBUF_INIT;

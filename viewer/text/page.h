@@ -42,6 +42,8 @@ void page_wrap(struct page *p, enum ink ink, size_t indent, const char *text);
 /* Eighths of a character fine; at least a sliver for anything above nothing. */
 void page_bar(struct page *p, enum ink ink, double share, size_t width);
 
+/* Cuts an escaped string in place, with … at its end. */
+void page_cut(char *text, size_t max);
 /* Escaped and at most max columns wide (cut at the end). */
 char *page_escape(const char *bytes, size_t max);
 /* The same for paths: cut at the left, at a slash where there is one near. */

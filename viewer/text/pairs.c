@@ -7,7 +7,7 @@
 #include "viewer/text/text_priv.h"
 
 static const double STATE_TOLD = 0.02; /* of a pair's time: less is not worth a word */
-enum { PAIRS_SHOWN = 5, FRAMES_SHOWN = 4, NAMES_SHOWN = 3, INDENT = 5, GAP = 3, FUNCTION_MAX = 26 };
+enum { PAIRS_SHOWN = 5, FRAMES_SHOWN = 4, NAMES_SHOWN = 2, INDENT = 5, GAP = 3, FUNCTION_MAX = 26 };
 
 static const char *name_of(const struct text_context *c, uint32_t tid)
 {
@@ -21,15 +21,16 @@ static const char *name_of(const struct text_context *c, uint32_t tid)
 static char *thread_names(const struct text_context *c, const uint32_t *tids, unsigned n)
 {
 	struct strbuf names = STRBUF_INIT;
+	unsigned shown = n <= NAMES_SHOWN + 1 ? n : NAMES_SHOWN; /* never "and 1 more" */
 
-	for (unsigned i = 0; i < n && i < NAMES_SHOWN; i++) {
+	for (unsigned i = 0; i < shown; i++) {
 		char *name = page_escape(name_of(c, tids[i]), 20);
 
 		strbuf_addf(&names, "%s%s", i ? ", " : "", *name ? name : "(unnamed)");
 		free(name);
 	}
-	if (n > NAMES_SHOWN)
-		strbuf_addf(&names, " and %u more", n - NAMES_SHOWN);
+	if (n > shown)
+		strbuf_addf(&names, " and %u more", n - shown);
 	return strbuf_steal(&names);
 }
 
@@ -56,12 +57,17 @@ static unsigned frames_shown(const struct summary_stack *s)
 	return n <= FRAMES_SHOWN + 1 ? n : FRAMES_SHOWN; /* never "… 1 more" */
 }
 
+static const char *frame_name(const struct summary_frame *f)
+{
+	return f->resolved ? f->function : "(unreadable code)";
+}
+
 static size_t function_columns(const struct summary_stack *s, size_t width)
 {
 	size_t most = 8, limit = width * 5 / 9 < FUNCTION_MAX ? width * 5 / 9 : FUNCTION_MAX;
 
 	for (unsigned i = 0; i < frames_shown(s); i++) {
-		char *name = page_escape(s->frames[i].function, limit);
+		char *name = page_escape(frame_name(&s->frames[i]), limit);
 		size_t n = strlen(name); /* an upper bound of its columns */
 
 		most = n > most ? n : most;
@@ -84,7 +90,7 @@ static const char *last_components(const char *path)
 static void put_frame(struct page *page, const struct summary_frame *f, size_t width, size_t function_width, bool leaf)
 {
 	size_t room = width - function_width - 2;
-	char *function = page_escape(f->function, function_width), *file;
+	char *function = page_escape(frame_name(f), function_width), *file;
 	char line[16] = "";
 
 	page_left(page, leaf ? INK_STRONG : INK_PLAIN, function_width, function);
@@ -126,6 +132,18 @@ static bool half_has(const struct summary_stack *s, unsigned i)
 	return s->n == 0 ? i == 0 : i < shown + (told > shown);
 }
 
+static void put_asleep(struct page *page, enum ink ink, int32_t nr)
+{
+	const char *name = nr >= 0 ? syscall_name(nr) : NULL;
+
+	if (name)
+		page_putf(page, ink, "asleep in %s()", name);
+	else if (nr >= 0)
+		page_putf(page, ink, "asleep in system call %d", nr);
+	else
+		page_put(page, ink, "asleep outside a system call");
+}
+
 /* What the holder did meanwhile; shares only where there is more than one thing to say. */
 static void put_holder_states(struct page *page, const struct summary_pair *pair)
 {
@@ -134,7 +152,6 @@ static void put_holder_states(struct page *page, const struct summary_pair *pair
 		[HOLDER_UNKNOWN] = INK_DIM,
 	};
 	const char *separator = "meanwhile ";
-	const char *syscall = pair->nr >= 0 ? syscall_name(pair->nr) : NULL;
 
 	for (unsigned i = 0; i < HOLDER_STATE_N; i++) {
 		double share = (double)pair->state_ns[i] / (double)(pair->ns ? pair->ns : 1);
@@ -147,11 +164,17 @@ static void put_holder_states(struct page *page, const struct summary_pair *pair
 		if (share < 1 - STATE_TOLD)
 			page_putf(page, inks[i], "%s ", human_pct(pct, share, 1));
 		if (i == HOLDER_BLOCKED)
-			page_putf(page, inks[i], "asleep in %s%s", syscall ? syscall : "the kernel", syscall ? "()" : "");
+			put_asleep(page, inks[i], pair->nr);
 		else
 			page_put(page, inks[i], i == HOLDER_RUNNING ? "running" : i == HOLDER_PREEMPTED ? "without a CPU" :
 				 "state not seen");
 	}
+}
+
+/* Waits too short to be recorded one by one: neither stack nor holder is known. */
+static bool only_counted(const struct summary_blame *b)
+{
+	return b->waiter.n == 0 && b->n_waiters == 0 && b->holder.n == 0;
 }
 
 static void put_head(struct page *page, const struct text_context *c, const struct summary_pair *pair, size_t number,
@@ -164,15 +187,19 @@ static void put_head(struct page *page, const struct text_context *c, const stru
 
 	page_putf(page, INK_DIM, "%3zu  ", number);
 	page_putf(page, INK_WAIT, "%s", human_ns(ns, pair->ns));
-	page_putf(page, INK_DIM, ", %s of all waiting", human_pct(share, (double)pair->ns, (double)c->p->gil->waits.ns));
+	page_putf(page, INK_DIM, ", %s of all waiting", human_pct(share, (double)pair->ns, (double)c->p->gil_wait_ns));
 	page_to(page, INDENT + half + GAP);
 	put_holder_states(page, pair);
 	page_end(page);
 	page_to(page, INDENT);
-	strbuf_addf(&left, "%s wait%s", *waiters ? waiters : "(unknown)", pair->n_waiters > 1 ? "" : "s");
+	if (only_counted(pair->worst))
+		strbuf_adds(&left, "short waits that were only counted");
+	else
+		strbuf_addf(&left, "%s wait%s", *waiters ? waiters : "(unknown)", pair->n_waiters > 1 ? "" : "s");
 	page_left(page, INK_WAIT, half, left.s);
 	page_to(page, INDENT + half + GAP);
-	strbuf_addf(&right, "%s hold%s the GIL", *holders ? holders : "somebody", pair->n_holders > 1 ? "" : "s");
+	if (!only_counted(pair->worst))
+		strbuf_addf(&right, "%s hold%s the GIL", *holders ? holders : "somebody", pair->n_holders > 1 ? "" : "s");
 	page_left(page, INK_GIL, half, right.s);
 	page_end(page);
 	free(waiters);
@@ -185,6 +212,8 @@ static void put_pair(struct page *page, const struct text_context *c, const stru
 	const struct summary_blame *b = pair->worst;
 
 	put_head(page, c, pair, number, half);
+	if (only_counted(b))
+		return;
 	for (unsigned i = 0; half_has(&b->waiter, i) || half_has(&b->holder, i); i++) {
 		page_to(page, INDENT);
 		put_half(page, &b->waiter, i, half, "(no Python stack)");

@@ -5,7 +5,7 @@
 #include "core/util/human.h"
 #include "viewer/text/text_priv.h"
 
-enum { THREADS_SHOWN = 16, NAME_COLUMNS = 16, BAR_COLUMNS = 18, COUNT_COLUMNS = 8, TIME_COLUMNS = 9 };
+enum { THREADS_SHOWN = 16, NAME_COLUMNS = 16, BAR_MIN = 8, BAR_MAX = 30, COUNT_COLUMNS = 8, TIME_COLUMNS = 9 };
 
 /* Columns of the first table.  Glyphs differ too, so the bar reads without colour. */
 static const struct column {
@@ -27,7 +27,12 @@ static const struct column {
 enum {
 	COLUMNS_N = sizeof(columns) / sizeof(columns[0]),
 	TID_COLUMNS = 8,
-	SHARES_FROM = 2 + NAME_COLUMNS + TID_COLUMNS + 2 + BAR_COLUMNS,
+	BAR_FROM = 2 + NAME_COLUMNS + TID_COLUMNS + 2,
+};
+
+/* How the table is laid out: the bar takes what the shares leave. */
+struct table {
+	size_t columns, bar;
 };
 
 static uint64_t life(const struct summary_thread *t)
@@ -36,7 +41,7 @@ static uint64_t life(const struct summary_thread *t)
 }
 
 /* Largest remainders would be fairer by a character; rounding the running sum keeps the ends in place. */
-static void put_bar(struct page *page, const struct summary_thread *t)
+static void put_bar(struct page *page, const struct summary_thread *t, size_t width)
 {
 	uint64_t whole = life(t), sum = 0;
 	size_t done = 0;
@@ -45,8 +50,8 @@ static void put_bar(struct page *page, const struct summary_thread *t)
 		size_t upto;
 
 		sum += t->state_ns[columns[i].state];
-		upto = (size_t)((double)sum / (double)whole * BAR_COLUMNS + 0.5);
-		upto = upto > BAR_COLUMNS ? BAR_COLUMNS : upto;
+		upto = (size_t)((double)sum / (double)whole * (double)width + 0.5);
+		upto = upto > width ? width : upto;
 		if (upto > done)
 			page_repeat(page, columns[i].ink, columns[i].glyph, upto - done);
 		done = upto > done ? upto : done;
@@ -94,8 +99,8 @@ static void put_rest(struct page *page, const struct text_context *c)
 		return;
 	for (size_t i = n; i < c->p->n_threads; i++)
 		wait_ns += c->p->threads[i].waits.ns;
-	page_putf(page, INK_DIM, "  … %s more, which waited %s for the GIL in all (--top shows them)",
-		  human_count(count, c->p->n_threads - n), human_ns(ns, wait_ns));
+	page_putf(page, INK_DIM, "  … %s more, which waited %s for the GIL in all (--top %zu shows them)",
+		  human_count(count, c->p->n_threads - n), human_ns(ns, wait_ns), c->p->n_threads);
 	page_end(page);
 }
 
@@ -120,9 +125,9 @@ static void put_group(struct page *page, size_t from, size_t to, const char *tit
 	page_put(page, INK_DIM, "┐");
 }
 
-static void put_state_titles(struct page *page, size_t n_columns)
+static void put_state_titles(struct page *page, const struct table *table)
 {
-	size_t at = SHARES_FROM;
+	size_t at = BAR_FROM + table->bar;
 
 	for (size_t i = 0; i < COLUMNS_N - 1; i++) {
 		size_t to = at + columns[i].width, k = i + 1;
@@ -137,26 +142,55 @@ static void put_state_titles(struct page *page, size_t n_columns)
 	page_put(page, INK_PLAIN, "  ");
 	page_left(page, INK_DIM, NAME_COLUMNS, "thread");
 	page_right(page, INK_DIM, TID_COLUMNS, "tid");
-	page_to(page, SHARES_FROM);
-	for (size_t i = 0; i < n_columns; i++)
+	page_to(page, BAR_FROM + table->bar);
+	for (size_t i = 0; i < table->columns; i++)
 		page_right(page, INK_DIM, columns[i].width, columns[i].title);
+	page_end(page);
+}
+
+static struct table lay_out(const struct page *page, bool unknown)
+{
+	struct table table = {.columns = unknown ? COLUMNS_N : COLUMNS_N - 1};
+	size_t room = page->columns - BAR_FROM;
+
+	for (size_t i = 0; i < table.columns; i++)
+		room = room > columns[i].width ? room - columns[i].width : 0;
+	table.bar = room < BAR_MIN ? BAR_MIN : room > BAR_MAX ? BAR_MAX : room;
+	return table;
+}
+
+/* The heading is the bar's legend too. */
+static void put_states_heading(struct page *page, const struct table *table)
+{
+	static const char *const legend[COLUMNS_N] = {"has the GIL", "runs without", "waits for it", "a CPU", "a lock",
+						      "syscall", NULL, "unseen"};
+
+	page_end(page);
+	page_put(page, INK_STRONG, "Threads");
+	page_put(page, INK_DIM, "  % of life:");
+	for (size_t i = 0; i < table->columns; i++) {
+		if (!legend[i])
+			continue;
+		page_putf(page, columns[i].ink, " %s", columns[i].glyph);
+		page_putf(page, INK_DIM, " %s", legend[i]);
+	}
 	page_end(page);
 }
 
 static void table_states(struct page *page, const struct text_context *c)
 {
-	size_t n_columns = any_unknown(c) ? COLUMNS_N : COLUMNS_N - 1;
+	const struct table table = lay_out(page, any_unknown(c));
 
-	page_heading(page, "Threads", "where their time went, in % of their life");
-	put_state_titles(page, n_columns);
+	put_states_heading(page, &table);
+	put_state_titles(page, &table);
 	for (size_t i = 0; i < shown(c); i++) {
 		const struct summary_thread *t = &c->p->threads[i];
 
 		put_name(page, t);
 		page_put(page, INK_PLAIN, "  ");
-		put_bar(page, t);
-		page_to(page, SHARES_FROM);
-		for (size_t k = 0; k < n_columns; k++)
+		put_bar(page, t, table.bar);
+		page_to(page, BAR_FROM + table.bar);
+		for (size_t k = 0; k < table.columns; k++)
 			put_share(page, &columns[k], t->state_ns[columns[k].state], life(t));
 		page_end(page);
 	}
@@ -227,7 +261,7 @@ static void table_waits(struct page *page, const struct text_context *c)
 	}
 	put_rest(page, c);
 	if (approximate) {
-		page_put(page, INK_DIM, "  ~ short waits were only counted by size class: p50 and p99 are read off the classes");
+		page_put(page, INK_DIM, "  ~ short waits were only counted by size class (or there are two GILs): about so much");
 		page_end(page);
 	}
 	if (spin * 1000 > c->s->duration_ns) {

@@ -3,29 +3,49 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/util/escape.h"
 #include "core/util/human.h"
 #include "viewer/text/text_priv.h"
 
-enum { LABEL_COLUMNS = 12, GAUGE_COLUMNS = 20 };
+enum { LABEL_COLUMNS = 12, GAUGE_COLUMNS = 16 };
 
 static const enum ink severity_inks[SEVERITY_N] = {INK_DIM, INK_WARNING, INK_CRITICAL};
 static const char *const severity_marks[SEVERITY_N] = {"·", "!", "‼"};
 
+enum { PLACE_FUNCTION_MIN = 8, PLACE_FILE_MIN = 8 };
+
+/* max without what is over, but not less than min; *over is what stays over. */
+static size_t shrink(size_t max, size_t min, size_t *over)
+{
+	size_t by = max > min ? max - min : 0;
+
+	by = by < *over ? by : *over;
+	*over -= by;
+	return max - by;
+}
+
+/* The function gives way first, then the file; the line stays in sight. */
 char *text_place(const struct summary_stack *stack, size_t max)
 {
 	const struct summary_frame *leaf = stack->frames;
+	char *function, *file, line[16];
 	struct strbuf place = STRBUF_INIT;
 	const char *base;
-	char *function, *file;
+	size_t whole, over;
 
-	if (stack->n == 0) {
-		strbuf_adds(&place, "(no Python stack)");
+	if (stack->n == 0 || !leaf->resolved) {
+		strbuf_adds(&place, stack->n == 0 ? "(no Python stack)" : "(unreadable code)");
 		return strbuf_steal(&place);
 	}
 	base = strrchr(leaf->file, '/');
-	function = page_escape(leaf->function, max / 2);
-	file = page_escape(base && base[1] ? base + 1 : leaf->file, max / 2);
-	strbuf_addf(&place, leaf->resolved ? "%s (%s:%u)" : "%s", function, file, leaf->line);
+	function = page_escape(leaf->function, max);
+	file = page_escape(base && base[1] ? base + 1 : leaf->file, max);
+	snprintf(line, sizeof(line), ":%u", leaf->line);
+	whole = utf8_columns(function) + utf8_columns(file) + strlen(line) + sizeof(" ()") - 1;
+	over = whole > max ? whole - max : 0;
+	page_cut(function, shrink(utf8_columns(function), PLACE_FUNCTION_MIN, &over));
+	page_cut(file, shrink(utf8_columns(file), PLACE_FILE_MIN, &over));
+	strbuf_addf(&place, "%s (%s%s)", function, file, line);
 	free(function);
 	free(file);
 	return strbuf_steal(&place);
@@ -58,7 +78,8 @@ static void line_gil(struct page *page, const struct text_context *c)
 	page_putf(page, INK_PLAIN, ", contended %s",
 		  human_pct(contended, (double)gil->contended_ns, (double)c->s->duration_ns));
 	if (waiters >= 0.05)
-		page_putf(page, INK_PLAIN, ", %.1f thread%s waiting on average", waiters, waiters >= 1.05 ? "s" : "");
+		page_putf(page, INK_PLAIN, ", %.1f thread%s on average", waiters,
+			  waiters >= 0.95 && waiters < 1.05 ? " waits" : "s wait");
 	page_end(page);
 }
 
@@ -91,18 +112,33 @@ static void line_most(struct page *page, const struct text_context *c)
 	} else {
 		name = page_escape(t->name, 32);
 		page_put(page, INK_STRONG, name);
-		page_putf(page, INK_PLAIN, ": %s, %s of its life, in %s waits", human_ns(ns, t->waits.ns),
+		page_putf(page, INK_PLAIN, ": %s, %s of its life, in %s wait%s", human_ns(ns, t->waits.ns),
 			  human_pct(share, (double)t->waits.ns, (double)(t->last_ns - t->first_ns)),
-			  human_count(n, t->waits.n));
+			  human_count(n, t->waits.n), t->waits.n == 1 ? "" : "s");
 		free(name);
 	}
 	page_end(page);
 }
 
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* The first whose lines are known at all. */
+static const struct summary_pair *worst_pair(const struct summary_process *p)
+{
+	for (size_t i = 0; i < p->n_pairs; i++)
+		if (p->pairs[i].worst->waiter.n || p->pairs[i].worst->holder.n)
+			return &p->pairs[i];
+	return NULL;
+}
+
 static void line_worst(struct page *page, const struct text_context *c)
 {
-	const struct summary_pair *pair = c->p->n_pairs ? &c->p->pairs[0] : NULL;
+	const struct summary_pair *pair = worst_pair(c->p);
 	char ns[HUMAN_LEN], share[HUMAN_LEN];
+	const size_t room = page->columns - (2 + LABEL_COLUMNS + sizeof(" waits for : 1.23 ms, <0.1 %") - 1);
 	char *waiter, *holder;
 
 	label(page, "worst pair");
@@ -111,13 +147,20 @@ static void line_worst(struct page *page, const struct text_context *c)
 		page_end(page);
 		return;
 	}
-	waiter = text_place(&pair->worst->waiter, 40);
-	holder = text_place(&pair->worst->holder, 40);
+	/* the shorter one leaves its room to the other */
+	waiter = text_place(&pair->worst->waiter, room);
+	holder = text_place(&pair->worst->holder, room - least(utf8_columns(waiter), room / 2));
+	if (utf8_columns(waiter) + utf8_columns(holder) > room) {
+		size_t rest = room - utf8_columns(holder);
+
+		free(waiter);
+		waiter = text_place(&pair->worst->waiter, rest);
+	}
 	page_put(page, INK_STRONG, waiter);
 	page_put(page, INK_DIM, " waits for ");
 	page_put(page, INK_STRONG, pair->worst->holder.n == 0 && pair->n_holders == 0 ? "(holder not seen)" : holder);
 	page_putf(page, INK_PLAIN, ": %s, %s", human_ns(ns, pair->ns),
-		  human_pct(share, (double)pair->ns, (double)c->p->gil->waits.ns));
+		  human_pct(share, (double)pair->ns, (double)c->p->gil_wait_ns));
 	page_end(page);
 	free(waiter);
 	free(holder);

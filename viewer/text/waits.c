@@ -27,6 +27,13 @@ static void put_bin(struct page *page, const struct summary_bin *bin, uint64_t m
 	page_end(page);
 }
 
+/* In a row of empty ones only the ends, and the switch interval. */
+static bool bin_told(const struct summary_hist *h, unsigned i)
+{
+	return h->bins[i].waits || h->bins[i].multiple == 1 || (i > 0 && h->bins[i - 1].waits) ||
+	       (i + 1 < h->n && h->bins[i + 1].waits);
+}
+
 static void put_histogram(struct page *page, const struct summary_hist *h)
 {
 	unsigned first = 0, last = h->n - 1;
@@ -42,8 +49,14 @@ static void put_histogram(struct page *page, const struct summary_hist *h)
 	page_right(page, INK_DIM, 10, "waits");
 	page_right(page, INK_DIM, 10, "time");
 	page_end(page);
-	for (unsigned i = first; i <= last; i++)
-		put_bin(page, &h->bins[i], most);
+	for (unsigned i = first; i <= last; i++) {
+		if (bin_told(h, i)) {
+			put_bin(page, &h->bins[i], most);
+		} else if (bin_told(h, i - 1)) {
+			page_right(page, INK_DIM, 18, "⋮");
+			page_end(page);
+		}
+	}
 }
 
 static void put_handoffs(struct page *page, const struct text_context *c, const struct summary_lock *gil)
@@ -52,7 +65,7 @@ static void put_handoffs(struct page *page, const struct text_context *c, const 
 	char all[HUMAN_LEN], forced[HUMAN_LEN], voluntary[HUMAN_LEN], share[HUMAN_LEN], latency[HUMAN_LEN];
 	uint64_t given = gil->handoffs - (gil->forced_handoffs < gil->handoffs ? gil->forced_handoffs : gil->handoffs);
 
-	if (seconds <= 0)
+	if (seconds <= 0 || gil->handoffs + gil->wake_latency_ns == 0)
 		return;
 	page_end(page);
 	page_putf(page, INK_PLAIN, "  hand-offs    %s: ", human_rate(all, (double)gil->handoffs / seconds));
@@ -61,7 +74,7 @@ static void put_handoffs(struct page *page, const struct text_context *c, const 
 		  human_rate(forced, (double)gil->forced_handoffs / seconds),
 		  human_pct(share, (double)gil->forced_handoffs, (double)gil->handoffs));
 	page_end(page);
-	if (gil->recorded_waits == 0)
+	if (gil->recorded_waits == 0 || gil->wake_latency_ns == 0)
 		return;
 	page_putf(page, INK_PLAIN, "  waking up    %s on average, from being woken to running",
 		  human_ns(latency, gil->wake_latency_ns / gil->recorded_waits));

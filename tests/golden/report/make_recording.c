@@ -172,7 +172,7 @@ static void on_symbol(void *ctx, uint32_t frame_id, uint32_t pid, const struct e
 /* function@file:line; "?" is a frame that could not be resolved. */
 static uint64_t add_symbol(char *text)
 {
-	char *file = strchr(text, '@'), *line = strrchr(text, ':');
+	char *file = *text ? strchr(text + 1, '@') : NULL, *line = strrchr(text, ':');
 
 	if (n_symbols == FRAMES_MAX)
 		die("too many frames", text);

@@ -3,9 +3,8 @@ NUMBER = (int, float)
 LOCK_KINDS = {"gil", "thread_lock", "rlock", "condition", "semaphore", "import", "pymutex", "mp_semaphore", "futex", "stw"}
 STATES = {"gil", "nogil", "wait_gil", "wait_lock", "blocked", "sleep", "runnable", "unknown"}
 HOLDER_STATES = {"running", "blocked", "preempted", "unknown"}
-OPTIONAL = object()
 
-FRAME = {"function": str, "file": str, "line": (int, type(None))}
+FRAME = {"function": str, "file": (str, type(None)), "line": (int, type(None))}  # null: could not be resolved
 SHAPE = {
     "format": int, "gilscope": str,
     "recording": {
@@ -88,8 +87,6 @@ def check_process(p):
             bad.append("blame names lock %d" % b["lock"])
         if b["holder"]["state"] not in HOLDER_STATES:
             bad.append("holder state %r" % b["holder"]["state"])
-        if b["holder"]["state"] == "unknown" and b["holder"]["tids"] and not b["holder"]["stack"]:
-            pass  # a known thread, its place unknown
     waits = [b["wait_ns"] for b in p["blame"]]
     if waits != sorted(waits, reverse=True):
         bad.append("blame is not sorted")

@@ -65,6 +65,8 @@ static __always_inline void read_call(struct thread_rec *r, struct task_struct *
 		r->flags |= EV_F_FUTEX_WAIT;
 }
 
+#define GIL_COND_SIGNALS 8 /* the two words waiters sleep on end pthread_cond_t (glibc), and the mutex follows it */
+
 static __always_inline void classify_word(struct thread_rec *r, const struct walk_layout *l, struct bpf_gil *gil)
 {
 	__u64 at = r->arg0 - gil->addr;
@@ -72,8 +74,8 @@ static __always_inline void classify_word(struct thread_rec *r, const struct wal
 	r->flags |= EV_F_GIL_WAIT;
 	if (at >= l->gil_switch_cond)
 		r->flags |= EV_F_FORCED_SWITCH;
-	else if (at >= l->gil_mutex)
-		r->flags |= EV_F_GIL_MUTEX;
+	else if (at >= l->gil_mutex || at < l->gil_mutex - GIL_COND_SIGNALS)
+		r->flags |= EV_F_GIL_MUTEX; /* … or inside pthread_cond_signal, which waits for old waiters to leave */
 }
 
 static __always_inline bool stack_due(struct thread_rec *r)

@@ -90,9 +90,9 @@ void rule_convoy(struct finder *f)
 	x->thread = worst->thread;
 	human_ns(interval, f->p->switch_interval_ns);
 	x->title = n == 1 ?
-		finder_text(f, "convoy: %s waits a whole switch interval (%s) again and again",
+		finder_text(f, "convoy: %s waits a switch interval (%s) again and again",
 			    finder_name(f, worst->name), interval) :
-		finder_text(f, "convoy: %s and %zu more threads wait a whole switch interval (%s) again and again",
+		finder_text(f, "convoy: %s and %zu more wait a switch interval (%s) again and again",
 			    finder_name(f, worst->name), n - 1, interval);
 	x->detail = finder_text(f, "%s of %s's %s waits ran into it, for %s of work each time: %s of its life. It lets go "
 				"of the GIL at every system call, and gets it back only when the holder is made to give it up.",
@@ -189,14 +189,16 @@ void rule_long_hold(struct finder *f)
 
 		if (finder_negligible(f, h->excess_ns))
 			return;
-		x = finder_add(f, finder_severity(f, h->excess_ns, COSTLY, VERY_COSTLY), CERTAINTY_MEASURED);
+		/* short waits that were only counted leave no trace of a holder in between */
+		x = finder_add(f, finder_severity(f, h->excess_ns, COSTLY, VERY_COSTLY),
+			       f->p->gil->waits.approximate ? CERTAINTY_INFERRED : CERTAINTY_MEASURED);
 		finder_cost(f, x, h->excess_ns);
 		x->title = finder_text(f, "%s keeps the GIL up to %s at a stretch", finder_line(f, &h->stack),
 				       human_ns(max, h->max_ns));
-		x->detail = finder_text(f, "%s wait%s met it and took %s more than the switch interval of %s would have "
-					"made them. Python code lets go within it; so this is a C call that does not.",
-					human_count(n, h->n), h->n == 1 ? "" : "s", human_ns(excess, h->excess_ns),
-					human_ns(interval, f->p->switch_interval_ns));
+		x->detail = finder_text(f, "%s time%s it did not let go when a waiter demanded it after %s, which cost the "
+					"waiters %s. Python code lets go between byte codes: this is a C call that does not.",
+					human_count(n, h->n), h->n == 1 ? "" : "s",
+					human_ns(interval, f->p->switch_interval_ns), human_ns(excess, h->excess_ns));
 		x->advice = "Split the call into smaller ones, use one that releases the GIL, or do it in another process.";
 	}
 }

@@ -263,6 +263,7 @@ static void loader_done(struct loader *l)
 		span_union_done(&l->locks[i].held);
 		span_union_done(&l->locks[i].waiting);
 		span_union_done(&l->locks[i].gc);
+		vec_done(&l->locks[i].long_holds);
 	}
 	for (uint32_t i = 0; i < l->n_procs; i++) {
 		HASH_CLEAR(hh, l->procs[i].long_holds);

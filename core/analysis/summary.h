@@ -103,7 +103,7 @@ struct summary_pair {
 /* Holds that did not end although somebody had demanded the GIL for long: native code, mostly. */
 struct summary_long_hold {
 	struct summary_stack stack; /* the costliest of those with the same innermost line */
-	uint64_t n, excess_ns, max_ns; /* waits that met it; their time beyond one switch interval; the longest stretch */
+	uint64_t n, excess_ns, max_ns; /* holds; waiting beyond one switch interval in them; the longest that met a waiter */
 };
 
 enum severity { SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_CRITICAL, SEVERITY_N };

@@ -28,11 +28,20 @@ struct load_thread {
 	uint64_t inferred_ns[STATE_N], samples_wanting;
 };
 
+/* A hold that ran for longer than one that heeds demands could; what waits it delayed is added up in the waits pass. */
+struct load_hold {
+	uint64_t t0_ns, t1_ns, stack;
+	double running; /* share of it on a CPU */
+	uint64_t waits, excess_ns, max_ns;
+};
+
 struct load_lock {
 	struct summary_lock *lock; /* NULL: no such row */
 	uint32_t proc;
 	uint64_t first_stack;
 	struct span_union held, waiting, gc;
+	vec(struct load_hold) long_holds; /* by t0 once the holds are in */
+	uint64_t longest_hold_ns; /* of long_holds */
 };
 
 struct load_long_hold {
@@ -48,12 +57,6 @@ struct load_proc {
 	struct load_long_hold *long_holds;
 };
 
-/* The stretch of one wait that one running holder made, as its credits come in. */
-struct load_stretch {
-	uint64_t wait, stack, stack_ns, ns; /* stack: that of its largest credit */
-	uint32_t holder; /* MODEL_NONE: none open */
-};
-
 struct loader {
 	struct summary *s;
 	struct reader *r;
@@ -64,7 +67,6 @@ struct loader {
 	struct load_lock *locks;
 	uint32_t n_procs, n_threads, n_locks;
 	uint64_t samples;
-	struct load_stretch stretch;
 	vec(struct summary_level) levels;
 	vec(const char *) notes;
 };

@@ -1,4 +1,4 @@
-/* The passes over single waits, holds and credits, for what sums cannot say: time in which anybody waited, the
+/* The passes over single holds and waits, for what sums cannot say: time in which anybody waited, the
  * histogram, waits of about a switch interval, holders that did not let go when asked. */
 #include "core/analysis/summary_priv.h"
 #include "core/analysis/wait_hist.h"
@@ -7,6 +7,25 @@
 static bool about_an_interval(uint64_t ns, uint64_t interval_ns)
 {
 	return interval_ns && ns >= interval_ns - interval_ns / 10;
+}
+
+/* A waiter demands the GIL after one interval, later by up to another when it changed hands meanwhile; the rest is margin
+ * for late wake-ups.  Loops in Python were seen to stay below 2.4 on a machine with twice as many threads as CPUs. */
+static const double LONG_HOLD_INTERVALS = 2.5;
+
+static void note_long_hold(struct loader *l, struct load_lock *k, const struct hold *row)
+{
+	const uint64_t interval = loader_switch_interval_ns(l, k->proc), length = row->t1_ns - row->t0_ns;
+	const uint64_t off = row->blocked_ns + row->preempted_ns;
+	const double running = length > off ? (double)(length - off) : 0;
+
+	/* an inferred end is only its last possible moment */
+	if (!interval || row->flags & HOLD_F_END_INFERRED || running < LONG_HOLD_INTERVALS * (double)interval)
+		return;
+	vec_push(&k->long_holds, ((struct load_hold){
+		.t0_ns = row->t0_ns, .t1_ns = row->t1_ns, .stack = row->stack, .running = running / (double)length,
+	}));
+	k->longest_hold_ns = length > k->longest_hold_ns ? length : k->longest_hold_ns;
 }
 
 static int on_hold(void *ctx, const struct hold *row)
@@ -18,7 +37,48 @@ static int on_hold(void *ctx, const struct hold *row)
 	span_union_add(&k->held, row->t0_ns, row->t1_ns);
 	if (row->flags & HOLD_F_GC)
 		span_union_add(&k->gc, row->t0_ns, row->t1_ns);
+	if (k->lock->kind == LOCK_GIL)
+		note_long_hold(ctx, k, row);
 	return 0;
+}
+
+static int compare_holds(const void *pa, const void *pb)
+{
+	const struct load_hold *a = pa, *b = pb;
+
+	return (a->t0_ns > b->t0_ns) - (a->t0_ns < b->t0_ns);
+}
+
+/* The first hold that could reach t: none is longer than the longest. */
+static size_t first_hold(const struct load_lock *k, uint64_t t)
+{
+	uint64_t from = t > k->longest_hold_ns ? t - k->longest_hold_ns : 0;
+	size_t low = 0, high = k->long_holds.n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (k->long_holds.items[mid].t0_ns < from)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static void blame_long_holds(struct load_lock *k, const struct wait *w, uint64_t interval_ns)
+{
+	for (size_t i = first_hold(k, w->t0_ns); i < k->long_holds.n && k->long_holds.items[i].t0_ns < w->t1_ns; i++) {
+		struct load_hold *h = &k->long_holds.items[i];
+		uint64_t from = h->t0_ns > w->t0_ns ? h->t0_ns : w->t0_ns, to = h->t1_ns < w->t1_ns ? h->t1_ns : w->t1_ns;
+		double ran = to > from ? (double)(to - from) * h->running : 0;
+
+		if (ran < LONG_HOLD_INTERVALS * (double)interval_ns)
+			continue; /* most of it passed before anybody wanted the GIL */
+		h->waits++;
+		h->excess_ns += (uint64_t)ran - interval_ns;
+		h->max_ns = (uint64_t)ran > h->max_ns ? (uint64_t)ran : h->max_ns;
+	}
 }
 
 static int on_wait(void *ctx, const struct wait *row)
@@ -32,6 +92,7 @@ static int on_wait(void *ctx, const struct wait *row)
 		return 0;
 	wait_hist_add(&k->lock->hist, ns);
 	span_union_add(&k->waiting, row->t0_ns, row->t1_ns);
+	blame_long_holds(k, row, loader_switch_interval_ns(l, k->proc));
 	k->lock->gc_wait_ns += span_union_overlap(&k->gc, row->t0_ns, row->t1_ns);
 	if (row->end == WAIT_FORCED) {
 		k->lock->forced_waits++;
@@ -53,58 +114,36 @@ static int on_tally(void *ctx, const struct tally *row)
 	return 0;
 }
 
-/* Three intervals: one passes before the waiter demands the GIL, and a hand-off to another resets its clock once; a third
- * is margin for a late wake-up. */
-enum { LONG_HOLD_INTERVALS = 3 };
-
-static void stretch_end(struct loader *l)
+/* Long holds that delayed somebody, by stack. */
+static void gather_long_holds(struct loader *l, struct load_lock *k)
 {
-	struct load_stretch *s = &l->stretch;
-	struct load_thread *holder = loader_thread(l, s->holder);
-	uint64_t interval = holder ? loader_switch_interval_ns(l, holder->proc) : 0;
-	struct load_long_hold *h;
-	struct load_proc *p;
+	struct load_proc *p = &l->procs[k->proc];
 
-	if (interval && s->ns >= LONG_HOLD_INTERVALS * interval) {
-		p = &l->procs[holder->proc];
-		HASH_FIND(hh, p->long_holds, &s->stack, sizeof(s->stack), h);
+	for (size_t i = 0; i < k->long_holds.n; i++) {
+		const struct load_hold *hold = &k->long_holds.items[i];
+		struct load_long_hold *h;
+
+		if (hold->waits == 0)
+			continue;
+		HASH_FIND(hh, p->long_holds, &hold->stack, sizeof(hold->stack), h);
 		if (!h) {
 			h = arena_alloc(l->arena, sizeof(*h));
-			h->stack = s->stack;
+			h->stack = hold->stack;
 			HASH_ADD(hh, p->long_holds, stack, sizeof(h->stack), h);
 		}
 		h->n++;
-		h->excess_ns += s->ns - interval;
-		h->max_ns = s->ns > h->max_ns ? s->ns : h->max_ns;
+		h->excess_ns += hold->excess_ns;
+		h->max_ns = hold->max_ns > h->max_ns ? hold->max_ns : h->max_ns;
 	}
-	*s = (struct load_stretch){.holder = MODEL_NONE};
 }
 
-static int on_credit(void *ctx, const struct credit *row)
-{
-	struct loader *l = ctx;
-	struct load_stretch *s = &l->stretch;
-
-	if (s->holder != MODEL_NONE &&
-	    (row->wait != s->wait || row->holder != s->holder || row->state != HOLDER_RUNNING))
-		stretch_end(l);
-	if (row->holder == MODEL_NONE || row->state != HOLDER_RUNNING)
-		return 0;
-	s->wait = row->wait;
-	s->holder = row->holder;
-	s->ns += row->ns;
-	if (row->ns >= s->stack_ns && (row->stack || !s->stack)) {
-		s->stack = row->stack;
-		s->stack_ns = row->ns;
-	}
-	return 0;
-}
-
-static void hist_init(struct loader *l)
+/* Between the holds and the waits. */
+static void prepare_waits(struct loader *l)
 {
 	for (uint32_t i = 0; i < l->n_locks; i++) {
 		struct summary_lock *lock = l->locks[i].lock;
 
+		vec_sort(&l->locks[i].long_holds, compare_holds);
 		if (lock)
 			wait_hist_init(&lock->hist, lock->kind == LOCK_GIL ?
 				       loader_switch_interval_ns(l, l->locks[i].proc) : 0);
@@ -124,6 +163,7 @@ static void settle(struct loader *l)
 		lock->gc_hold_ns = span_union_ns(&l->locks[i].gc);
 		share = l->s->duration_ns ? (double)lock->held_ns / (double)l->s->duration_ns : 0;
 		lock->utilisation = share > 1 ? 1 : share;
+		gather_long_holds(l, &l->locks[i]);
 	}
 }
 
@@ -131,14 +171,10 @@ int summary_waits_load(struct loader *l)
 {
 	int err = reader_holds(l->r, on_hold, l);
 
-	hist_init(l);
+	prepare_waits(l);
 	err = err ? err : reader_waits(l->r, on_wait, l);
 	err = err ? err : reader_tallies(l->r, on_tally, l);
-	l->stretch.holder = MODEL_NONE;
-	err = err ? err : reader_credits(l->r, on_credit, l);
-	if (!err) {
-		stretch_end(l);
+	if (!err)
 		settle(l);
-	}
 	return err;
 }

@@ -65,21 +65,25 @@ static const char *level_meaning(uint32_t level)
 static void lines_detail(struct page *page, const struct summary *s)
 {
 	char since[HUMAN_LEN];
+	size_t shown = 0;
 
-	for (size_t i = 0; i < s->n_levels && i < LEVELS_SHOWN; i++) {
+	for (size_t i = 0; i < s->n_levels; i++) {
 		const struct summary_level *l = &s->levels[i];
 
+		/* the dials within a level turn often and change nothing a reader must know */
+		if ((i && l->level == l[-1].level) || shown++ >= LEVELS_SHOWN)
+			continue;
 		label(page, i ? "" : "detail");
-		if (i == 0 && s->n_levels == 1)
-			page_putf(page, INK_PLAIN, "%s, all the time", level_meaning(l->level));
+		if (i == 0)
+			page_put(page, l->level < 3 ? INK_WARNING : INK_PLAIN, level_meaning(l->level));
 		else
 			page_putf(page, l->level < 3 ? INK_WARNING : INK_PLAIN, "from %s: %s (%s)",
-				  l->t_ns ? human_ns(since, l->t_ns) : "the start", level_meaning(l->level), l->reason);
+				  human_ns(since, l->t_ns), level_meaning(l->level), l->reason);
 		page_end(page);
 	}
-	if (s->n_levels > LEVELS_SHOWN) {
+	if (shown > LEVELS_SHOWN) {
 		label(page, "");
-		page_putf(page, INK_DIM, "… %zu more changes", s->n_levels - LEVELS_SHOWN);
+		page_putf(page, INK_DIM, "… %zu more changes", shown - LEVELS_SHOWN);
 		page_end(page);
 	}
 }

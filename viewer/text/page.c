@@ -125,12 +125,29 @@ void page_heading(struct page *p, const char *title, const char *remark)
 	page_end(p);
 }
 
+/* Up to the next space where a line may break: not between a number and its unit. */
+static size_t word_length(const char *text)
+{
+	static const char *const units[] = {"ns", "us", "ms", "s", "%"};
+	size_t n = strcspn(text, " ");
+
+	if (n == 0 || text[n] == '\0' || text[n - 1] < '0' || text[n - 1] > '9')
+		return n;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		size_t unit = strlen(units[i]);
+
+		if (!strncmp(text + n + 1, units[i], unit) && (!text[n + 1 + unit] || strchr(" ,.;:)", text[n + 1 + unit])))
+			return n + 1 + strcspn(text + n + 1, " ");
+	}
+	return n;
+}
+
 void page_wrap(struct page *p, enum ink ink, size_t indent, const char *text)
 {
 	bool first = true;
 
 	while (*text) {
-		size_t n = strcspn(text, " ");
+		size_t n = word_length(text);
 		char *word = strndup(text, n);
 		size_t width;
 

@@ -3,10 +3,11 @@
 #include <string.h>
 
 #include "core/base/syscall_names.h"
+#include "core/util/escape.h"
 #include "core/util/human.h"
 #include "viewer/text/text_priv.h"
 
-static const double STATE_TOLD = 0.02; /* of a pair's time: less is not worth a word */
+static const double STATE_TOLD = 0.05; /* of a pair's time: less is not worth a word */
 enum { PAIRS_SHOWN = 5, FRAMES_SHOWN = 4, NAMES_SHOWN = 2, INDENT = 5, GAP = 3, FUNCTION_MAX = 26 };
 
 static const char *name_of(const struct text_context *c, uint32_t tid)
@@ -132,21 +133,28 @@ static bool half_has(const struct summary_stack *s, unsigned i)
 	return s->n == 0 ? i == 0 : i < shown + (told > shown);
 }
 
-static void put_asleep(struct page *page, enum ink ink, int32_t nr)
+static void add_state(struct strbuf *text, enum holder_state state, int32_t nr)
 {
 	const char *name = nr >= 0 ? syscall_name(nr) : NULL;
 
-	if (name)
-		page_putf(page, ink, "asleep in %s()", name);
+	if (state == HOLDER_RUNNING)
+		strbuf_adds(text, "running");
+	else if (state == HOLDER_PREEMPTED)
+		strbuf_adds(text, "without a CPU");
+	else if (state == HOLDER_UNKNOWN)
+		strbuf_adds(text, "state not seen");
+	else if (name)
+		strbuf_addf(text, "asleep in %s()", name);
 	else if (nr >= 0)
-		page_putf(page, ink, "asleep in system call %d", nr);
+		strbuf_addf(text, "asleep in system call %d", nr);
 	else
-		page_put(page, ink, "asleep outside a system call");
+		strbuf_adds(text, "asleep outside a system call");
 }
 
 /* What the holder did meanwhile; shares only where there is more than one thing to say. */
 static void put_holder_states(struct page *page, const struct summary_pair *pair)
 {
+	static const enum holder_state order[] = {HOLDER_BLOCKED, HOLDER_RUNNING, HOLDER_PREEMPTED, HOLDER_UNKNOWN};
 	static const enum ink inks[HOLDER_STATE_N] = {
 		[HOLDER_RUNNING] = INK_DIM, [HOLDER_BLOCKED] = INK_CRITICAL, [HOLDER_PREEMPTED] = INK_WARNING,
 		[HOLDER_UNKNOWN] = INK_DIM,
@@ -154,20 +162,20 @@ static void put_holder_states(struct page *page, const struct summary_pair *pair
 	const char *separator = "meanwhile ";
 
 	for (unsigned i = 0; i < HOLDER_STATE_N; i++) {
-		double share = (double)pair->state_ns[i] / (double)(pair->ns ? pair->ns : 1);
+		double share = (double)pair->state_ns[order[i]] / (double)(pair->ns ? pair->ns : 1);
+		autostrbuf text = STRBUF_INIT;
 		char pct[HUMAN_LEN];
 
-		if (share < STATE_TOLD || (i == HOLDER_UNKNOWN && pair->n_holders == 0))
+		if (share < STATE_TOLD || (order[i] == HOLDER_UNKNOWN && pair->n_holders == 0))
+			continue;
+		if (share < 1 - STATE_TOLD)
+			strbuf_addf(&text, "%s ", human_pct(pct, share, 1));
+		add_state(&text, order[i], pair->nr);
+		if (page->at + strlen(separator) + utf8_columns(text.s) > page->columns)
 			continue;
 		page_put(page, INK_DIM, separator);
+		page_put(page, inks[order[i]], text.s);
 		separator = ", ";
-		if (share < 1 - STATE_TOLD)
-			page_putf(page, inks[i], "%s ", human_pct(pct, share, 1));
-		if (i == HOLDER_BLOCKED)
-			put_asleep(page, inks[i], pair->nr);
-		else
-			page_put(page, inks[i], i == HOLDER_RUNNING ? "running" : i == HOLDER_PREEMPTED ? "without a CPU" :
-				 "state not seen");
 	}
 }
 

@@ -94,7 +94,7 @@ static void line_waits(struct page *page, const struct text_context *c)
 	} else {
 		page_putf(page, INK_STRONG, "%s in all", human_ns(all, w->ns));
 		page_putf(page, INK_PLAIN, " in %s wait%s: half over %s%s, 1 %% over %s, longest %s",
-			  human_count(n, w->n), w->n == 1 ? "" : "s", w->approximate ? "about " : "",
+			  human_count(n, w->n), w->n == 1 ? "" : "s", w->approximate ? "~" : "",
 			  human_ns(p50, w->p50_ns), human_ns(p99, w->p99_ns), human_ns(max, w->max_ns));
 	}
 	page_end(page);

@@ -86,7 +86,7 @@ static void text_gil(struct page *page, const struct text_context *c, const stru
 	char interval[HUMAN_LEN];
 	autostrbuf title = STRBUF_INIT, remark = STRBUF_INIT;
 
-	if (gil->interp_id > 0 || gil != c->p->gil)
+	if (c->p->n_locks > 1 && c->p->locks[1].kind == LOCK_GIL) /* GILs come first */
 		strbuf_addf(&title, "How long waits last, GIL of interpreter %lld", (long long)gil->interp_id);
 	else
 		strbuf_adds(&title, "How long waits last");

@@ -65,7 +65,9 @@ static __always_inline void read_call(struct thread_rec *r, struct task_struct *
 		r->flags |= EV_F_FUTEX_WAIT;
 }
 
-#define GIL_COND_SIGNALS 8 /* the two words waiters sleep on end pthread_cond_t (glibc), and the mutex follows it */
+/* Waiters sleep on __g_signals of pthread_cond_t: +40, +44 in glibc up to 2.40, +32, +36 since g_refs went (2.41).  Below it
+ * lie the words on which a signaller waits for old waiters to leave (__condvar_quiesce_and_switch_g1, __g_refs at +16). */
+#define COND_SIGNALS 32
 
 static __always_inline void classify_word(struct thread_rec *r, const struct walk_layout *l, struct bpf_gil *gil)
 {
@@ -74,7 +76,7 @@ static __always_inline void classify_word(struct thread_rec *r, const struct wal
 	r->flags |= EV_F_GIL_WAIT;
 	if (at >= l->gil_switch_cond)
 		r->flags |= EV_F_FORCED_SWITCH;
-	else if (at >= l->gil_mutex || at < l->gil_mutex - GIL_COND_SIGNALS)
+	else if (at >= l->gil_mutex || at < l->gil_cond + COND_SIGNALS)
 		r->flags |= EV_F_GIL_MUTEX; /* … or inside pthread_cond_signal, which waits for old waiters to leave */
 }
 

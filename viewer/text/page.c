@@ -120,7 +120,7 @@ void page_heading(struct page *p, const char *title, const char *remark)
 	page_put(p, INK_STRONG, title);
 	if (*remark) {
 		page_put(p, INK_PLAIN, "  ");
-		page_put(p, INK_DIM, remark);
+		page_left(p, INK_DIM, p->columns > p->at ? p->columns - p->at : 0, remark);
 	}
 	page_end(p);
 }

@@ -28,11 +28,12 @@ enum {
 	COLUMNS_N = sizeof(columns) / sizeof(columns[0]),
 	TID_COLUMNS = 8,
 	BAR_FROM = 2 + NAME_COLUMNS + TID_COLUMNS + 2,
+	NO_BAR = 1, /* back over the gap that stands before it */
 };
 
 /* How the table is laid out: the bar takes what the shares leave. */
 struct table {
-	size_t columns, bar;
+	size_t columns, bar, shares; /* shares: their first column */
 };
 
 static uint64_t life(const struct summary_thread *t)
@@ -127,7 +128,7 @@ static void put_group(struct page *page, size_t from, size_t to, const char *tit
 
 static void put_state_titles(struct page *page, const struct table *table)
 {
-	size_t at = BAR_FROM + table->bar;
+	size_t at = table->shares;
 
 	for (size_t i = 0; i < COLUMNS_N - 1; i++) {
 		size_t to = at + columns[i].width, k = i + 1;
@@ -142,7 +143,7 @@ static void put_state_titles(struct page *page, const struct table *table)
 	page_put(page, INK_PLAIN, "  ");
 	page_left(page, INK_DIM, NAME_COLUMNS, "thread");
 	page_right(page, INK_DIM, TID_COLUMNS, "tid");
-	page_to(page, BAR_FROM + table->bar);
+	page_to(page, table->shares);
 	for (size_t i = 0; i < table->columns; i++)
 		page_right(page, INK_DIM, columns[i].width, columns[i].title);
 	page_end(page);
@@ -155,7 +156,8 @@ static struct table lay_out(const struct page *page, bool unknown)
 
 	for (size_t i = 0; i < table.columns; i++)
 		room = room > columns[i].width ? room - columns[i].width : 0;
-	table.bar = room < BAR_MIN ? BAR_MIN : room > BAR_MAX ? BAR_MAX : room;
+	table.bar = room < BAR_MIN ? 0 : room > BAR_MAX ? BAR_MAX : room; /* a narrow terminal does without */
+	table.shares = BAR_FROM + table.bar - (table.bar ? 0 : NO_BAR);
 	return table;
 }
 
@@ -167,8 +169,8 @@ static void put_states_heading(struct page *page, const struct table *table)
 
 	page_end(page);
 	page_put(page, INK_STRONG, "Threads");
-	page_put(page, INK_DIM, "  % of life:");
-	for (size_t i = 0; i < table->columns; i++) {
+	page_put(page, INK_DIM, table->bar ? "  % of life:" : "  % of life");
+	for (size_t i = 0; i < table->columns && table->bar; i++) {
 		if (!legend[i])
 			continue;
 		page_putf(page, columns[i].ink, " %s", columns[i].glyph);
@@ -187,9 +189,10 @@ static void table_states(struct page *page, const struct text_context *c)
 		const struct summary_thread *t = &c->p->threads[i];
 
 		put_name(page, t);
-		page_put(page, INK_PLAIN, "  ");
-		put_bar(page, t, table.bar);
-		page_to(page, BAR_FROM + table.bar);
+		page_to(page, table.bar ? BAR_FROM : table.shares);
+		if (table.bar)
+			put_bar(page, t, table.bar);
+		page_to(page, table.shares);
 		for (size_t k = 0; k < table.columns; k++)
 			put_share(page, &columns[k], t->state_ns[columns[k].state], life(t));
 		page_end(page);
@@ -209,40 +212,64 @@ static void put_time(struct page *page, uint64_t ns, bool about, enum ink ink)
 	page_right(page, ink, TIME_COLUMNS, shown_text);
 }
 
+/* Columns of the second table; a narrow terminal does without the finer ones. */
+enum wait_column { WAIT_ALL, WAIT_P50, WAIT_P99, WAIT_MAX, HELD_ALL, HELD_ASLEEP, HELD_NO_CPU, DELAYS, WAIT_COLUMNS };
+static const struct { const char *title; bool fine; } wait_columns[WAIT_COLUMNS] = {
+	{"in all", false}, {"p50", true}, {"p99", false}, {"longest", false},
+	{"in all", false}, {"asleep", false}, {"no CPU", true}, {"others", false},
+};
+enum { WAITS_FROM = 2 + NAME_COLUMNS + COUNT_COLUMNS, WAITS_WIDTH = WAITS_FROM + WAIT_COLUMNS * TIME_COLUMNS };
+
+static bool column_shown(const struct page *page, enum wait_column i)
+{
+	return !wait_columns[i].fine || page->columns >= WAITS_WIDTH;
+}
+
+static size_t columns_shown(const struct page *page, enum wait_column from, enum wait_column to)
+{
+	size_t n = 0;
+
+	for (enum wait_column i = from; i <= to; i++)
+		n += column_shown(page, i);
+	return n;
+}
+
 static void put_wait_titles(struct page *page)
 {
-	static const char *const titles[] = {"in all", "p50", "p99", "longest", "in all", "asleep", "no CPU", "others"};
-	const size_t from = 2 + NAME_COLUMNS + COUNT_COLUMNS;
+	const size_t holds = WAITS_FROM + columns_shown(page, WAIT_ALL, WAIT_MAX) * TIME_COLUMNS;
+	const size_t delays = holds + columns_shown(page, HELD_ALL, HELD_NO_CPU) * TIME_COLUMNS;
 
-	put_group(page, 2 + NAME_COLUMNS + 1, from + 4 * TIME_COLUMNS, "waits for the GIL");
-	put_group(page, from + 4 * TIME_COLUMNS + 2, from + 7 * TIME_COLUMNS, "holds the GIL");
+	put_group(page, 2 + NAME_COLUMNS + 1, holds, "waits for the GIL");
+	put_group(page, holds + 2, delays, "holds the GIL");
 	page_right(page, INK_DIM, TIME_COLUMNS, "delays");
 	page_end(page);
 	page_put(page, INK_PLAIN, "  ");
 	page_left(page, INK_DIM, NAME_COLUMNS, "thread");
 	page_right(page, INK_DIM, COUNT_COLUMNS, "waits");
-	for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++)
-		page_right(page, INK_DIM, TIME_COLUMNS, titles[i]);
+	for (enum wait_column i = 0; i < WAIT_COLUMNS; i++)
+		if (column_shown(page, i))
+			page_right(page, INK_DIM, TIME_COLUMNS, wait_columns[i].title);
 	page_end(page);
 }
 
 static void put_waits_of(struct page *page, const struct summary_thread *t)
 {
 	const struct summary_waits *w = &t->waits;
+	const struct { uint64_t ns; bool about; enum ink ink; } cells[WAIT_COLUMNS] = {
+		[WAIT_ALL] = {w->ns, false, INK_WAIT}, [WAIT_P50] = {w->p50_ns, w->approximate, INK_PLAIN},
+		[WAIT_P99] = {w->p99_ns, w->approximate, INK_PLAIN}, [WAIT_MAX] = {w->max_ns, false, INK_PLAIN},
+		[HELD_ALL] = {t->held_ns, false, INK_GIL}, [HELD_ASLEEP] = {t->held_blocked_ns, false, INK_WARNING},
+		[HELD_NO_CPU] = {t->held_preempted_ns, false, INK_WARNING}, [DELAYS] = {t->caused_ns, false, INK_WAIT},
+	};
 	char *name = page_escape(t->name, 256), n[HUMAN_LEN];
 
 	page_put(page, INK_PLAIN, "  ");
 	page_left(page, INK_STRONG, NAME_COLUMNS, *name ? name : "(unnamed)");
 	free(name);
 	page_right(page, w->n ? INK_PLAIN : INK_DIM, COUNT_COLUMNS, w->n ? human_count(n, w->n) : "·");
-	put_time(page, w->ns, false, INK_WAIT);
-	put_time(page, w->p50_ns, w->approximate, INK_PLAIN);
-	put_time(page, w->p99_ns, w->approximate, INK_PLAIN);
-	put_time(page, w->max_ns, false, INK_PLAIN);
-	put_time(page, t->held_ns, false, INK_GIL);
-	put_time(page, t->held_blocked_ns, false, INK_WARNING);
-	put_time(page, t->held_preempted_ns, false, INK_WARNING);
-	put_time(page, t->caused_ns, false, INK_WAIT);
+	for (enum wait_column i = 0; i < WAIT_COLUMNS; i++)
+		if (column_shown(page, i))
+			put_time(page, cells[i].ns, cells[i].about, cells[i].ink);
 	page_end(page);
 }
 
@@ -265,9 +292,10 @@ static void table_waits(struct page *page, const struct text_context *c)
 		page_end(page);
 	}
 	if (spin * 1000 > c->s->duration_ns) {
-		page_putf(page, INK_DIM, "  Beside the waiting, about %s of CPU went into taking the GIL without sleeping "
-			  "(sampled).", human_ns(ns, spin));
-		page_end(page);
+		page_to(page, 2);
+		page_putf(page, INK_DIM, "Beside the waiting, about %s of CPU", human_ns(ns, spin));
+		page_put(page, INK_PLAIN, " ");
+		page_wrap(page, INK_DIM, 2, "went into taking the GIL without sleeping (sampled).");
 	}
 }
 

@@ -7,7 +7,7 @@
 #include "core/util/human.h"
 #include "viewer/text/text_priv.h"
 
-enum { LABEL_COLUMNS = 12, GAUGE_COLUMNS = 16 };
+enum { LABEL_COLUMNS = 12, GAUGE_COLUMNS = 16, GAUGE_FITS = 100 };
 
 static const enum ink severity_inks[SEVERITY_N] = {INK_DIM, INK_WARNING, INK_CRITICAL};
 static const char *const severity_marks[SEVERITY_N] = {"·", "!", "‼"};
@@ -72,8 +72,10 @@ static void line_gil(struct page *page, const struct text_context *c)
 	for (size_t i = 0; i < c->p->n_locks; i++)
 		gils += c->p->locks[i].kind == LOCK_GIL;
 	label(page, gils > 1 ? "worst GIL" : "GIL");
-	page_bar(page, fullness(gil->utilisation, waiters), gil->utilisation, GAUGE_COLUMNS);
-	page_put(page, INK_PLAIN, " ");
+	if (page->columns >= GAUGE_FITS) {
+		page_bar(page, fullness(gil->utilisation, waiters), gil->utilisation, GAUGE_COLUMNS);
+		page_put(page, INK_PLAIN, " ");
+	}
 	page_putf(page, INK_STRONG, "held %s of the time", human_pct(held, gil->utilisation, 1));
 	page_putf(page, INK_PLAIN, ", contended %s",
 		  human_pct(contended, (double)gil->contended_ns, (double)c->s->duration_ns));
@@ -93,8 +95,10 @@ static void line_waits(struct page *page, const struct text_context *c)
 		page_put(page, INK_PLAIN, "nobody waited for the GIL");
 	} else {
 		page_putf(page, INK_STRONG, "%s in all", human_ns(all, w->ns));
-		page_putf(page, INK_PLAIN, " in %s wait%s: half over %s%s, 1 %% over %s, longest %s",
-			  human_count(n, w->n), w->n == 1 ? "" : "s", w->approximate ? "~" : "",
+		if (page->columns >= GAUGE_FITS)
+			page_putf(page, INK_PLAIN, " in %s wait%s", human_count(n, w->n), w->n == 1 ? "" : "s");
+		page_putf(page, INK_PLAIN, ": half over %s%s, 1 %% over %s, longest %s",
+			  w->approximate ? "~" : "",
 			  human_ns(p50, w->p50_ns), human_ns(p99, w->p99_ns), human_ns(max, w->max_ns));
 	}
 	page_end(page);

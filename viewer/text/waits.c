@@ -5,7 +5,12 @@
 #include "core/util/human.h"
 #include "viewer/text/text_priv.h"
 
-enum { HIST_BAR_COLUMNS = 40, LOCKS_SHOWN = 5 };
+enum { HIST_BAR_MAX = 40, HIST_BESIDE = 60, LOCKS_SHOWN = 5 };
+
+static size_t bar_columns(const struct page *page)
+{
+	return page->columns < HIST_BESIDE + HIST_BAR_MAX ? page->columns - HIST_BESIDE : HIST_BAR_MAX;
+}
 
 static void put_bin(struct page *page, const struct summary_bin *bin, uint64_t most)
 {
@@ -17,7 +22,7 @@ static void put_bin(struct page *page, const struct summary_bin *bin, uint64_t m
 		snprintf(label, sizeof(label), "under %s", human_ns(edge, bin->to_ns));
 	page_right(page, bin->multiple ? INK_PLAIN : INK_DIM, 16, label);
 	page_put(page, INK_DIM, bin->multiple ? " ┼ " : " │ ");
-	page_bar(page, bin->multiple ? INK_WAIT : INK_GIL, most ? (double)bin->waits / (double)most : 0, HIST_BAR_COLUMNS);
+	page_bar(page, bin->multiple ? INK_WAIT : INK_GIL, most ? (double)bin->waits / (double)most : 0, bar_columns(page));
 	page_right(page, bin->waits ? INK_PLAIN : INK_DIM, 10, bin->waits ? human_count(n, bin->waits) : "·");
 	page_right(page, bin->waits ? INK_PLAIN : INK_DIM, 10, bin->waits ? human_ns(ns, bin->ns) : "·");
 	if (bin->multiple == 1)
@@ -45,7 +50,7 @@ static void put_histogram(struct page *page, const struct summary_hist *h)
 		first++;
 	while (last > first && h->bins[last].waits == 0 && h->bins[last].multiple != 1)
 		last--;
-	page_to(page, 19 + HIST_BAR_COLUMNS);
+	page_to(page, 19 + bar_columns(page));
 	page_right(page, INK_DIM, 10, "waits");
 	page_right(page, INK_DIM, 10, "time");
 	page_end(page);

@@ -70,10 +70,15 @@ static void step_sight(struct sights *s)
 		s->until = s->at + (then->t - s->at) / 2;
 }
 
-static void credit_hold(struct credits *c, const struct history *h, const struct hold_rec *r, uint64_t a, uint64_t b)
+/* *at: first sight that may be of this hold, moved on for the next one. */
+static void credit_hold(struct credits *c, const struct history *h, const struct hold_rec *r, uint64_t a, uint64_t b, size_t *at)
 {
-	struct sights sights = { .h = h, .r = r, .next = history_first_sight(h, r->t0) };
+	struct sights sights = { .h = h, .r = r };
 	size_t off = history_first_off(h, a);
+
+	while (*at < h->sights.n && h->sights.items[*at].t < r->t0)
+		++*at;
+	sights.next = *at;
 
 	step_sight(&sights);
 	while (a < b) {
@@ -110,16 +115,18 @@ static void credit_wait(struct timeline *t, const struct wait_item *w, const str
 
 	if (w->gil) {
 		const struct history *h = &w->gil->history;
-		size_t i = history_at(h, a);
+		size_t i = history_at(h, a), sight;
 
-		for (i = i == HISTORY_NONE ? 0 : i; i < h->holds.n && h->holds.items[i].t0 < row->t1_ns; i++) {
+		i = i == HISTORY_NONE ? 0 : i;
+		sight = i < h->holds.n ? history_first_sight(h, h->holds.items[i].t0) : 0;
+		for (; i < h->holds.n && h->holds.items[i].t0 < row->t1_ns; i++) {
 			const struct hold_rec *r = &h->holds.items[i];
 			uint64_t t0 = max_u64(r->t0, a), t1 = min_u64(r->t1, row->t1_ns);
 
 			if (t1 <= t0 || r->thread == row->thread)
 				continue;
 			credit(&c, MODEL_NONE, HOLDER_UNKNOWN, -1, 0, t0 - a);
-			credit_hold(&c, h, r, t0, t1);
+			credit_hold(&c, h, r, t0, t1, &sight);
 			a = t1;
 		}
 	}

@@ -8,6 +8,7 @@
 #include "core/timeline/timeline_priv.h"
 
 #include <string.h>
+#include <sys/syscall.h>
 
 bool episode_is_sleep(const struct ev_off *e, const struct sight *s)
 {
@@ -19,21 +20,24 @@ static bool on_condition(const struct ev_off *e)
 	return !(e->h.flags & (EV_F_GIL_MUTEX | EV_F_FORCED_SWITCH));
 }
 
-/* It ran between two sleeps: was that only the way through take_gil? */
-static bool passed_through(const struct thread *th, uint64_t until, uint64_t stack)
+/* It ran between two sleeps: was that only the way through take_gil?  outside: it was seen without the GIL at `until`. */
+static bool passed_through(const struct thread *th, uint64_t until, uint64_t stack, bool outside)
 {
-	uint64_t ran = until - th->in_ns;
+	uint64_t ran = until - max_u64(th->in_ns, th->wait.wants_ns);
+	bool timed_out = th->wait.waker == MODEL_NONE; /* nobody woke it: it asks the holder to drop the GIL and sleeps again */
 
 	if (th->wait.stack && !(th->wait.flags & WAIT_F_STACK_CARRIED) && stack && stack != th->wait.stack)
 		return false;
 	if (th->woke_ns > th->in_ns)
 		return false; /* only a thread that had the GIL wakes a waiter */
-	return ran < TAKE_GIL_NS;
+	return ran < (timed_out || outside ? TAKE_GIL_SLOW_NS : TAKE_GIL_NS);
 }
 
 static bool same_holder(const struct thread *th, const struct ev_off *e, const struct sight *s)
 {
-	return s->seen && s->locked && !s->self && th->wait.locked && s->gil == th->wait.lock && e->switch_number == th->wait.switch_number;
+	/* one switch since: it was to who holds it now; had the waiter had the GIL in between there were two */
+	return s->seen && s->locked && !s->self && th->wait.locked && s->gil == th->wait.lock &&
+	       e->switch_number - th->wait.switch_number <= 1;
 }
 
 static enum episode_step step(struct timeline *t, struct thread *th, bool goes_on)
@@ -44,8 +48,16 @@ static enum episode_step step(struct timeline *t, struct thread *th, bool goes_o
 	return EPISODE_GOT;
 }
 
+/* System calls inside take_gil: the futex, and the clock where it is not read in user mode. */
+static bool take_gil_calls(int32_t nr)
+{
+	return nr == SYS_futex || nr == SYS_clock_gettime || nr == SYS_gettimeofday || nr == SYS_restart_syscall;
+}
+
 enum episode_step episode_decide(struct timeline *t, struct thread *th, const struct ev_off *e, const struct sight *s)
 {
+	bool outside;
+
 	if (!th->wait.lock)
 		return EPISODE_NONE;
 	if (s->self || (episode_is_sleep(e, s) && (s->gil != th->wait.lock || (e->h.flags & EV_F_FORCED_SWITCH))))
@@ -53,7 +65,11 @@ enum episode_step episode_decide(struct timeline *t, struct thread *th, const st
 	/* asleep in a system call it made: only Python code makes any (a page fault, nr -1, may also be take_gil's) */
 	if (!episode_is_sleep(e, s) && (e->h.flags & EV_F_BLOCKED) && e->nr != -1)
 		return step(t, th, false);
-	return step(t, th, same_holder(th, e, s) || passed_through(th, e->t_out_ns, e->own_stack));
+	/* preempted in one */
+	if (e->nr != -1 && !take_gil_calls(e->nr))
+		return step(t, th, false);
+	outside = s->seen && !s->self && !(e->h.flags & EV_F_BLOCKED);
+	return step(t, th, same_holder(th, e, s) || passed_through(th, e->t_out_ns, e->own_stack, outside));
 }
 
 enum episode_step episode_decide_sample(struct timeline *t, struct thread *th, const struct ev_sample *e, const struct sight *s)
@@ -62,7 +78,11 @@ enum episode_step episode_decide_sample(struct timeline *t, struct thread *th, c
 		return EPISODE_NONE;
 	if (s->self)
 		return step(t, th, false);
-	return step(t, th, (e->h.flags & EV_F_WANTS_GIL) || passed_through(th, e->t_ns, e->stack));
+	if (e->h.flags & EV_F_WANTS_GIL) {
+		th->wait.wants_ns = e->t_ns;
+		return EPISODE_GOES_ON;
+	}
+	return step(t, th, passed_through(th, e->t_ns, e->stack, false));
 }
 
 enum episode_step episode_decide_agg(struct timeline *t, struct thread *th, const struct ev_agg *e)
@@ -72,7 +92,7 @@ enum episode_step episode_decide_agg(struct timeline *t, struct thread *th, cons
 
 	if (!w->lock)
 		return EPISODE_NONE;
-	if (elsewhere || !passed_through(th, e->t0_ns, 0))
+	if (elsewhere || !passed_through(th, e->t0_ns, 0, false))
 		return step(t, th, false);
 	w->sleeps += e->n[EV_AGG_GIL];
 	w->asleep_ns += min_u64(e->ns[EV_AGG_GIL], e->t1_ns - e->t0_ns);
@@ -148,7 +168,7 @@ void episode_sleep(struct timeline *t, struct thread *th, const struct ev_off *e
 {
 	struct episode *w = &th->wait;
 	struct thread *waker = thread_waker(t, th, e);
-	uint64_t asleep = e->t_wake_ns > e->t_out_ns && e->t_wake_ns < e->t_in_ns ? e->t_wake_ns : e->t_in_ns;
+	uint64_t asleep = e->t_wake_ns ? e->t_wake_ns : e->t_in_ns;
 
 	if (!w->lock)
 		begin(th, e, s);
@@ -216,7 +236,7 @@ void episode_close(struct timeline *t, struct thread *th, uint64_t t1, enum wait
 /* A sleep on any other futex is a wait of its own. */
 void episode_futex(struct timeline *t, struct thread *th, const struct ev_off *e, struct lock *l)
 {
-	uint64_t asleep = e->t_wake_ns > e->t_out_ns && e->t_wake_ns < e->t_in_ns ? e->t_wake_ns : e->t_in_ns;
+	uint64_t asleep = e->t_wake_ns ? e->t_wake_ns : e->t_in_ns;
 	struct thread *waker = thread_waker(t, th, e);
 	struct wait row = { .thread = th->row.thread, .lock = l->id, .t0_ns = e->t_out_ns, .t1_ns = e->t_in_ns, .stack = e->own_stack,
 			    .end = waker ? WAIT_VOLUNTARY : WAIT_END_UNKNOWN, .sleeps = 1, .asleep_ns = asleep - e->t_out_ns,

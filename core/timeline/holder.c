@@ -24,21 +24,33 @@ void history_done(struct history *h)
 	vec_done(&h->offs);
 }
 
-size_t history_at(const struct history *h, uint64_t t)
+/* How many of the first n items have a key <= t; the keys are sorted, stride bytes apart.  Nearly all questions are about what
+ * happened lately, so the search doubles its way back from the end. */
+static size_t count_upto(const void *keys, size_t n, size_t stride, uint64_t t)
 {
-	size_t lo = 0, hi = h->holds.n;
+#define KEY(i) (*(const uint64_t *)(const void *)((const char *)keys + (i) * stride))
+	size_t hi = n, lo, back = 1;
 
-	if (hi && h->holds.items[hi - 1].t0 <= t)
-		return hi - 1;
-	while (lo < hi) {
+	for (lo = n; lo && KEY(lo - 1) > t; back *= 2) {
+		hi = lo - 1;
+		lo = lo > back ? lo - back : 0;
+	}
+	while (lo < hi) { /* those before lo are <= t, those from hi on are not */
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (h->holds.items[mid].t0 <= t)
+		if (KEY(mid) <= t)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	return lo ? lo - 1 : HISTORY_NONE;
+	return lo;
+#undef KEY
+}
+#define COUNT_UPTO(list, key, t) ((list).n ? count_upto(&(list).items[0].key, (list).n, sizeof((list).items[0]), (t)) : 0)
+
+size_t history_at(const struct history *h, uint64_t t)
+{
+	return COUNT_UPTO(h->holds, t0, t) - 1; /* HISTORY_NONE if there is none */
 }
 
 struct hold_rec *history_ended(struct history *h, uint32_t thread, uint64_t t, uint64_t within)
@@ -156,49 +168,58 @@ static void extend(struct history *h, size_t i, uint64_t t)
 	}
 }
 
+static bool exact_end(const struct hold_rec *r)
+{
+	return r->t1 != TIME_OPEN && !(r->flags & HOLD_F_END_INFERRED);
+}
+
+/* A waiter that comes back to the CPU while another still holds the lock (its interval was over) and finds it free a moment
+ * later never sleeps again: it took the lock not when it came back but when the other let go. */
+static uint64_t taken_after(const struct hold_rec *other, uint64_t t)
+{
+	uint64_t later = other->emitted || exact_end(other) ? other->t1 : other->claim ? t : other->seen_ns;
+
+	return later > t && (other->emitted || later - t < TAKE_GIL_SLOW_NS) ? later : t;
+}
+
+/* Its own hold covers or follows t already, from a sight before its wait was known to be over: now the start is exact. */
+static void set_start(struct hold_rec *r, uint64_t t)
+{
+	if (r->emitted)
+		return;
+	r->t0 = t;
+	r->flags &= ~(uint32_t)HOLD_F_START_INFERRED;
+	r->claim = false;
+	r->seen_ns = r->seen_ns > t ? r->seen_ns : t;
+}
+
 void history_acquire(struct history *h, uint32_t thread, uint64_t t)
 {
-	size_t i;
+	size_t i = history_at(h, t);
+	struct hold_rec *r = i == HISTORY_NONE ? NULL : &h->holds.items[i];
 
 	if (t < h->floor_ns)
 		return;
-	i = history_at(h, t);
-	if (i != HISTORY_NONE && h->holds.items[i].t1 > t) {
-		struct hold_rec *r = &h->holds.items[i];
-
-		if (r->thread == thread) { /* seen holding before its wait was known to be over: now the start is exact */
-			if (!r->emitted && r->t0 <= t) {
-				r->t0 = t;
-				r->flags &= ~(uint32_t)HOLD_F_START_INFERRED;
-				r->claim = false;
-				r->seen_ns = r->seen_ns > t ? r->seen_ns : t;
-			}
-			return;
-		}
-		if (!cut(h, i, t)) {
-			++*h->two_holders;
-			return;
-		}
-		i = history_at(h, t);
-		if (i != HISTORY_NONE && h->holds.items[i].t1 > t) {
-			++*h->two_holders;
-			return;
-		}
+	if (r && r->t1 > t && r->thread == thread) {
+		set_start(r, t);
+		return;
 	}
-	i = i == HISTORY_NONE ? 0 : i + 1;
-	if (i < h->holds.n && h->holds.items[i].t0 == t) {
+	if (r && r->t1 > t) {
+		t = taken_after(r, t);
+		if (r->t1 > t)
+			cut(h, i, t);
+		i = history_at(h, t);
+	}
+	if (i != HISTORY_NONE && h->holds.items[i].t1 > t) { /* by now somebody else's turn */
 		++*h->two_holders;
 		return;
 	}
-	/* A sight of it already made it the holder from a little later on (its stretch began with other news). */
-	if (i < h->holds.n && h->holds.items[i].thread == thread && !h->holds.items[i].emitted &&
-	    (h->holds.items[i].flags & HOLD_F_START_INFERRED)) {
-		h->holds.items[i].t0 = t;
-		h->holds.items[i].flags &= ~(uint32_t)HOLD_F_START_INFERRED;
-		h->holds.items[i].claim = false;
-		return;
-	}
-	add(h, thread, t, 0);
+	i = i == HISTORY_NONE ? 0 : i + 1;
+	r = i < h->holds.n ? &h->holds.items[i] : NULL;
+	if (r && r->thread == thread && (r->flags & HOLD_F_START_INFERRED))
+		set_start(r, t);
+	else
+		add(h, thread, t, 0);
 }
 
 /* A hold of the thread that nothing but claims of others separates from t; it ran already when that hold ended, as far as known. */
@@ -225,6 +246,8 @@ void history_seen(struct history *h, uint32_t thread, uint64_t since_ns, uint64_
 
 	if (t < h->floor_ns)
 		return;
+	if (r && r->t0 == t && r->thread != thread && i && r[-1].thread == thread && r[-1].t1 == t)
+		r--; /* two holds meet at t */
 	if (r && r->thread == thread && t <= r->t1) {
 		if (!r->emitted) {
 			r->seen_ns = r->seen_ns > t ? r->seen_ns : t;
@@ -266,11 +289,25 @@ void history_seen(struct history *h, uint32_t thread, uint64_t since_ns, uint64_
 	h->holds.items[i].seen_ns = t;
 }
 
+/* The next holder came back to the CPU before the release and took the lock after it (see taken_after). */
+static void release_before(struct history *h, size_t next, uint64_t t)
+{
+	struct hold_rec *r = &h->holds.items[next];
+
+	if (!next || r->emitted || r->claim || r[-1].emitted || r[-1].t1 != r->t0 || t >= r->t1 || t - r->t0 >= TAKE_GIL_SLOW_NS)
+		return;
+	r->t0 = t;
+	r->seen_ns = r->seen_ns > t ? r->seen_ns : t;
+	r[-1].t1 = t;
+}
+
 void history_release(struct history *h, uint32_t thread, uint64_t since_ns, uint64_t t)
 {
 	struct hold_rec *r;
-	size_t i;
+	size_t i = history_at(h, t);
 
+	if (i != HISTORY_NONE && i && h->holds.items[i].thread != thread && h->holds.items[i - 1].thread == thread)
+		release_before(h, i, t);
 	history_seen(h, thread, since_ns, t);
 	i = history_at(h, t);
 	if (i != HISTORY_NONE && h->holds.items[i].t0 == t && h->holds.items[i].thread != thread)
@@ -324,11 +361,6 @@ void history_free_at(struct history *h, uint64_t t)
 	/* A woken waiter's hold counts from its return to the CPU; a few us later it sets gil.locked. */
 	if (r && (r->claim || t - r->seen_ns > TAKE_GIL_NS || r->seen_ns > t))
 		history_lost(h, r->thread, t, false);
-}
-
-static bool exact_end(const struct hold_rec *r)
-{
-	return r->t1 != TIME_OPEN && !(r->flags & HOLD_F_END_INFERRED);
 }
 
 /* A doubted holder: its hold is open, but it is not the one that was seen at the end of the claim. */
@@ -409,34 +441,14 @@ void history_add_off(struct history *h, const struct off_rec *off)
 
 size_t history_first_sight(const struct history *h, uint64_t t)
 {
-	size_t lo = 0, hi = h->sights.n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (h->sights.items[mid].t < t)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return t ? COUNT_UPTO(h->sights, t, t - 1) : 0;
 }
 
 /* The stretches of one holder follow each other and no two threads hold at once, so ends are sorted as starts are, but for
  * contradictions: then a stretch is overlooked and its time counts as running. */
 size_t history_first_off(const struct history *h, uint64_t t)
 {
-	size_t lo = 0, hi = h->offs.n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (h->offs.items[mid].t1 <= t)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return COUNT_UPTO(h->offs, t1, t);
 }
 
 uint64_t history_stack(const struct history *h, const struct hold_rec *r)

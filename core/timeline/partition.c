@@ -49,6 +49,13 @@ void stretch_evidence(struct thread *th, const struct sight *s, enum stretch_end
 		history_seen(h, id, a, s->t);
 		history_add_sight(h, id, s->t, s->stack);
 		break;
+	case STRETCH_DROPPED: /* it sleeps inside drop_gil: it held the GIL until just now */
+		if (history_ended(h, id, s->t, REWAIT_NS))
+			break; /* the waiter it woke has told already */
+		history_seen(h, id, a, s->t);
+		history_add_sight(h, id, s->t, s->stack);
+		history_lost(h, id, s->t, false);
+		break;
 	case STRETCH_BLOCKS:
 		if (history_covers(h, id, s->t)) {
 			history_lost(h, id, s->t, false);
@@ -132,7 +139,7 @@ void off_put(struct timeline *t, struct thread *th, const struct ev_off *e, cons
 		first.stack = th->wait.stack;
 	} else {
 		off_state(t, th, e, s, &first);
-		if ((e->h.flags & EV_F_BLOCKED) && wake > t0 && wake < t1)
+		if ((e->h.flags & EV_F_BLOCKED) && wake && wake < t1)
 			first.t1 = second.t0 = wake;
 		if (s->self) {
 			first.flags |= INTERVAL_F_HELD | (s->gc ? INTERVAL_F_GC : 0);

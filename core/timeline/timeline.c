@@ -57,10 +57,12 @@ static struct thread *thread_of(struct timeline *t, const struct ev_hdr *h, uint
 static enum episode_step last_step(struct timeline *t, struct thread *th, uint64_t at, enum wait_end end)
 {
 	struct episode *w = &th->wait;
-	bool ran = at - th->in_ns > TAKE_GIL_NS && !th->has_tail;
+	bool ran = at - th->in_ns > TAKE_GIL_NS;
 
 	if (!w->lock)
 		return EPISODE_NONE;
+	if (th->has_tail) /* still asleep */
+		return EPISODE_GOES_ON;
 	if (th->woke_ns > th->in_ns || (ran && (w->releaser != MODEL_NONE || end == WAIT_UNFINISHED))) {
 		episode_got(t, th);
 		return EPISODE_GOT;
@@ -238,6 +240,8 @@ static enum stretch_end how_it_ended(const struct thread *th, const struct ev_of
 {
 	if (s->self)
 		return STRETCH_HOLDS;
+	if (episode_is_sleep(e, s) && (e->h.flags & EV_F_FORCED_SWITCH))
+		return STRETCH_DROPPED;
 	if (!(e->h.flags & EV_F_BLOCKED) || e->nr == -1) /* it had no reason to let go just here */
 		return s->seen ? STRETCH_RELEASED : STRETCH_NOTHING;
 	if ((e->h.flags & EV_F_GIL_WAIT) && e->t_out_ns - th->cursor_ns < TAKE_GIL_NS && s->gil &&
@@ -264,7 +268,7 @@ static bool clip_off(struct timeline *t, const struct thread *th, struct ev_off 
 		e->t_out_ns = th->cursor_ns;
 	}
 	if (e->t_wake_ns < e->t_out_ns || e->t_wake_ns > e->t_in_ns)
-		e->t_wake_ns = 0;
+		e->t_wake_ns = 0; /* not seen; from here on it lies within the stretch */
 	return true;
 }
 
@@ -438,6 +442,8 @@ static void finish_thread(struct timeline *t, struct thread *th, uint64_t end)
 	uint64_t at = max_u64(end, th->cursor_ns);
 	struct segment rest = { .t0 = th->cursor_ns, .t1 = at, .state = STATE_UNKNOWN, .nr = -1, .lock = MODEL_NONE };
 
+	if (th->tail.state == STATE_WAIT_GIL && !th->wait.lock)
+		th->has_tail = false; /* others saw that it got the GIL after all */
 	if (th->has_tail || !th->observed) {
 		if (th->has_tail)
 			rest = th->tail;

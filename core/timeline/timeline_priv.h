@@ -57,6 +57,7 @@ struct episode {
 	struct lock *lock; /* NULL: none */
 	uint64_t t0, stack, asleep_ns, wake_latency_ns;
 	uint64_t switch_number;
+	uint64_t wants_ns; /* a sample found it in take_gil still */
 	uint32_t flags, sleeps, waker;
 	bool locked; /* switch_number was read with the GIL locked by another thread */
 	bool timed_out; /* it slept a whole interval, so it asked the holder to drop the GIL */
@@ -182,7 +183,7 @@ void episode_close(struct timeline *t, struct thread *th, uint64_t t1, enum wait
 void episode_futex(struct timeline *t, struct thread *th, const struct ev_off *e, struct lock *l);
 
 /* partition.c */
-enum stretch_end { STRETCH_HOLDS, STRETCH_BLOCKS, STRETCH_RELEASED, STRETCH_NOTHING };
+enum stretch_end { STRETCH_HOLDS, STRETCH_DROPPED, STRETCH_BLOCKS, STRETCH_RELEASED, STRETCH_NOTHING };
 void stretch_evidence(struct thread *th, const struct sight *s, enum stretch_end how);
 void stretch_put(struct timeline *t, struct thread *th, uint64_t until, enum episode_step step);
 void off_put(struct timeline *t, struct thread *th, const struct ev_off *e, const struct sight *s, enum episode_step step);

@@ -125,6 +125,11 @@ static void replay(const uint8_t *data, size_t size)
 				      e.h.kind == EV_LOSS ? sizeof(e.loss) : e.h.kind == EV_EXIT ? sizeof(e.exit) :
 				      e.h.kind == EV_EXEC ? sizeof(e.exec) : sizeof(e.fork));
 		fill(&e, data, &clock);
+		if (getenv("FUZZ_PRINT")) { /* a crash as a case for tests/golden/timeline */
+			char line[EVENT_TEXT_LEN];
+
+			fprintf(stderr, "%s\n", event_print(line, sizeof(line), &e.h));
+		}
 		timeline_feed(t, &e.h);
 	}
 	timeline_finish(t, clock);

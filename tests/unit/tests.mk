@@ -65,3 +65,15 @@ test_report_SRCS := $(ANALYSIS_SRCS) $(STORE_SRCS) $(UTIL_SRCS) $(BASE_SRCS) cor
 
 TEST_TOOLS += tests/golden/report/make_recording
 make_recording_SRCS := $(STORE_SRCS) $(UTIL_SRCS) core/timeline/model.c
+
+UNIT_TESTS += test_event_text
+test_event_text_SRCS := $(EVENT_SRCS)
+
+UNIT_TESTS += test_timeline
+test_timeline_SRCS := $(REPLAY_SRCS)
+
+UNIT_TESTS += test_timeline_simulated
+test_timeline_simulated_SRCS := $(REPLAY_SRCS)
+
+TEST_TOOLS += tests/bench/bench_timeline
+bench_timeline_SRCS := $(REPLAY_SRCS)

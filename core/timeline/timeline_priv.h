@@ -18,9 +18,9 @@
 #define MERGE_MAX_NS UINT64_C(1000000000) /* rows are given out at least this often, so that a live view moves */
 
 enum {
-	THREADS_MAX = 32768, /* known at once; events of more are dropped and counted */
-	FUTEXES_MAX = 65536, /* futex words remembered; more are forgotten and get new ids */
-	GILS_MAX = 4096, /* at once; threads of more are recorded without GIL knowledge */
+	THREADS_MAX = 16384, /* known at once; events of more are dropped and counted */
+	FUTEXES_MAX = 16384, /* futex words remembered; more are forgotten and get new ids */
+	GILS_MAX = 1024, /* at once; threads of more are recorded without GIL knowledge */
 	LINE_MAX = 32768, /* segments and waits waiting to be settled */
 	SWEEP_EVENTS = 1024,
 	LOSSES_MAX = 16,

@@ -4,9 +4,6 @@
 #include <string.h>
 
 enum {
-	HOLDS_MAX = 8192, /* of one lock; at 5,000 hand-offs/s these are 1.6 s */
-	SIGHTS_MAX = 32768,
-	OFFS_MAX = 8192,
 	LOOK_BACK = 64, /* holds looked at around a moment, so that one event costs a bounded time */
 	CLAIM_GAPS = 8,
 };
@@ -14,6 +11,7 @@ enum {
 void history_init(struct history *h, uint64_t *two_holders)
 {
 	memset(h, 0, sizeof(*h));
+	h->limit = HISTORY_MAX;
 	h->two_holders = two_holders;
 }
 
@@ -409,9 +407,9 @@ void history_add_sight(struct history *h, uint32_t thread, uint64_t t, uint64_t 
 
 	if (!stack)
 		return;
-	if (i >= SIGHTS_MAX) {
-		memmove(h->sights.items, h->sights.items + SIGHTS_MAX / 2, (i - SIGHTS_MAX / 2) * sizeof(r));
-		i = h->sights.n = i - SIGHTS_MAX / 2;
+	if (i >= h->limit * HISTORY_SIGHTS) { /* the older half goes */
+		memmove(h->sights.items, h->sights.items + i / 2, (i - i / 2) * sizeof(r));
+		i = h->sights.n = i - i / 2;
 	}
 	vec_reserve(&h->sights, i + 1);
 	while (i && h->sights.items[i - 1].t > t)
@@ -427,9 +425,9 @@ void history_add_off(struct history *h, const struct off_rec *off)
 
 	if (off->t1 <= off->t0)
 		return;
-	if (i >= OFFS_MAX) {
-		memmove(h->offs.items, h->offs.items + OFFS_MAX / 2, (i - OFFS_MAX / 2) * sizeof(*off));
-		i = h->offs.n = i - OFFS_MAX / 2;
+	if (i >= h->limit) {
+		memmove(h->offs.items, h->offs.items + i / 2, (i - i / 2) * sizeof(*off));
+		i = h->offs.n = i - i / 2;
 	}
 	vec_reserve(&h->offs, i + 1);
 	while (i && h->offs.items[i - 1].t0 > off->t0)
@@ -488,7 +486,7 @@ void history_finish(struct history *h, uint64_t end_ns)
 
 size_t history_crowded(const struct history *h)
 {
-	return h->holds.n >= HOLDS_MAX ? HOLDS_MAX / 2 : 0;
+	return h->holds.n >= h->limit ? h->holds.n / 2 : 0;
 }
 
 void history_drop(struct history *h, size_t n)

@@ -47,10 +47,13 @@ struct off_rec { /* the holder was off the CPU */
 	int32_t nr;
 };
 
+enum { HISTORY_MAX = 8192, /* at 5,000 hand-offs/s 1.6 s */ HISTORY_MIN = 256, HISTORY_SIGHTS = 4 };
+
 struct history {
 	vec(struct hold_rec) holds;
 	vec(struct sight_rec) sights;
 	vec(struct off_rec) offs;
+	size_t limit; /* of holds and offs; HISTORY_SIGHTS times as many sights */
 	size_t first_kept; /* holds before it are emitted */
 	uint64_t free_ns; /* last seen held by nobody */
 	uint64_t floor_ns; /* older holds were dropped: nothing can be said before */

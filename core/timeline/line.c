@@ -107,9 +107,11 @@ void holds_emit(struct timeline *t, struct lock *l, uint64_t upto_ns, bool even_
 
 static void sweep(struct timeline *t)
 {
-	size_t n;
+	/* together the locks remember no more than four of them would */
+	size_t n, limit = t->n_gils <= 4 ? HISTORY_MAX : max_u64(HISTORY_MIN, 4 * HISTORY_MAX / t->n_gils);
 
 	for (struct lock *l = t->gils; l; l = l->next_gil) {
+		l->history.limit = limit;
 		if (t->now_ns > HOLD_DELAY_NS)
 			holds_emit(t, l, t->now_ns - HOLD_DELAY_NS, false);
 		n = history_crowded(&l->history);

@@ -9,6 +9,8 @@ import compare
 import harness
 
 CASES = (
+    ("read_zero_3", "read_zero", ["--threads", 3]),
+    ("mixed_io", "mixed_io", []),
     ("cpu4", "cpu4", []),
     ("cpu_io", "cpu_io", []),
     ("echo_hogs", "echo_hogs", []),

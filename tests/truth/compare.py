@@ -115,9 +115,9 @@ def end_error(t1, take):
 
 
 def match_thread(truth, found, sums):
-    """Matches one thread's episodes with its recorded waits; returns (truth_ns, found_ns, used waits)."""
+    """Matches one thread's episodes with its recorded waits; returns (truth_ns, found_ns, from first to last sleep, used waits)."""
     index = Index([(w.t0, w.t1, w) for w in found])
-    truth_ns = found_ns = 0
+    truth_ns = found_ns = span_ns = 0
     used = set()
     for e in truth:
         overlaps = index.overlapping(e.begin, e.take.leave)
@@ -133,6 +133,7 @@ def match_thread(truth, found, sums):
         sums["long"] += long
         sums["episodes"] += 1
         truth_ns += whole
+        span_ns += (e.take.sleep_in or e.take.leave) - e.begin
         found_ns += sum(max(0, min(t1, e.take.leave) - max(t0, e.begin)) for t0, t1, _ in overlaps)
         if best is None or cover * 2 < whole:
             sums["missed"] += 1
@@ -145,7 +146,7 @@ def match_thread(truth, found, sums):
             sums["worst"].append((max(sums["start"][-1], sums["end"][-1]), e.tid, e.begin, whole, best.t0 - e.begin,
                                   end_error(best.t1, e.take)))
             sums["end_in"].append(abs(best.t1 - e.take.last_in))
-    return truth_ns, found_ns, used
+    return truth_ns, found_ns, span_ns, used
 
 
 def judge(result):
@@ -186,8 +187,10 @@ def compare(truth_path, recording_path, window=None):
     drops_of = by_thread(drops, lambda c: c.tid)
     other_of = by_thread(unslept + [e.take for e in all_waits], lambda c: c.tid)
     threads, false, in_drop, unslept_waits = [], [], 0, 0
+    # waits that were only counted belong to the totals; they are spread evenly over the recording
+    tallied, share = rec.tallied_gil_ns(), (t1 - t0) / max(1, rec.end_ns - rec.start_ns)
     for tid in sorted(set(truth_of) | set(found_of)):
-        truth_ns, found_ns, used = match_thread(truth_of.get(tid, []), found_of.get(tid, []), sums)
+        truth_ns, found_ns, span_ns, used = match_thread(truth_of.get(tid, []), found_of.get(tid, []), sums)
         drop_index = Index([(c.entry, c.leave, c) for c in drops_of.get(tid, [])])
         other_index = Index([(c.entry, c.leave, c) for c in other_of.get(tid, [])])
         outside_ns = 0  # inside a recorded wait, outside any wait of truth
@@ -207,9 +210,11 @@ def compare(truth_path, recording_path, window=None):
             else:
                 false.append((tid, w.t0, w.t1 - w.t0))
         used_ns = sum(w.t1 - w.t0 for w in found_of.get(tid, []) if id(w) in used)
+        used_ns += int(tallied.get(tid, 0) * share)
         threads.append({"tid": tid, "waits": len(truth_of.get(tid, [])), "truth_ns": truth_ns, "found_ns": used_ns,
                         "covered_ns": found_ns, "recorded": len(found_of.get(tid, [])),
-                        "error_pct": 100.0 * (used_ns - truth_ns) / truth_ns if truth_ns else None})
+                        "error_pct": 100.0 * (used_ns - truth_ns) / truth_ns if truth_ns else None,
+                        "span_error_pct": 100.0 * (used_ns - span_ns) / span_ns if span_ns else None})
     result = {
         "window_ns": t1 - t0, "episodes": sums["episodes"], "long": sums["long"], "missed": sums["missed"],
         "found_pct": 100.0 * (1 - len(sums["missed_long"]) / sums["long"]) if sums["long"] else None,
@@ -228,11 +233,13 @@ def compare(truth_path, recording_path, window=None):
 def show(r):
     print("window %.2f s, %d waits in truth (%d of %d us or more), %d recorded, %d only counted, %d events lost" % (
         r["window_ns"] / 1e9, r["episodes"], r["long"], LONG_NS // 1000, r["recorded"], r["tallied"], r["lost_events"]))
-    print("%8s %8s %8s %12s %12s %8s" % ("tid", "waits", "recorded", "truth ms", "gilscope ms", "error %"))
+    print("%8s %8s %8s %12s %12s %8s %s" % ("tid", "waits", "recorded", "truth ms", "gilscope ms", "error %",
+                                            "(against first to last sleep)"))
     for t in r["threads"]:
         error = "-" if t["error_pct"] is None else "%.3f" % t["error_pct"]
-        print("%8d %8d %8d %12.3f %12.3f %8s" % (t["tid"], t["waits"], t["recorded"], t["truth_ns"] / 1e6,
-                                                 t["found_ns"] / 1e6, error))
+        span = "-" if t["span_error_pct"] is None else "%.3f" % t["span_error_pct"]
+        print("%8d %8d %8d %12.3f %12.3f %8s %8s" % (t["tid"], t["waits"], t["recorded"], t["truth_ns"] / 1e6,
+                                                     t["found_ns"] / 1e6, error, span))
 
     def f(key):
         return "-" if r[key] is None else "%.2f" % r[key]

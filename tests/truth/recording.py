@@ -39,6 +39,10 @@ class Recording:
     def tallied_gil_waits(self):
         return self.one("SELECT coalesce(sum(n), 0) FROM tally WHERE state = 2")
 
+    def tallied_gil_ns(self):
+        """{tid: ns} of waits that were only counted (the part of them that lies anywhere in the recording)."""
+        return dict(self.db.execute("SELECT t.tid, sum(ns) FROM tally y JOIN thread t ON t.id = y.thread WHERE state = 2 GROUP BY 1"))
+
     def lost_events(self):
         return self.one("SELECT coalesce(sum(count), 0) FROM loss")
 

@@ -25,7 +25,7 @@ def write_recording(path, waits):
     db = sqlite3.connect(path)
     db.executescript("""
         CREATE TABLE meta(key, value); CREATE TABLE loss(t0_ns, t1_ns, class, count);
-        CREATE TABLE interval(thread, t0_ns, dur_ns); CREATE TABLE tally(state, n);
+        CREATE TABLE interval(thread, t0_ns, dur_ns); CREATE TABLE tally(thread, state, n, ns);
         CREATE TABLE process(id, pid); CREATE TABLE thread(id, process, tid); CREATE TABLE lock(id, kind);
         CREATE TABLE wait_end(id, name); CREATE TABLE wait(id, thread, lock, t0_ns, dur_ns, ended, flags, sleeps, asleep_ns);
         INSERT INTO process VALUES(0, 1); INSERT INTO lock VALUES(0, 0); INSERT INTO wait_end VALUES(0, 'voluntary');

@@ -117,7 +117,7 @@ static void read_stack(struct dump *d, unsigned i)
 	for (int attempt = 0; attempt < STACK_TRIES && !whole; attempt++) {
 		if (attempt > 0)
 			*before = *stack;
-		frames_read(&rt->walk, target_mem(d->target), d->raw[i].tstate, stack);
+		frames_read(&rt->walk, target_mem(d->target), d->raw[i].tstate, 0, stack);
 		if (!(stack->h.flags & EV_F_TORN))
 			whole = d->raw[i].state != 'R' || (attempt > 0 && same_calls(before, stack));
 	}

@@ -25,6 +25,7 @@ enum letter_kind {
 	LETTER_BATCH, /* capture -> writer: events up to drained_ns */
 	LETTER_SYMBOL, /* resolver -> writer */
 	LETTER_THREAD_NAME, /* resolver -> writer */
+	LETTER_SLEEPER, /* resolver -> writer: stack of a thread that slept when the recording began */
 	LETTER_GIL, /* resolver -> writer */
 	LETTER_NOTE, /* anyone -> writer */
 	LETTER_OWN, /* capture -> writer */
@@ -51,6 +52,12 @@ struct thread_name_letter {
 	uint32_t pid, tid;
 	uint64_t start_ns; /* from /proc, in steps of a clock tick */
 	char name[];
+};
+
+struct sleeper_letter {
+	struct letter l;
+	uint64_t read_ns; /* it holds for the first sleep if that lasted beyond this moment */
+	struct ev_stack stack;
 };
 
 struct gil_letter {

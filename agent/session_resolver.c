@@ -1,10 +1,12 @@
 /* The resolver thread: everything that reads a target's memory while it is recorded. */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agent/session_priv.h"
 #include "core/base/clock.h"
+#include "core/interp/frames.h"
 #include "core/symbols/symbols.h"
 #include "core/target/target.h"
 #include "core/util/xalloc.h"
@@ -85,6 +87,36 @@ static void send_gils(struct session *s, struct session_target *t)
 	}
 }
 
+/* The kernel programs read a thread's stack when it goes to sleep; of those that slept already it is read here, once. */
+static void send_sleepers(struct session *s, struct session_target *t)
+{
+	const struct runtime *r = target_runtime(t->target);
+	struct target_thread *threads = NULL;
+	unsigned n = 0;
+
+	if (!r || target_threads(t->target, false, &threads, &n) < 0)
+		return;
+	for (unsigned i = 0; i < n; i++) {
+		struct sleeper_letter *l;
+
+		if (threads[i].state == 'R' || !threads[i].tstate || !threads[i].kernel_tid)
+			continue;
+		l = xcalloc(1, sizeof(*l));
+		l->l = (struct letter){ .kind = LETTER_SLEEPER, .bytes = sizeof(*l) };
+		l->stack.key = frames_read(&r->walk, target_mem(t->target), threads[i].tstate, t->pid, &l->stack);
+		l->read_ns = clock_now_ns();
+		l->stack.h.kind = EV_STACK;
+		l->stack.h.size = (uint16_t)(offsetof(struct ev_stack, frames) + l->stack.n * sizeof(struct ev_frame));
+		l->stack.h.pid = t->pid;
+		l->stack.h.tid = (uint32_t)threads[i].kernel_tid;
+		if (l->stack.key && !(l->stack.h.flags & EV_F_TORN))
+			post(s, &l->l);
+		else
+			free(l);
+	}
+	free(threads);
+}
+
 /* A changed set of interpreters is handed to the capture thread, which tells the collector; until it has, hands off. */
 static void refresh(struct session *s, struct session_target *t)
 {
@@ -104,8 +136,10 @@ void *session_resolver_main(void *session)
 	uint64_t refreshed_ns = clock_now_ns(), named_ns = refreshed_ns - NAMES_EVERY_NS + FIRST_NAMES_NS;
 	bool closed;
 
-	for (unsigned i = 0; i < s->n_targets; i++)
+	for (unsigned i = 0; i < s->n_targets; i++) {
 		send_gils(s, &s->targets[i]);
+		send_sleepers(s, &s->targets[i]);
+	}
 	do {
 		uint64_t now;
 

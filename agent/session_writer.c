@@ -18,7 +18,7 @@
 struct due {
 	uint64_t t_ns;
 	uint64_t seq; /* keeps equal times in order of arrival */
-	const struct ev_hdr *event; /* owned copy */
+	struct ev_hdr *event; /* owned copy */
 };
 
 struct live_thread { /* exact birth of a living thread, for names found in /proc */
@@ -26,6 +26,7 @@ struct live_thread { /* exact birth of a living thread, for names found in /proc
 		uint32_t pid, tid;
 	} key;
 	uint64_t start_ns;
+	uint64_t sleeper_stack, sleeper_read_ns; /* what it slept in when the recording began */
 	UT_hash_handle hh;
 };
 
@@ -133,31 +134,57 @@ static void want_symbol(void *ctx, uint32_t frame_id, uint32_t pid, const struct
 		free(f);
 }
 
-static void remember_thread(struct writer *w, const struct ev_thread *e)
+static struct live_thread *find_thread(struct writer *w, uint32_t pid, uint32_t tid)
 {
-	struct live_thread *t, key = { .key = { e->h.pid, e->h.tid } };
+	struct live_thread *t, key = { .key = { pid, tid } };
 
 	HASH_FIND(hh, w->live, &key.key, sizeof(key.key), t);
+	return t;
+}
+
+static struct live_thread *need_thread(struct writer *w, uint32_t pid, uint32_t tid)
+{
+	struct live_thread *t = find_thread(w, pid, tid);
+
 	if (!t) {
 		t = xcalloc(1, sizeof(*t));
-		t->key = key.key;
+		t->key.pid = pid;
+		t->key.tid = tid;
 		HASH_ADD(hh, w->live, key, sizeof(t->key), t);
 	}
-	t->start_ns = e->start_ns;
+	return t;
+}
+
+static void remember_thread(struct writer *w, const struct ev_thread *e)
+{
+	need_thread(w, e->h.pid, e->h.tid)->start_ns = e->start_ns;
 }
 
 static void forget_thread(struct writer *w, const struct ev_hdr *h)
 {
-	struct live_thread *t, key = { .key = { h->pid, h->tid } };
+	struct live_thread *t = find_thread(w, h->pid, h->tid);
 
-	HASH_FIND(hh, w->live, &key.key, sizeof(key.key), t);
 	if (!t)
 		return;
 	HASH_DEL(w->live, t);
 	free(t);
 }
 
-static void apply(struct writer *w, const struct ev_hdr *h)
+/* A thread that slept from before the start: its stack was read from outside, and fits if it slept on beyond that moment. */
+static void add_sleeper_stack(struct writer *w, struct ev_off *e)
+{
+	struct live_thread *t;
+
+	if (!(e->h.flags & EV_F_AT_START) || e->own_stack)
+		return;
+	t = find_thread(w, e->h.pid, e->h.tid);
+	if (t && t->sleeper_read_ns && e->t_in_ns > t->sleeper_read_ns) {
+		e->own_stack = t->sleeper_stack;
+		e->h.flags |= EV_F_PYTHON;
+	}
+}
+
+static void apply(struct writer *w, struct ev_hdr *h)
 {
 	atomic_fetch_add(&w->s->events, 1);
 	switch ((enum ev_kind)h->kind) {
@@ -168,6 +195,9 @@ static void apply(struct writer *w, const struct ev_hdr *h)
 	case EV_LEVEL:
 		atomic_store(&w->s->level, ((const struct ev_level *)h)->level);
 		store_level(w->s->store, (const struct ev_level *)h);
+		break;
+	case EV_OFF:
+		add_sleeper_stack(w, (struct ev_off *)h);
 		break;
 	case EV_THREAD:
 		remember_thread(w, (const struct ev_thread *)h);
@@ -188,7 +218,7 @@ static void settle(struct writer *w, uint64_t until_ns)
 	vec_sort(&w->due, due_order);
 	while (n < w->due.n && w->due.items[n].t_ns <= until_ns) {
 		apply(w, w->due.items[n].event);
-		free((void *)w->due.items[n].event);
+		free(w->due.items[n].event);
 		n++;
 	}
 	memmove(w->due.items, w->due.items + n, (w->due.n - n) * sizeof(*w->due.items));
@@ -225,12 +255,20 @@ static void on_symbol(struct writer *w, const struct symbol_letter *l)
 
 static void on_thread_name(struct writer *w, const struct thread_name_letter *l)
 {
-	struct live_thread *t, key = { .key = { l->pid, l->tid } };
+	struct live_thread *t = find_thread(w, l->pid, l->tid);
 
-	HASH_FIND(hh, w->live, &key.key, sizeof(key.key), t);
 	if (!t || l->start_ns > t->start_ns + START_TOLERANCE_NS || t->start_ns > l->start_ns + START_TOLERANCE_NS)
 		return; /* another thread of that number */
 	store_thread_name(w->s->store, l->pid, l->tid, t->start_ns, l->name);
+}
+
+static void on_sleeper(struct writer *w, const struct sleeper_letter *l)
+{
+	struct live_thread *t = need_thread(w, l->stack.h.pid, l->stack.h.tid);
+
+	store_stack(w->s->store, &l->stack, want_symbol, w);
+	t->sleeper_stack = l->stack.key;
+	t->sleeper_read_ns = l->read_ns;
 }
 
 static void open_letter(struct writer *w, const struct letter *l)
@@ -239,6 +277,7 @@ static void open_letter(struct writer *w, const struct letter *l)
 	case LETTER_BATCH: on_batch(w, (const struct batch_letter *)l); break;
 	case LETTER_SYMBOL: on_symbol(w, (const struct symbol_letter *)l); break;
 	case LETTER_THREAD_NAME: on_thread_name(w, (const struct thread_name_letter *)l); break;
+	case LETTER_SLEEPER: on_sleeper(w, (const struct sleeper_letter *)l); break;
 	case LETTER_GIL: store_gil(w->s->store, &((const struct gil_letter *)l)->gil); break;
 	case LETTER_OWN:
 		store_own(w->s->store, &((const struct own_letter *)l)->own);

@@ -12,13 +12,14 @@ static _Thread_local const struct mem *walked;
 #include "core/interp/frame_walk.h"
 #include "core/interp/frames.h"
 
-uint64_t frames_read(const struct walk_layout *walk, const struct mem *mem, uint64_t tstate, struct ev_stack *ret)
+uint64_t frames_read(const struct walk_layout *walk, const struct mem *mem, uint64_t tstate, uint64_t seed,
+		     struct ev_stack *ret)
 {
 	struct walk_buf buf;
 	uint64_t key;
 
 	walked = mem;
-	key = walk_frames(walk, tstate, 0, &buf, ret);
+	key = walk_frames(walk, tstate, seed, &buf, ret);
 	walked = NULL;
 	return key;
 }

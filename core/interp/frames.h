@@ -9,5 +9,5 @@
 #include "core/interp/frame_walk.h"
 #include "core/interp/mem.h"
 
-/* Returns the stack's key, 0 if there are no frames. */
-uint64_t frames_read(const struct walk_layout *walk, const struct mem *mem, uint64_t tstate, struct ev_stack *ret);
+/* Returns the stack's key, 0 if there are no frames.  seed: the kernel pid, for a key equal to the one the bpf programs make. */
+uint64_t frames_read(const struct walk_layout *walk, const struct mem *mem, uint64_t tstate, uint64_t seed, struct ev_stack *ret);

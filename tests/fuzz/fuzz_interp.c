@@ -76,7 +76,7 @@ static void walk_all(const struct runtime *rt, const struct mem *mem, uint64_t t
 
 	if (!stack)
 		return;
-	frames_read(&rt->walk, mem, tstate, stack);
+	frames_read(&rt->walk, mem, tstate, 0, stack);
 	if (stack->n > EV_MAX_FRAMES)
 		abort();
 	for (unsigned i = 0; i < stack->n && i < 8; i++)

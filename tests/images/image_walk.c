@@ -55,7 +55,7 @@ static void write_thread(const struct runtime *rt, const struct mem *mem, const 
 	if (gil->locked == 1 && gil->last_holder == t->tstate)
 		fprintf(out, "H %s\n", search.name);
 	fprintf(out, "T %" PRIu64 " %s\n", t->ident, search.name);
-	frames_read(&rt->walk, mem, t->tstate, &stack);
+	frames_read(&rt->walk, mem, t->tstate, 0, &stack);
 	for (unsigned i = 0; i < stack.n; i++)
 		write_frame(rt, mem, &stack.frames[i], out);
 	if (stack.h.flags)

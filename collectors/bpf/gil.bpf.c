@@ -53,6 +53,12 @@ int BPF_PROG(on_waking, struct task_struct *p)
 	regs = (struct pt_regs *)bpf_task_pt_regs(waker);
 	if ((__s32)regs->orig_ax != NR_FUTEX || regs->di != r->arg0 || waker->tgid != p->tgid || futex_waits(NR_FUTEX, regs->si))
 		return 0;
+	if ((r->flags & (EV_F_GIL_WAIT | EV_F_GIL_MUTEX | EV_F_FORCED_SWITCH)) == EV_F_GIL_WAIT) {
+		struct thread_rec *by = rec_of(waker, false);
+
+		if (by)
+			by->moved = EV_F_MOVED; /* who signals the condition has just given the GIL up */
+	}
 	r->waker_pid = waker->tgid;
 	r->waker_tid = waker->pid;
 	if ((r->flags & EV_F_GIL_WAIT) && r->own_stack && proc->python)

@@ -29,10 +29,12 @@ struct thread_rec { /* of one thread, in its task storage */
 	__u64 t_out, t_wake;
 	__u64 arg0, gil, holder_ident, switch_number;
 	__u64 own_stack, holder_stack, waker_stack;
+	__u64 place_frame, place_instr; /* innermost Python frame and instruction at the last sleep on a GIL */
 	__u64 wait_gil, wait_switch_number, wait_stack; /* the last sleep on a GIL: a re-wait of the same take_gil has the same stack */
 	__u64 since_stack[EV_AGG_N]; /* off-CPU time by class since a stack was last taken */
 	__u32 flags, arg1;
 	__s32 nr;
+	__u32 moved; /* EV_F_MOVED of a sleep that was only counted, for the next event */
 	__u32 waker_pid, waker_tid, cpu_out;
 	__u32 announced, dead, python; /* python: EV_F_PYTHON when it had a thread state at the last look */
 	__u64 looked_at;

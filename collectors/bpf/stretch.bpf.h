@@ -117,17 +117,38 @@ static __always_inline void take_stacks(struct thread_rec *r, struct bpf_proc *p
 		r->holder_stack = take_stack(proc, v->holder_tstate, pid_tid_of(p), SCRATCH_SWITCH, 1);
 }
 
+/* A thread in take_gil runs no Python code: is its instruction another one than at its last sleep on the GIL, it had the
+ * GIL in between.  (The same one proves nothing: it may be a loop.)  Two or three small reads, never left out under load. */
+static __always_inline void note_place(struct thread_rec *r, struct bpf_proc *proc, __u64 tstate)
+{
+	__u64 frame = tstate ? walk_top(&proc->walk, tstate) : 0, instr = 0;
+
+	if (!frame || bpf_probe_read_user(&instr, sizeof(instr), (void *)(frame + proc->walk.frame_instr)))
+		return;
+	if (r->moved || (r->place_frame && (r->place_frame != frame || r->place_instr != instr)))
+		r->flags |= EV_F_MOVED;
+	else if (r->place_frame)
+		r->flags |= EV_F_STAYED;
+	r->moved = 0;
+	r->place_frame = frame;
+	r->place_instr = instr;
+}
+
 static __always_inline void look_at_python(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p, __u64 now)
 {
 	struct bpf_gil *gil = 0;
 	struct gil_view v;
-	__u64 tstate;
+	__u64 tstate = 0;
 
 	if (r->flags & EV_F_FUTEX_WAIT)
 		gil = gil_of_word(proc, r->arg0, &r->gil_slot);
 	if (gil) {
 		classify_word(r, &proc->walk, gil);
 		r->gil = gil->addr;
+		if (!(r->flags & EV_F_GIL_MUTEX)) {
+			tstate = own_tstate(proc, p);
+			note_place(r, proc, tstate);
+		}
 	}
 	/* Under load not every look is worth its reads: the word alone still says that the thread waits for the GIL. */
 	if (now - r->looked_at < dials.look_period_ns) {
@@ -135,7 +156,8 @@ static __always_inline void look_at_python(struct thread_rec *r, struct bpf_proc
 		return;
 	}
 	r->looked_at = now;
-	tstate = own_tstate(proc, p);
+	if (!tstate)
+		tstate = own_tstate(proc, p);
 	r->python = tstate ? EV_F_PYTHON : 0;
 	r->flags |= r->python;
 	if (!gil) {
@@ -216,7 +238,7 @@ static __always_inline void switched_in(struct task_struct *p, __u64 now)
 	if (r->own_stack || ns >= (r->flags & (EV_F_FUTEX_WAIT | EV_F_SELF_HOLDS) ? dials.min_off_ns : dials.min_other_ns))
 		send_off(r, p, now, 0);
 	else
-		count_stretch(r, p, cls, ns, now);
+		r->moved |= r->flags & EV_F_MOVED, count_stretch(r, p, cls, ns, now);
 	/* waker_* are cleared here and not at switch-out: a waker may come between leaving the runqueue and the tracepoint */
 	r->t_out = r->t_wake = 0;
 	r->waker_pid = r->waker_tid = 0;

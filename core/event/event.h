@@ -47,6 +47,8 @@ enum ev_flags {
 	EV_F_RENAMED = 1 << 15, /* thread: only the name changed */
 	EV_F_FORCED_SWITCH = 1 << 16, /* off: the word lies in gil.switch_cond/switch_mutex: it gave the GIL up on demand */
 	EV_F_GIL_MUTEX = 1 << 17, /* off: the word is gil.mutex, a short bounce on the way into or out of the GIL */
+	EV_F_MOVED = 1 << 18, /* off, GIL_WAIT: it ran Python code or signalled the GIL's condition since its last sleep on a GIL, so had it in between */
+	EV_F_STAYED = 1 << 19, /* … it did neither, as far as was seen: a loop may come back to the same instruction */
 };
 
 /* One stretch off the CPU, emitted when the thread runs again. */

@@ -49,7 +49,7 @@ bool event_size_ok(const struct ev_hdr *h, size_t len)
 const struct event_word event_flag_words[] = {
 	FLAG(BLOCKED), FLAG(FUTEX_WAIT), FLAG(GIL_WAIT), FLAG(GIL_SEEN), FLAG(LOCKED), FLAG(SELF_HOLDS), FLAG(GC),
 	FLAG(WANTS_GIL), FLAG(KERNEL), FLAG(TRUNCATED), FLAG(TORN), FLAG(PROCESS), FLAG(UNFINISHED), FLAG(AT_START),
-	FLAG(PYTHON), FLAG(RENAMED), FLAG(FORCED_SWITCH), FLAG(GIL_MUTEX), { 0, NULL },
+	FLAG(PYTHON), FLAG(RENAMED), FLAG(FORCED_SWITCH), FLAG(GIL_MUTEX), FLAG(MOVED), FLAG(STAYED), { 0, NULL },
 };
 
 const struct event_word event_loss_words[] = {

@@ -20,8 +20,8 @@ static bool on_condition(const struct ev_off *e)
 	return !(e->h.flags & (EV_F_GIL_MUTEX | EV_F_FORCED_SWITCH));
 }
 
-/* It ran between two sleeps: was that only the way through take_gil?  outside: it was seen without the GIL at `until`. */
-static bool passed_through(const struct thread *th, uint64_t until, uint64_t stack, bool outside)
+/* It ran between two sleeps: was that only the way through take_gil, which takes up to limit_ns? */
+static bool passed_through(const struct thread *th, uint64_t until, uint64_t stack, uint64_t limit_ns)
 {
 	uint64_t ran = until - max_u64(th->in_ns, th->wait.wants_ns);
 	bool timed_out = th->wait.waker == MODEL_NONE; /* nobody woke it: it asks the holder to drop the GIL and sleeps again */
@@ -30,14 +30,18 @@ static bool passed_through(const struct thread *th, uint64_t until, uint64_t sta
 		return false;
 	if (th->woke_ns > th->in_ns)
 		return false; /* only a thread that had the GIL wakes a waiter */
-	return ran < (timed_out || outside ? TAKE_GIL_SLOW_NS : TAKE_GIL_NS);
+	return ran < (timed_out ? TAKE_GIL_SLOW_NS : limit_ns);
 }
 
+/* switch_number tells how often the GIL changed hands since the last sleep, when another thread had it.  Not at all: then
+ * this one did not get it either.  Once: to who holds it now; had the waiter had it in between it were twice. */
 static bool same_holder(const struct thread *th, const struct ev_off *e, const struct sight *s)
 {
-	/* one switch since: it was to who holds it now; had the waiter had the GIL in between there were two */
-	return s->seen && s->locked && !s->self && th->wait.locked && s->gil == th->wait.lock &&
-	       e->switch_number - th->wait.switch_number <= 1;
+	uint64_t switches = e->switch_number - th->wait.switch_number;
+
+	if (!s->seen || s->self || !th->wait.locked || s->gil != th->wait.lock)
+		return false;
+	return !switches || (switches == 1 && s->locked);
 }
 
 static enum episode_step step(struct timeline *t, struct thread *th, bool goes_on)
@@ -56,11 +60,11 @@ static bool take_gil_calls(int32_t nr)
 
 enum episode_step episode_decide(struct timeline *t, struct thread *th, const struct ev_off *e, const struct sight *s)
 {
-	bool outside;
+	uint64_t limit_ns = TAKE_GIL_NS;
 
 	if (!th->wait.lock)
 		return EPISODE_NONE;
-	if (s->self || (episode_is_sleep(e, s) && (s->gil != th->wait.lock || (e->h.flags & EV_F_FORCED_SWITCH))))
+	if (s->self || (e->h.flags & EV_F_MOVED) || (episode_is_sleep(e, s) && (s->gil != th->wait.lock || (e->h.flags & EV_F_FORCED_SWITCH))))
 		return step(t, th, false);
 	/* asleep in a system call it made: only Python code makes any (a page fault, nr -1, may also be take_gil's) */
 	if (!episode_is_sleep(e, s) && (e->h.flags & EV_F_BLOCKED) && e->nr != -1)
@@ -68,8 +72,11 @@ enum episode_step episode_decide(struct timeline *t, struct thread *th, const st
 	/* preempted in one */
 	if (e->nr != -1 && !take_gil_calls(e->nr))
 		return step(t, th, false);
-	outside = s->seen && !s->self && !(e->h.flags & EV_F_BLOCKED);
-	return step(t, th, same_holder(th, e, s) || passed_through(th, e->t_out_ns, e->own_stack, outside));
+	if (s->seen && !s->self && !(e->h.flags & EV_F_BLOCKED))
+		limit_ns = TAKE_GIL_SLOW_NS; /* preempted without the GIL, so most likely still on its way to it */
+	else if (e->h.flags & EV_F_STAYED)
+		limit_ns = TAKE_GIL_STAYED_NS;
+	return step(t, th, same_holder(th, e, s) || passed_through(th, e->t_out_ns, e->own_stack, limit_ns));
 }
 
 enum episode_step episode_decide_sample(struct timeline *t, struct thread *th, const struct ev_sample *e, const struct sight *s)
@@ -82,7 +89,7 @@ enum episode_step episode_decide_sample(struct timeline *t, struct thread *th, c
 		th->wait.wants_ns = e->t_ns;
 		return EPISODE_GOES_ON;
 	}
-	return step(t, th, passed_through(th, e->t_ns, e->stack, false));
+	return step(t, th, passed_through(th, e->t_ns, e->stack, TAKE_GIL_NS));
 }
 
 enum episode_step episode_decide_agg(struct timeline *t, struct thread *th, const struct ev_agg *e)
@@ -92,7 +99,7 @@ enum episode_step episode_decide_agg(struct timeline *t, struct thread *th, cons
 
 	if (!w->lock)
 		return EPISODE_NONE;
-	if (elsewhere || !passed_through(th, e->t0_ns, 0, false))
+	if (elsewhere || !passed_through(th, e->t0_ns, 0, TAKE_GIL_NS))
 		return step(t, th, false);
 	w->sleeps += e->n[EV_AGG_GIL];
 	w->asleep_ns += min_u64(e->ns[EV_AGG_GIL], e->t1_ns - e->t0_ns);
@@ -116,7 +123,7 @@ static void note_stack(struct thread *th, uint64_t stack)
 
 static void begin(struct thread *th, const struct ev_off *e, const struct sight *s)
 {
-	struct hold_rec *own = history_ended(&s->gil->history, th->row.thread, e->t_out_ns, REWAIT_NS);
+	struct hold_rec *own = let_go_just_now(th, s->gil, e->t_out_ns);
 
 	memset(&th->wait, 0, sizeof(th->wait));
 	th->wait.lock = s->gil;
@@ -187,9 +194,10 @@ void episode_sleep(struct timeline *t, struct thread *th, const struct ev_off *e
 		w->releaser = w->waker;
 		w->release_ns = waker ? asleep : 0;
 		w->release_stack = e->waker_stack;
-		w->timed_out |= !waker && s->locked;
 		if (waker)
 			note_release(t, w->lock, waker, asleep, e->waker_stack);
+		else if (s->locked)
+			history_asked(&w->lock->history, e->t_out_ns, e->t_in_ns);
 	} else if (waker && (e->h.flags & EV_F_FORCED_SWITCH)) {
 		note_taken(t, w->lock, waker, asleep, e->waker_stack);
 	} else if (waker && w->releaser == MODEL_NONE && history_covers(&w->lock->history, waker->row.thread, asleep)) {
@@ -209,8 +217,7 @@ static void put_wait(struct timeline *t, struct thread *th, uint64_t t1, enum wa
 		.row = { .thread = th->row.thread, .lock = w->lock->id, .t0_ns = w->t0, .t1_ns = t1, .stack = w->stack, .end = end,
 			 .flags = w->flags, .sleeps = w->sleeps, .asleep_ns = w->asleep_ns, .wake_latency_ns = w->wake_latency_ns,
 			 .waker = w->waker },
-		.gil = w->lock, .got = got, .timed_out = w->timed_out,
-		.releaser = w->releaser, .release_ns = w->release_ns, .release_stack = w->release_stack,
+		.gil = w->lock, .got = got, .releaser = w->releaser, .release_ns = w->release_ns, .release_stack = w->release_stack,
 	};
 	w->lock = NULL;
 }

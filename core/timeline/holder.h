@@ -23,6 +23,7 @@
 
 /* take_gil between two sleeps (pthread calls, the drop request) costs a few us.  A thread that ran longer in one go was through. */
 #define TAKE_GIL_NS UINT64_C(30000)
+#define TAKE_GIL_STAYED_NS UINT64_C(100000) /* the same, with interrupts and a busy hypervisor, for EV_F_STAYED */
 #define TAKE_GIL_SLOW_NS UINT64_C(500000) /* the same where nothing speaks for its having had the GIL */
 
 struct hold_rec {

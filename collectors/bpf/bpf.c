@@ -220,6 +220,7 @@ static int fill_proc(struct bpf_proc *ret, const struct target *t, struct fail *
 	ret->python = 1;
 	ret->walk = r->walk;
 	ret->tss_offset = target_tss_offset(t);
+	ret->several_interps = r->n_interps > 1;
 	for (unsigned i = 0; i < r->n_interps && ret->n_gils < BPF_MAX_GILS; i++) {
 		unsigned k = 0;
 

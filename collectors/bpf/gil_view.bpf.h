@@ -58,6 +58,32 @@ struct gil_view {
 	__u32 flags;
 };
 
+static __always_inline struct bpf_alias *alias_of(struct bpf_proc *proc, __u64 tstate)
+{
+	return &proc->aliases[(tstate >> 4) & (BPF_ALIASES - 1)];
+}
+
+static __always_inline void learn_alias(struct bpf_proc *proc, __u64 tstate, __u64 ident)
+{
+	__u64 named = 0;
+
+	bpf_probe_read_user(&named, sizeof(named), (void *)(tstate + proc->walk.tstate_thread_id));
+	if (named == ident)
+		return;
+	alias_of(proc, tstate)->ident = ident;
+	alias_of(proc, tstate)->tstate = tstate;
+}
+
+static __always_inline __u64 ident_of(struct bpf_proc *proc, __u64 tstate)
+{
+	__u64 ident = 0;
+
+	if (proc->several_interps && alias_of(proc, tstate)->tstate == tstate)
+		return alias_of(proc, tstate)->ident;
+	bpf_probe_read_user(&ident, sizeof(ident), (void *)(tstate + proc->walk.tstate_thread_id));
+	return ident;
+}
+
 /* tstate: the thread's own, 0 if it has none. */
 static __always_inline void look_at_gil(struct bpf_proc *proc, struct bpf_gil *gil, struct task_struct *p, __u64 tstate,
 					struct gil_view *ret)
@@ -74,11 +100,13 @@ static __always_inline void look_at_gil(struct bpf_proc *proc, struct bpf_gil *g
 		return;
 	ret->flags |= EV_F_LOCKED;
 	ret->holder_tstate = w.last_holder;
-	if (w.last_holder == tstate)
+	if (w.last_holder == tstate) {
 		ret->holder_ident = p->thread.fsbase;
-	else
-		bpf_probe_read_user(&ret->holder_ident, sizeof(ret->holder_ident),
-				    (void *)(w.last_holder + proc->walk.tstate_thread_id));
+		if (proc->several_interps)
+			learn_alias(proc, tstate, ret->holder_ident);
+	} else {
+		ret->holder_ident = ident_of(proc, w.last_holder);
+	}
 	if (ret->holder_ident == p->thread.fsbase) /* also by another thread state of this thread */
 		ret->flags |= EV_F_SELF_HOLDS;
 }

@@ -11,6 +11,13 @@ struct bpf_gil {
 	__u64 gc_collecting; /* address of an int, 0 unknown */
 };
 
+/* A thread state that names another thread than the one that runs on it: 3.12 runs a subinterpreter on the state made by the
+ * thread that created the interpreter (Modules/_xxsubinterpretersmodule.c).  Learnt when such a thread holds a GIL itself. */
+struct bpf_alias {
+	__u64 tstate, ident;
+};
+#define BPF_ALIASES 16
+
 /* Value of the map `procs`, keyed by thread group id (initial pid namespace). */
 struct bpf_proc {
 	__u32 python; /* 0: thread states only; set to 0 by the exec program, the layout is void then */
@@ -18,6 +25,8 @@ struct bpf_proc {
 	__u64 tss_offset; /* from the fs base: where the thread's PyThreadState is kept; 0 unknown */
 	struct walk_layout walk;
 	struct bpf_gil gils[BPF_MAX_GILS];
+	__u32 several_interps, pad;
+	struct bpf_alias aliases[BPF_ALIASES]; /* slot by address; written by the programs */
 };
 
 enum bpf_counter { /* per CPU; the first EV_LOSS_N are enum ev_loss_class */

@@ -135,41 +135,66 @@ static void credit_wait(struct timeline *t, const struct wait_item *w, const str
 }
 
 /* Was the release that ended this wait demanded?  The releaser waits on switch_cond then (HOLD_F_FORCED); or, if the next holder
- * was quick, at once in take_gil again, after this waiter had slept an interval and set the drop request. */
+ * was quick, at once in take_gil again, after some waiter had slept an interval and set the drop request. */
 static bool was_forced(const struct wait_item *w)
 {
 	struct hold_rec *r = w->release_ns ? history_ended(&w->gil->history, w->releaser, w->release_ns, 0) : NULL;
 
 	if (!r)
 		return false;
-	if (w->timed_out && r->rewait_ns >= r->t1 && r->rewait_ns - r->t1 <= REWAIT_NS)
+	if (r->asked && r->rewait_ns)
 		r->flags |= HOLD_F_FORCED;
 	return r->flags & HOLD_F_FORCED;
 }
 
 static bool after_forced(const struct wait_item *w)
 {
-	struct hold_rec *r = history_ended(&w->gil->history, w->row.thread, w->row.t0_ns, REWAIT_NS);
+	struct hold_rec *r = history_ended(&w->gil->history, w->row.thread, w->row.t0_ns, UINT64_MAX);
 
 	return r && (r->flags & HOLD_F_FORCED) && r->rewait_ns == w->row.t0_ns;
+}
+
+/* A waiter that was not woken, or not by the releaser (its interval was over just then), took the lock from the hold before. */
+static void find_releaser(struct wait_item *w)
+{
+	const struct hold_rec *r;
+	size_t i = history_at(&w->gil->history, w->row.t1_ns + TAKE_GIL_SLOW_NS);
+
+	for (int n = 0; i != HISTORY_NONE && n < 8; n++, i = i ? i - 1 : HISTORY_NONE) {
+		r = &w->gil->history.holds.items[i];
+		if (r->thread != w->row.thread || r->t0 < w->row.t1_ns || !i)
+			continue;
+		r--;
+		if (r->thread == w->row.thread || r->t1 < w->row.t0_ns)
+			return;
+		w->releaser = r->thread;
+		if (r->flags & HOLD_F_END_INFERRED)
+			return;
+		w->release_ns = r->t1;
+		w->release_stack = history_stack(&w->gil->history, r);
+		if (w->row.end == WAIT_END_UNKNOWN)
+			w->row.end = WAIT_VOLUNTARY;
+		return;
+	}
 }
 
 static void emit_handoff(struct timeline *t, const struct wait_item *w, bool forced)
 {
 	struct handoff row = { .lock = w->row.lock, .from = w->releaser, .to = w->row.thread, .t_release_ns = w->release_ns,
-			       .t_acquire_ns = w->row.t1_ns, .forced = forced, .stack = w->release_stack };
+			       .t_acquire_ns = max_u64(w->row.t1_ns, w->release_ns), .forced = forced, .stack = w->release_stack };
 
-	if (row.from == MODEL_NONE)
-		row.from = history_before(&w->gil->history, row.to, row.t_acquire_ns);
 	if (t->sink.handoff)
 		t->sink.handoff(t->sink.ctx, &row);
 }
 
 void wait_settle(struct timeline *t, struct wait_item *w)
 {
-	bool forced = w->got && was_forced(w);
 	uint64_t until;
+	bool forced;
 
+	if (w->got && w->releaser == MODEL_NONE)
+		find_releaser(w);
+	forced = w->got && was_forced(w);
 	if (forced && w->row.end == WAIT_VOLUNTARY)
 		w->row.end = WAIT_FORCED;
 	if (w->gil && after_forced(w))

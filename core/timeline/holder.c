@@ -71,16 +71,6 @@ bool history_covers(const struct history *h, uint32_t thread, uint64_t t)
 	return i != HISTORY_NONE && h->holds.items[i].thread == thread && t < h->holds.items[i].t1;
 }
 
-uint32_t history_before(const struct history *h, uint32_t thread, uint64_t t)
-{
-	size_t i = history_at(h, t);
-
-	for (int n = 0; i != HISTORY_NONE && n < 4; n++, i = i ? i - 1 : HISTORY_NONE)
-		if (h->holds.items[i].thread != thread)
-			return h->holds.items[i].thread;
-	return MODEL_NONE;
-}
-
 static void insert(struct history *h, size_t i, const struct hold_rec *r)
 {
 	vec_reserve(&h->holds, h->holds.n + 1);
@@ -348,6 +338,14 @@ void history_lost(struct history *h, uint32_t thread, uint64_t t, bool until_see
 	r->flags |= HOLD_F_END_INFERRED;
 	if (r->t1 <= r->t0)
 		remove_at(h, i);
+}
+
+void history_asked(struct history *h, uint64_t t0, uint64_t t1)
+{
+	size_t i = history_at(h, t1);
+
+	if (i != HISTORY_NONE && h->holds.items[i].t0 <= t0 && h->holds.items[i].t1 >= t1)
+		h->holds.items[i].asked = true;
 }
 
 void history_free_at(struct history *h, uint64_t t)

@@ -17,8 +17,8 @@
 
 #define TIME_OPEN UINT64_MAX
 
-/* What the dropper of a GIL does right after a forced switch: it waits for the same GIL again, within this time.  The
- * way from drop_gil to the sleep in take_gil takes a few us; a thread that went through a system call takes longer. */
+/* What the dropper of a GIL does right after a forced switch: it waits for the same GIL again, within this CPU time.  The
+ * way from drop_gil to the sleep in take_gil takes a few us; on the clock it may be much, for the thread it woke takes its CPU. */
 #define REWAIT_NS UINT64_C(100000)
 
 /* take_gil between two sleeps (pthread calls, the drop request) costs a few us.  A thread that ran longer in one go was through. */
@@ -29,10 +29,11 @@
 struct hold_rec {
 	uint64_t t0, t1; /* t1 TIME_OPEN: holds it still, as far as known; only the last one */
 	uint64_t seen_ns; /* last moment at which it certainly held */
-	uint64_t rewait_ns; /* when its thread came to wait for the lock again, 0 not within REWAIT_NS */
+	uint64_t rewait_ns; /* when its thread came to wait for the lock again, 0 not within REWAIT_NS of CPU time */
 	uint32_t thread;
 	uint32_t flags; /* enum hold_flags */
 	bool claim; /* never seen holding */
+	bool asked; /* a waiter slept a whole interval during it, and so asked for the lock */
 	bool emitted;
 };
 
@@ -70,8 +71,6 @@ size_t history_at(const struct history *h, uint64_t t);
 /* The hold of `thread` that ends in [t - within, t], or NULL. */
 struct hold_rec *history_ended(struct history *h, uint32_t thread, uint64_t t, uint64_t within);
 bool history_covers(const struct history *h, uint32_t thread, uint64_t t);
-/* Thread of the last hold before t, other than `thread`; MODEL_NONE if unknown. */
-uint32_t history_before(const struct history *h, uint32_t thread, uint64_t t);
 
 /* It got the lock exactly at t, after a wait. */
 void history_acquire(struct history *h, uint32_t thread, uint64_t t);
@@ -83,6 +82,8 @@ void history_release(struct history *h, uint32_t thread, uint64_t since_ns, uint
 void history_through(struct history *h, uint32_t thread, uint64_t since_ns, uint64_t t0, uint64_t t1);
 /* It did not hold the lock at t.  until_seen: it may have let go any time since it was last seen holding. */
 void history_lost(struct history *h, uint32_t thread, uint64_t t, bool until_seen);
+/* A waiter slept t0..t1 and was not woken: whoever held the lock all that time is asked to drop it. */
+void history_asked(struct history *h, uint64_t t0, uint64_t t1);
 /* Nobody held it at t. */
 void history_free_at(struct history *h, uint64_t t);
 /* It ran a..b and then blocked: what of it is not held by others was probably its own.  holder: who was seen to hold the lock at b,

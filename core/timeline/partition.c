@@ -4,6 +4,8 @@
  * (tallies) are then taken out of the on-CPU segments, so that the sums still equal the life. */
 #include "core/timeline/timeline_priv.h"
 
+#include <string.h>
+
 /* System calls that wait for nothing but time, x86-64: struct ev_off carries the first two arguments. */
 enum sleep_rule { SLEEP_ALWAYS, SLEEP_IF_ARG0_ZERO, SLEEP_IF_ARG1_ZERO };
 static const struct { int32_t nr; enum sleep_rule rule; } sleeps[] = {
@@ -33,6 +35,34 @@ static void segment_put(struct timeline *t, struct thread *th, const struct segm
 		line_add(t, ITEM_SEGMENT, th)->segment = *s;
 }
 
+static void note_run(struct thread *th, uint64_t t0, uint64_t t1)
+{
+	if (th->n_runs && th->runs[th->n_runs - 1].t1 == t0) {
+		th->runs[th->n_runs - 1].t1 = t1;
+		return;
+	}
+	if (th->n_runs == RUNS_MAX)
+		memmove(th->runs, th->runs + 1, sizeof(th->runs[0]) * --th->n_runs);
+	th->runs[th->n_runs].t0 = t0;
+	th->runs[th->n_runs++].t1 = t1;
+}
+
+struct hold_rec *let_go_just_now(const struct thread *th, struct lock *gil, uint64_t t)
+{
+	uint64_t since = th->n_runs ? min_u64(th->runs[0].t0, th->cursor_ns) : th->cursor_ns, cpu;
+	struct hold_rec *r = t >= since ? history_ended(&gil->history, th->row.thread, t, t - since) : NULL;
+
+	if (!r)
+		return NULL;
+	cpu = t - max_u64(r->t1, min_u64(th->cursor_ns, t));
+	for (uint32_t i = 0; i < th->n_runs; i++) {
+		uint64_t t0 = max_u64(th->runs[i].t0, r->t1), t1 = min_u64(th->runs[i].t1, th->cursor_ns);
+
+		cpu += t1 > t0 ? t1 - t0 : 0;
+	}
+	return cpu <= REWAIT_NS ? r : NULL;
+}
+
 /* What the end of a stretch on the CPU says about who held the GIL during it. */
 void stretch_evidence(struct thread *th, const struct sight *s, enum stretch_end how)
 {
@@ -50,7 +80,7 @@ void stretch_evidence(struct thread *th, const struct sight *s, enum stretch_end
 		history_add_sight(h, id, s->t, s->stack);
 		break;
 	case STRETCH_DROPPED: /* it sleeps inside drop_gil: it held the GIL until just now */
-		if (history_ended(h, id, s->t, REWAIT_NS))
+		if (let_go_just_now(th, gil, s->t))
 			break; /* the waiter it woke has told already */
 		history_seen(h, id, a, s->t);
 		history_add_sight(h, id, s->t, s->stack);
@@ -87,6 +117,7 @@ void stretch_put(struct timeline *t, struct thread *th, uint64_t until, enum epi
 		s.gil = th->gil;
 	}
 	segment_put(t, th, &s);
+	note_run(th, th->cursor_ns, until);
 	th->prev_on_ns = th->cursor_ns;
 	th->prev_out_ns = until;
 	th->cursor_ns = until;
@@ -157,6 +188,8 @@ void off_put(struct timeline *t, struct thread *th, const struct ev_off *e, cons
 	segment_put(t, th, &second);
 	th->tail = second.t1 > second.t0 ? second : first;
 	th->has_tail = e->h.flags & EV_F_UNFINISHED;
+	if (e->h.flags & EV_F_BLOCKED)
+		th->n_runs = 0;
 	th->cursor_ns = t1;
 }
 

@@ -14,7 +14,7 @@ struct timeline_sink {
 	void *ctx; /* first argument of each; a NULL member is not called */
 	void (*proc)(void *ctx, const struct proc_row *row);
 	void (*thread)(void *ctx, const struct thread_row *row); /* first seen, renamed, and at its end (last_ns) */
-	void (*lock)(void *ctx, const struct lock_row *row);
+	void (*lock)(void *ctx, const struct lock_row *row); /* first seen, and again at its first wait with a stack */
 	void (*interval)(void *ctx, const struct interval *row);
 	void (*tally)(void *ctx, const struct tally *row);
 	void (*wait)(void *ctx, const struct wait *row);

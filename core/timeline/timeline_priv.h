@@ -60,7 +60,6 @@ struct episode {
 	uint64_t wants_ns; /* a sample found it in take_gil still */
 	uint32_t flags, sleeps, waker;
 	bool locked; /* switch_number was read with the GIL locked by another thread */
-	bool timed_out; /* it slept a whole interval, so it asked the holder to drop the GIL */
 	uint32_t releaser; /* who woke it from the condition, MODEL_NONE */
 	uint64_t release_ns, release_stack;
 };
@@ -77,6 +76,8 @@ struct segment {
 	uint64_t stack;
 };
 
+enum { RUNS_MAX = 8 };
+
 struct thread {
 	uint32_t tid;
 	struct proc *proc;
@@ -86,6 +87,8 @@ struct thread {
 	uint64_t cursor_ns; /* its life up to here lies in the line */
 	uint64_t in_ns; /* it last came back to the CPU at, <= cursor_ns */
 	uint64_t prev_on_ns, prev_out_ns; /* the stretch on the CPU before */
+	struct { uint64_t t0, t1; } runs[RUNS_MAX]; /* on the CPU since it last blocked, the newest last */
+	uint32_t n_runs;
 	uint64_t woke_ns; /* it last woke a waiter of its GIL at */
 	struct episode wait;
 	struct segment tail; /* off the CPU when the recording ended */
@@ -105,7 +108,7 @@ enum item_kind { ITEM_SEGMENT, ITEM_WAIT, ITEM_TALLY, ITEM_END };
 struct wait_item {
 	struct wait row; /* without id */
 	struct lock *gil; /* NULL: another lock, nothing is known of its holders */
-	bool got, timed_out;
+	bool got;
 	uint32_t releaser;
 	uint64_t release_ns, release_stack;
 };
@@ -184,6 +187,7 @@ void episode_futex(struct timeline *t, struct thread *th, const struct ev_off *e
 
 /* partition.c */
 enum stretch_end { STRETCH_HOLDS, STRETCH_DROPPED, STRETCH_BLOCKS, STRETCH_RELEASED, STRETCH_NOTHING };
+struct hold_rec *let_go_just_now(const struct thread *th, struct lock *gil, uint64_t t); /* its hold that ended hardly any CPU time before t */
 void stretch_evidence(struct thread *th, const struct sight *s, enum stretch_end how);
 void stretch_put(struct timeline *t, struct thread *th, uint64_t until, enum episode_step step);
 void off_put(struct timeline *t, struct thread *th, const struct ev_off *e, const struct sight *s, enum episode_step step);

@@ -26,11 +26,11 @@ struct sim_thread {
 	int latency, waker;
 	uint64_t waker_stack, saved_switch_number;
 	struct ev_off off; /* as it was seen at `out` */
-	bool waiting;
+	bool waiting, moved; /* moved: ran Python code since its last sleep on the GIL */
 	int64_t wait_start, took_since; /* first sleep of the wait; last return to the CPU */
 	uint64_t line;
 	/* the truth */
-	uint64_t wait_ns, waits, forced_waits, held_on_cpu_ns, held_off_cpu_ns, caused_ns;
+	uint64_t wait_ns, waits, held_on_cpu_ns, held_off_cpu_ns, caused_ns;
 };
 
 struct scenario {
@@ -52,6 +52,7 @@ struct sim {
 	int64_t now;
 	int queue[MAX_THREADS], queued; /* on the condition, not yet woken */
 	uint32_t seed;
+	uint64_t forced; /* releases on demand that woke a waiter */
 };
 
 static uint32_t roll(struct sim *s, uint32_t below)
@@ -91,6 +92,10 @@ static void leave_cpu(struct sim *s, int i, uint32_t flags, int nr, uint64_t wor
 			      .t_out_ns = (uint64_t)s->now * US, .nr = nr, .arg0 = word, .gil = GIL, .switch_number = s->switch_number };
 	look(s, i, &e->h.flags, &e->holder_ident);
 	e->own_stack = stack_of(s, i);
+	if ((flags & EV_F_GIL_WAIT) && th->moved) {
+		e->h.flags |= EV_F_MOVED;
+		th->moved = false;
+	}
 	if ((flags & EV_F_GIL_WAIT) && s->holder != NOBODY)
 		e->holder_stack = stack_of(s, s->holder);
 }
@@ -168,6 +173,7 @@ static void take(struct sim *s, int i)
 	}
 	th->waiting = false;
 	th->place = HOLDING;
+	th->moved = true;
 	th->left = around(s, i < s->s->hogs ? 20000 : s->s->hold_us);
 }
 
@@ -176,6 +182,7 @@ static void let_go(struct sim *s, int i)
 	struct sim_thread *th = &s->th[i];
 	bool forced = s->drop_request;
 
+	s->forced += forced && s->queued;
 	release(s, i);
 	if (forced) { /* drop_gil waits until another thread has it */
 		th->waiting = true;
@@ -415,10 +422,11 @@ static void run(const struct scenario *scenario, uint32_t seed)
 		assert_close("time held off the CPU", i, o.held_off_ns[i], th->held_off_cpu_ns, life, 0.2);
 		assert_close("caused waiting", i, o.caused_ns[i], th->caused_ns, all_caused, 1.0);
 	}
+	assert_close("forced hand-offs", -1, o.forced * 1000000, s.forced * 1000000, all_waits * 1000000, 2.0);
 	assert_true(o.handoffs <= all_waits + (uint64_t)scenario->threads);
 	if (getenv("SIM_PRINT"))
-		print_message("unknown holder %.2f %% of waiting, %llu hand-offs, %llu forced, two holders %llu\n",
-			      apart(o.unknown_ns, 0, o.wanted_ns), (unsigned long long)o.handoffs, (unsigned long long)o.forced,
+		print_message("unknown holder %.2f %% of waiting, %llu hand-offs, %llu forced of %llu, two holders %llu\n",
+			      apart(o.unknown_ns, 0, o.wanted_ns), (unsigned long long)o.handoffs, (unsigned long long)o.forced, (unsigned long long)s.forced,
 			      (unsigned long long)timeline_oddities(s.timeline)->two_holders);
 	timeline_free(s.timeline);
 	check_free(check);

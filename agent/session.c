@@ -23,6 +23,7 @@
 #define POLL_MS 50
 #define PROGRESS_EVERY_NS (500 * NS_PER_MS)
 #define OWN_EVERY_NS NS_PER_S
+#define RESOLVER_END_NS (2 * NS_PER_S) /* target memory can block for ever (FUSE, userfaultfd) */
 #define TO_WRITER_BYTES (8U << 20)
 #define TO_RESOLVER_BYTES (4U << 20)
 
@@ -349,6 +350,14 @@ static int start(struct session *s, struct fail *why)
 	return 0;
 }
 
+static bool join_within(pthread_t thread, uint64_t ns)
+{
+	uint64_t until = clock_read_ns(CLOCK_REALTIME) + ns;
+	struct timespec ts = { (time_t)(until / NS_PER_S), (long)(until % NS_PER_S) };
+
+	return pthread_timedjoin_np(thread, NULL, &ts) == 0;
+}
+
 static void finish_threads(struct session *s)
 {
 	if (s->collector) {
@@ -363,7 +372,9 @@ static void finish_threads(struct session *s)
 	if (s->resolver_runs) {
 		usleep(20000); /* let the writer ask for the last names */
 		mailbox_close(&s->to_resolver);
-		pthread_join(s->resolver, NULL);
+		s->resolver_stuck = !join_within(s->resolver, RESOLVER_END_NS);
+		if (s->resolver_stuck)
+			session_note(s, "the memory of a target did not answer: names and lines may be missing");
 	}
 	if (s->writer_runs) {
 		mailbox_close(&s->to_writer);
@@ -387,6 +398,12 @@ static int finish(struct session *s, struct session_result *ret, bool complete, 
 	}
 	if (s->collector)
 		s->ops->free(s->collector);
+	return complete ? err : 0;
+}
+
+/* Not when the resolver is stuck: it still uses all of it, and the process is about to end anyway. */
+static void session_free(struct session *s)
+{
 	for (unsigned i = 0; i < s->n_targets; i++) {
 		symbols_free(s->targets[i].symbols);
 		target_free(s->targets[i].target);
@@ -395,21 +412,25 @@ static int finish(struct session *s, struct session_result *ret, bool complete, 
 	vec_done(&s->batch);
 	mailbox_done(&s->to_writer);
 	mailbox_done(&s->to_resolver);
-	return complete ? err : 0;
+	free(s);
 }
 
 int session_run(const struct session_options *options, struct session_result *ret, struct fail *why)
 {
-	struct session s = { .options = options, .ops = &collector_bpf };
+	struct session *s = xcalloc(1, sizeof(*s));
 	int err, close_err;
 
+	s->options = options;
+	s->ops = &collector_bpf;
 	*ret = (struct session_result){ .end = SESSION_END_ERROR };
-	atomic_store(&s.level, 3);
-	mailbox_init(&s.to_writer, TO_WRITER_BYTES);
-	mailbox_init(&s.to_resolver, TO_RESOLVER_BYTES);
-	err = start(&s, why);
+	atomic_store(&s->level, 3);
+	mailbox_init(&s->to_writer, TO_WRITER_BYTES);
+	mailbox_init(&s->to_resolver, TO_RESOLVER_BYTES);
+	err = start(s, why);
 	if (!err)
-		err = capture(&s, ret, why);
-	close_err = finish(&s, ret, !err, why);
+		err = capture(s, ret, why);
+	close_err = finish(s, ret, !err, why);
+	if (!s->resolver_stuck)
+		session_free(s);
 	return err ? err : close_err;
 }

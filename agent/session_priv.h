@@ -101,6 +101,7 @@ struct session {
 	struct mailbox to_writer, to_resolver;
 	pthread_t writer, resolver;
 	bool writer_runs, resolver_runs;
+	bool resolver_stuck; /* it did not end: reading a target's memory blocks */
 	uint64_t start_ns, end_ns;
 	/* written by the writer, shown as progress */
 	atomic_uint_fast64_t waits, handoffs, events, lost, db_bytes;

@@ -235,10 +235,12 @@ static __always_inline void switched_in(struct task_struct *p, __u64 now)
 	cls = agg_class(r->flags, r->nr);
 	if (cls < EV_AGG_N)
 		r->since_stack[cls] += ns;
-	if (r->own_stack || ns >= (r->flags & (EV_F_FUTEX_WAIT | EV_F_SELF_HOLDS) ? dials.min_off_ns : dials.min_other_ns))
+	if (r->own_stack || ns >= (r->flags & (EV_F_FUTEX_WAIT | EV_F_SELF_HOLDS) ? dials.min_off_ns : dials.min_other_ns)) {
 		send_off(r, p, now, 0);
-	else
-		r->moved |= r->flags & EV_F_MOVED, count_stretch(r, p, cls, ns, now);
+	} else {
+		r->moved |= r->flags & EV_F_MOVED;
+		count_stretch(r, p, cls, ns, now);
+	}
 	/* waker_* are cleared here and not at switch-out: a waker may come between leaving the runqueue and the tracepoint */
 	r->t_out = r->t_wake = 0;
 	r->waker_pid = r->waker_tid = 0;

@@ -290,6 +290,25 @@ static void cpu_model(char *ret, size_t size)
 		fclose(f);
 }
 
+/* What of a target cannot be seen, said once in the recording.  Before the writer runs. */
+static void note_limits(struct session *s, const struct session_target *t)
+{
+	const struct runtime *r = target_runtime(t->target);
+	char text[256];
+
+	if (!r)
+		return;
+	if (!target_tss_offset(t->target)) {
+		snprintf(text, sizeof(text), "pid %d: where its threads keep their Python state is not known (another libc, or a "
+			 "high pthread key): waiters' own stacks are missing", (int)t->shown_pid);
+		store_note(s->store, s->start_ns, text);
+	}
+	if (r->more_interps) {
+		snprintf(text, sizeof(text), "pid %d: only %u of its interpreters are followed", (int)t->shown_pid, r->n_interps);
+		store_note(s->store, s->start_ns, text);
+	}
+}
+
 static int create_store(struct session *s, struct fail *why)
 {
 	struct store_create_options how = { .overwrite = s->options->overwrite };
@@ -320,6 +339,7 @@ static int create_store(struct session *s, struct fail *why)
 		};
 
 		store_process(s->store, &p);
+		note_limits(s, &s->targets[i]);
 	}
 	return 0;
 }

@@ -1,6 +1,6 @@
 """Mixed I/O with many hand-offs: --pairs (3) pairs of threads that play ping-pong through socket pairs and compute
---spin (1000) rounds for each message, two threads that write and read a file, one that computes in short bursts.
-Counts operations; some 10,000 hand-offs a second, with --spin 20 three times as many."""
+--spin (2000) rounds for each message, two threads that write and read a file, one that computes in short bursts.
+Counts operations; some 7,000 hand-offs a second, with --spin 20 five times as many."""
 import os
 import socket
 import tempfile
@@ -44,7 +44,7 @@ def bursts(work, counter):
         counter[0] += 1
 
 
-options = _load.parse("mixed_io", pairs=(int, 3), spin=(int, 1000))
+options = _load.parse("mixed_io", pairs=(int, 3), spin=(int, 2000))
 work = _load.Work("mixed_io", options)
 keep = []
 for i in range(options.pairs):

@@ -9,16 +9,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* One dial: a position in its table of steps, and how it came there. */
+struct dial {
+	unsigned step;
+	uint64_t calm_ns; /* calm for so long at this step */
+	uint64_t patience_ns; /* calm needed before detail returns; doubles when it was too early */
+	uint64_t lowered_ns; /* time of the last return of detail, 0 never */
+};
+
 struct detail { /* zeroed to begin with */
-	unsigned off_step, stack_step; /* index into the step tables */
-	uint64_t off_calm_ns, stack_calm_ns; /* calm for so long at this step */
-	uint64_t off_patience_ns, stack_patience_ns; /* calm needed before detail returns; doubles when it was too early */
-	uint64_t off_lowered_ns, stack_lowered_ns; /* time of the last return of detail */
+	struct dial events, looks, stacks;
 };
 
 struct detail_load { /* since the last call */
 	uint64_t now_ns, span_ns;
-	uint64_t events, frames, lost; /* frames: Python frames walked */
+	uint64_t events, lost;
+	uint64_t looks; /* at the GIL's words */
+	uint64_t frames; /* Python frames walked */
 	uint64_t own_cpu_ns;
 };
 

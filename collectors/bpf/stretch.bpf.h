@@ -156,6 +156,7 @@ static __always_inline void look_at_python(struct thread_rec *r, struct bpf_proc
 		return;
 	}
 	r->looked_at = now;
+	count(BPF_COUNT_LOOKS, 1);
 	if (!tstate)
 		tstate = own_tstate(proc, p);
 	r->python = tstate ? EV_F_PYTHON : 0;

@@ -34,6 +34,7 @@ enum bpf_counter { /* per CPU; the first EV_LOSS_N are enum ev_loss_class */
 	BPF_COUNT_STACKS,
 	BPF_COUNT_STACKS_TORN,
 	BPF_COUNT_STACKS_TRUNCATED,
+	BPF_COUNT_LOOKS, /* at the GIL's words, when a thread left the CPU */
 	BPF_COUNT_FRAMES, /* walked, whatever became of the stack */
 	BPF_COUNT_N,
 };

@@ -39,15 +39,15 @@ static void calm_load_keeps_everything(void **state)
 	assert_int_equal(run(&d, &dials, 100, 3000, 20000, 0, 1), 0);
 }
 
-static void many_events_raise_the_threshold_to_50us_and_no_further(void **state)
+static void many_events_raise_the_threshold_to_1ms_and_no_further(void **state)
 {
 	struct detail d = { 0 };
 	struct detail_dials dials = { 0 };
 
 	(void)state;
 	assert_true(run(&d, &dials, 50, 30000, 0, 0, 1) > 0);
-	assert_int_equal(dials.min_off_ns, 50000);
-	assert_int_equal(dials.min_other_ns, 500000);
+	assert_int_equal(dials.min_off_ns, 1000000);
+	assert_int_equal(dials.min_other_ns, 10000000);
 	assert_int_equal(dials.level, 1);
 	assert_int_equal(dials.reason, EV_LEVEL_EVENT_RATE);
 	assert_int_equal(dials.stack_period_ns, 1000000);
@@ -86,6 +86,20 @@ static void frames_thin_stacks_only(void **state)
 	assert_true(dials.stack_period_ns > 0);
 }
 
+static void looks_are_thinned_by_themselves(void **state)
+{
+	struct detail d = { 0 };
+	struct detail_dials dials = { 0 };
+
+	(void)state;
+	clock_ns += TICK;
+	struct detail_load load = { .now_ns = clock_ns, .span_ns = TICK, .looks = 3000 };
+	assert_true(detail_step(&d, &load, &dials));
+	assert_int_equal(dials.level, 2);
+	assert_int_equal(dials.min_off_ns, 0);
+	assert_int_equal(dials.look_period_ns, 100000);
+}
+
 static void detail_returns_when_calm(void **state)
 {
 	struct detail d = { 0 };
@@ -106,9 +120,9 @@ static void a_load_that_comes_back_does_not_swing(void **state)
 	int changes = 0;
 
 	(void)state;
-	/* given a load that is heavy at full detail and light at 50 us */
+	/* given a load that is heavy at full detail and light at 50 us and more */
 	for (int i = 0; i < 3000; i++)
-		changes += run(&d, &dials, 1, d.off_step >= 4 ? 1000 : 30000, 0, 0, 1);
+		changes += run(&d, &dials, 1, d.events.step >= 4 ? 1000 : 30000, 0, 0, 1);
 	/* then in five minutes the patience has doubled often enough that changes are rare */
 	assert_true(changes < 60);
 }
@@ -117,10 +131,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(calm_load_keeps_everything),
-		cmocka_unit_test(many_events_raise_the_threshold_to_50us_and_no_further),
+		cmocka_unit_test(many_events_raise_the_threshold_to_1ms_and_no_further),
 		cmocka_unit_test(a_flood_raises_it_beyond),
 		cmocka_unit_test(losses_count_as_overload),
 		cmocka_unit_test(frames_thin_stacks_only),
+		cmocka_unit_test(looks_are_thinned_by_themselves),
 		cmocka_unit_test(detail_returns_when_calm),
 		cmocka_unit_test(a_load_that_comes_back_does_not_swing),
 	};

@@ -23,7 +23,7 @@ static __always_inline void send_agg(struct thread_rec *r, struct task_struct *p
 	e = reserve(sizeof(*e), EV_LOSS_RING_OTHER);
 	if (e) {
 		__builtin_memcpy(e, &r->agg, sizeof(*e));
-		fill_hdr(&e->h, EV_AGG, sizeof(*e), 0, p);
+		fill_hdr(&e->h, EV_AGG, sizeof(*e), r->agg.h.flags, p);
 		submit(e);
 	}
 	__builtin_memset(&r->agg, 0, sizeof(r->agg));
@@ -57,6 +57,7 @@ static __always_inline void count_stretch(struct thread_rec *r, struct task_stru
 	if (r->flags & EV_F_SELF_HOLDS)
 		a->held_ns[cls] += ns;
 	if (cls == EV_AGG_GIL) {
+		a->h.flags |= r->flags & EV_F_MOVED;
 		a->gil = r->gil;
 		a->hist[log2_bucket(ns) & (EV_AGG_BUCKETS - 1)]++;
 	}

@@ -117,8 +117,7 @@ static __always_inline void take_stacks(struct thread_rec *r, struct bpf_proc *p
 		r->holder_stack = take_stack(proc, v->holder_tstate, pid_tid_of(p), SCRATCH_SWITCH, 1);
 }
 
-/* A thread in take_gil runs no Python code: is its instruction another one than at its last sleep on the GIL, it had the
- * GIL in between.  (The same one proves nothing: it may be a loop.)  Two or three small reads, never left out under load. */
+/* A thread in take_gil runs no Python code: at another instruction than at its last sleep, it had the GIL in between. */
 static __always_inline void note_place(struct thread_rec *r, struct bpf_proc *proc, __u64 tstate)
 {
 	__u64 frame = tstate ? walk_top(&proc->walk, tstate) : 0, instr = 0;
@@ -145,10 +144,7 @@ static __always_inline void look_at_python(struct thread_rec *r, struct bpf_proc
 	if (gil) {
 		classify_word(r, &proc->walk, gil);
 		r->gil = gil->addr;
-		if (!(r->flags & EV_F_GIL_MUTEX)) {
-			tstate = own_tstate(proc, p);
-			note_place(r, proc, tstate);
-		}
+		note_place(r, proc, tstate = own_tstate(proc, p));
 	}
 	/* Under load not every look is worth its reads: the word alone still says that the thread waits for the GIL. */
 	if (now - r->looked_at < dials.look_period_ns) {
@@ -175,22 +171,6 @@ static __always_inline void look_at_python(struct thread_rec *r, struct bpf_proc
 		return;
 	r->flags |= gc_flag(gil);
 	take_stacks(r, proc, p, tstate, &v);
-}
-
-static __always_inline void switched_out(struct task_struct *p, struct bpf_proc *proc, bool blocked, __u64 now)
-{
-	struct thread_rec *r = rec_of(p, true);
-
-	if (!r || r->dead)
-		return;
-	announce(r, p, now, 0);
-	r->t_out = now;
-	r->gil = r->holder_ident = r->switch_number = 0;
-	r->own_stack = r->holder_stack = 0;
-	r->cpu_out = bpf_get_smp_processor_id();
-	read_call(r, p, blocked);
-	if (proc->python && proc->n_gils)
-		look_at_python(r, proc, p, now);
 }
 
 static __always_inline void send_off(struct thread_rec *r, struct task_struct *p, __u64 now, __u32 flags)
@@ -221,19 +201,11 @@ static __always_inline void send_off(struct thread_rec *r, struct task_struct *p
 	submit(e);
 }
 
-static __always_inline void switched_in(struct task_struct *p, __u64 now)
+static __always_inline void end_stretch(struct thread_rec *r, struct task_struct *p, __u64 now)
 {
-	struct thread_rec *r = rec_of(p, true);
-	__u64 ns;
-	__u32 cls;
+	__u64 ns = now > r->t_out ? now - r->t_out : 0;
+	__u32 cls = agg_class(r->flags, r->nr);
 
-	if (!r || r->dead)
-		return;
-	announce(r, p, now, 0);
-	if (!r->t_out)
-		return;
-	ns = now > r->t_out ? now - r->t_out : 0;
-	cls = agg_class(r->flags, r->nr);
 	if (cls < EV_AGG_N)
 		r->since_stack[cls] += ns;
 	if (r->own_stack || ns >= (r->flags & (EV_F_FUTEX_WAIT | EV_F_SELF_HOLDS) ? dials.min_off_ns : dials.min_other_ns)) {
@@ -246,4 +218,34 @@ static __always_inline void switched_in(struct task_struct *p, __u64 now)
 	r->t_out = r->t_wake = 0;
 	r->waker_pid = r->waker_tid = 0;
 	r->waker_stack = 0;
+}
+
+static __always_inline void switched_out(struct task_struct *p, struct bpf_proc *proc, bool blocked, __u64 now)
+{
+	struct thread_rec *r = rec_of(p, true);
+
+	if (!r || r->dead)
+		return;
+	announce(r, p, now, 0);
+	/* Its way onto the CPU was not seen (a virtual machine hides switches away from its own tasks): soon after its wake-up. */
+	if (r->t_out)
+		end_stretch(r, p, r->t_wake > r->t_out ? r->t_wake : now);
+	r->t_out = now;
+	r->gil = r->holder_ident = r->switch_number = 0;
+	r->own_stack = r->holder_stack = 0;
+	r->cpu_out = bpf_get_smp_processor_id();
+	read_call(r, p, blocked);
+	if (proc->python && proc->n_gils)
+		look_at_python(r, proc, p, now);
+}
+
+static __always_inline void switched_in(struct task_struct *p, __u64 now)
+{
+	struct thread_rec *r = rec_of(p, true);
+
+	if (!r || r->dead)
+		return;
+	announce(r, p, now, 0);
+	if (r->t_out)
+		end_stretch(r, p, now);
 }

@@ -96,10 +96,13 @@ enum episode_step episode_decide_agg(struct timeline *t, struct thread *th, cons
 {
 	bool elsewhere = e->n[EV_AGG_LOCK] || e->n[EV_AGG_BLOCKED] || e->n[EV_AGG_SLEEP];
 	struct episode *w = &th->wait;
+	uint64_t limit_ns = TAKE_GIL_NS;
 
 	if (!w->lock)
 		return EPISODE_NONE;
-	if (elsewhere || !passed_through(th, e->t0_ns, 0, TAKE_GIL_NS))
+	if (e->n[EV_AGG_GIL] && !(e->h.flags & EV_F_MOVED))
+		limit_ns = TAKE_GIL_STAYED_NS;
+	if (elsewhere || (e->h.flags & EV_F_MOVED) || !passed_through(th, e->t0_ns, 0, limit_ns))
 		return step(t, th, false);
 	w->sleeps += e->n[EV_AGG_GIL];
 	w->asleep_ns += min_u64(e->ns[EV_AGG_GIL], e->t1_ns - e->t0_ns);

@@ -215,9 +215,8 @@ static __always_inline void end_stretch(struct thread_rec *r, struct task_struct
 		count_stretch(r, p, cls, ns, now);
 	}
 	/* waker_* are cleared here and not at switch-out: a waker may come between leaving the runqueue and the tracepoint */
-	r->t_out = r->t_wake = 0;
+	r->t_out = r->t_wake = r->waker_stack = 0;
 	r->waker_pid = r->waker_tid = 0;
-	r->waker_stack = 0;
 }
 
 static __always_inline void switched_out(struct task_struct *p, struct bpf_proc *proc, bool blocked, __u64 now)

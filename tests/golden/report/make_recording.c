@@ -16,6 +16,7 @@
 
 #include "core/store/store.h"
 #include "core/util/duration.h"
+#include "core/util/vec.h"
 #include "core/util/xalloc.h"
 
 enum { KEYS_MAX = 160, FRAMES_MAX = 4096 };
@@ -91,6 +92,9 @@ static uint32_t flag(const struct row *r, const char *key, uint32_t bit)
 	return number(r, key, 0) ? bit : 0;
 }
 
+/* Rows point into their texts until the store is closed. */
+static vec(char *) kept;
+
 /* In place: \xNN and \s; a new string for @N. */
 static char *unescape(char *text)
 {
@@ -98,10 +102,11 @@ static char *unescape(char *text)
 
 	if (text[0] == '@' && text[1] >= '1' && text[1] <= '9') {
 		size_t n = strtoul(text + 1, NULL, 10);
-		char *many = xmalloc(n + 1); /* kept until the end of the program */
+		char *many = xmalloc(n + 1);
 
 		memset(many, 'A', n);
 		many[n] = '\0';
+		vec_push(&kept, many);
 		return many;
 	}
 	for (char *in = text; *in; in++) {
@@ -393,8 +398,8 @@ int main(int argc, char **argv)
 		line_number++;
 		if (line[0] == '#' || line[0] == '\n')
 			continue;
-		/* rows keep pointing into the line: symbols live until the store is closed */
-		split(xstrdup(line), &r);
+		vec_push(&kept, xstrdup(line));
+		split(*vec_last(&kept), &r);
 		if (!strcmp(r.kind, "meta"))
 			create(argv[2], &r);
 		else if (!store)
@@ -408,5 +413,8 @@ int main(int argc, char **argv)
 		die("no meta row", argv[1]);
 	if (store_close(store, complete, end_ns, &why))
 		die(why.what, argv[2]);
+	for (size_t i = 0; i < kept.n; i++)
+		free(kept.items[i]);
+	vec_done(&kept);
 	return 0;
 }

@@ -126,6 +126,14 @@ static int capture_once(struct session *s)
 	return err;
 }
 
+/* A target that died while we attached to it left no event. */
+static void notice_dead(struct session *s)
+{
+	for (unsigned i = 0; i < s->n_targets; i++)
+		if (!target_alive(s->targets[i].target))
+			atomic_store(&s->targets[i].ended, true);
+}
+
 static bool all_ended(struct session *s)
 {
 	for (unsigned i = 0; i < s->n_targets; i++)
@@ -238,8 +246,11 @@ static int capture(struct session *s, struct session_result *ret, struct fail *w
 		else if (all_ended(s))
 			ret->end = SESSION_END_TARGETS;
 		else {
-			if (now - shown >= PROGRESS_EVERY_NS)
-				shown = now, show_progress(s);
+			if (now - shown >= PROGRESS_EVERY_NS) {
+				shown = now;
+				show_progress(s);
+				notice_dead(s);
+			}
 			if (now - own >= OWN_EVERY_NS)
 				own = now, send_own(s, now);
 			continue;

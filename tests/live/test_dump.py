@@ -96,6 +96,8 @@ def test_one_holder_the_others_wait(python, tmp_path):
             gil, = shot["gils"]
             by_tid = {t["tid"]: t for t in shot["threads"]}
             waiters = {by_tid[t]["name"] for t in gil["waiters"]}
+            if child.pid in gil["waiters"] or gil["holder"] == child.pid:
+                continue  # the main thread, on its way from printing to its long sleep
             assert waiters <= {"spin 1", "spin 2"}
             if gil["locked"]:
                 holder = by_tid[gil["holder"]]

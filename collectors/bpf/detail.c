@@ -7,7 +7,7 @@
 
 /* Measured on a 2-core VM: an event costs user space about 3 us until it is in the file, a look at the GIL costs the target about
  * 0.2 us, a walked frame 0.1 us.  The budgets are what stays under 1 % of one CPU each. */
-#define EVENTS_PER_S 6000
+#define EVENTS_PER_S 10000
 #define EVENTS_PER_S_HARD 60000 /* beyond KEPT_STEP */
 #define LOOKS_PER_S 12000
 #define FRAMES_PER_S 40000
@@ -16,6 +16,7 @@
 #define US NS_PER_US
 static const uint64_t event_steps[] = { 0,	  5 * US,   10 * US,  20 * US,	 50 * US,
 					100 * US, 200 * US, 500 * US, 1000 * US, 5000 * US };
+#define CPU_STEP 4 /* 50 us: our own CPU time alone thins no further, a wait that long is worth its 3 us */
 #define KEPT_STEP 8 /* waits of 1 ms and more are kept one by one, unless there are EVENTS_PER_S_HARD */
 static const uint64_t look_steps[] = { 0, 100 * US, 300 * US, 1000 * US, 3000 * US };
 static const uint64_t stack_steps[] = { 0, 100 * US, 500 * US, 1000 * US, 2000 * US, 5000 * US, 10000 * US };
@@ -74,7 +75,7 @@ static bool step_events(struct dial *d, const struct detail_load *load, uint64_t
 		*reason = EV_LEVEL_LOSS;
 		return rise(d, N_STEPS(event_steps), 1, load->now_ns);
 	}
-	if (!kept && cpu_pct > OWN_CPU_SHARE_PCT && per_s > EVENTS_PER_S / 2) {
+	if (d->step < CPU_STEP && cpu_pct > OWN_CPU_SHARE_PCT && per_s > EVENTS_PER_S / 4) {
 		*reason = EV_LEVEL_OWN_CPU;
 		return rise(d, N_STEPS(event_steps), 1, load->now_ns);
 	}

@@ -262,7 +262,10 @@ static int make_schema(struct store *s)
 
 static int open_database(struct store *s)
 {
-	int rc = sqlite3_open_v2(s->file.path, &s->db,
+	int rc;
+
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* else a mutex at each allocation; refused, and harmless, once SQLite runs */
+	rc = sqlite3_open_v2(s->file.path, &s->db,
 				 SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE,
 				 NULL);
 

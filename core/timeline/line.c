@@ -23,6 +23,7 @@ static void settle(struct timeline *t, struct item *it)
 		break;
 	case ITEM_END:
 		merge_flush(t, it->thread);
+		tally_flush(t, it->thread);
 		thread_emit(t, it->thread);
 		thread_free(t, it->thread);
 		break;

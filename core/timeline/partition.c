@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "core/util/xalloc.h"
+
 /* System calls that wait for nothing but time, x86-64: struct ev_off carries the first two arguments. */
 enum sleep_rule { SLEEP_ALWAYS, SLEEP_IF_ARG0_ZERO, SLEEP_IF_ARG1_ZERO };
 static const struct { int32_t nr; enum sleep_rule rule; } sleeps[] = {
@@ -318,6 +320,39 @@ void segment_settle(struct timeline *t, struct thread *th, struct segment *s)
 	}
 }
 
+void tally_flush(struct timeline *t, struct thread *th)
+{
+	for (uint32_t i = 0; i < th->n_sums && t->sink.tally; i++)
+		t->sink.tally(t->sink.ctx, &th->sums[i]);
+	th->n_sums = 0;
+}
+
+/* Under load a thread has hundreds of tallies a second: those of one kind are added up for a while. */
+static void tally_sum(struct timeline *t, struct thread *th, const struct tally *row)
+{
+	struct tally *sum = NULL;
+
+	if (th->n_sums && row->t1_ns - th->sums[0].t0_ns > TALLY_SUM_NS)
+		tally_flush(t, th);
+	for (uint32_t i = 0; i < th->n_sums && !sum; i++)
+		if (th->sums[i].state == row->state && th->sums[i].flags == row->flags && th->sums[i].lock == row->lock)
+			sum = &th->sums[i];
+	if (!sum) {
+		if (!th->sums)
+			th->sums = xcalloc(TALLY_SUMS, sizeof(*th->sums));
+		if (th->n_sums == TALLY_SUMS)
+			tally_flush(t, th);
+		th->sums[th->n_sums++] = *row;
+		return;
+	}
+	sum->t0_ns = min_u64(sum->t0_ns, row->t0_ns);
+	sum->t1_ns = max_u64(sum->t1_ns, row->t1_ns);
+	sum->n += row->n;
+	sum->ns += row->ns;
+	for (int i = 0; i < EV_AGG_BUCKETS; i++)
+		sum->hist[i] += row->hist[i];
+}
+
 /* What no on-CPU segment had room for was counted twice: it is not given out. */
 void tally_settle(struct timeline *t, struct thread *th, struct tally *row)
 {
@@ -330,6 +365,6 @@ void tally_settle(struct timeline *t, struct thread *th, struct tally *row)
 		t->odd.overlapping++;
 	th->debt_ns -= too_much;
 	row->ns -= too_much;
-	if (t->sink.tally && (row->ns || row->n))
-		t->sink.tally(t->sink.ctx, row);
+	if (row->ns || row->n)
+		tally_sum(t, th, row);
 }

@@ -186,6 +186,7 @@ void thread_free(struct timeline *t, struct thread *th)
 		t->last_thread = NULL;
 	t->n_threads--;
 	proc_put(t, th->proc);
+	free(th->sums);
 	free(th);
 }
 

@@ -15,6 +15,8 @@
 #include "core/timeline/timeline.h"
 
 #define SETTLE_DELAY_NS UINT64_C(100000000)
+#define TALLY_SUM_NS UINT64_C(250000000) /* tallies of one kind are added up for so long at most */
+#define TALLY_SUMS 8 /* kinds at a time: state, held or not, lock */
 #define MERGE_MAX_NS UINT64_C(1000000000) /* rows are given out at least this often, so that a live view moves */
 
 enum {
@@ -96,6 +98,8 @@ struct thread {
 	uint64_t wait_stack; /* of its last wait on wait_lock */
 	uint32_t wait_lock;
 	uint64_t debt_ns, debt_later_ns; /* tallied time to be taken out of on-CPU segments; part of it from tallies still in the line */
+	struct tally *sums; /* TALLY_SUMS of them, being added up; NULL while it has none */
+	uint32_t n_sums;
 	struct interval merge;
 	bool merging;
 	struct ident_key ident_key;
@@ -194,6 +198,7 @@ void off_put(struct timeline *t, struct thread *th, const struct ev_off *e, cons
 void tally_put(struct timeline *t, struct thread *th, const struct ev_agg *e);
 void segment_settle(struct timeline *t, struct thread *th, struct segment *s);
 void tally_settle(struct timeline *t, struct thread *th, struct tally *row);
+void tally_flush(struct timeline *t, struct thread *th);
 void merge_flush(struct timeline *t, struct thread *th);
 
 /* line.c */

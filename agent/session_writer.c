@@ -18,7 +18,8 @@
 struct due {
 	uint64_t t_ns;
 	uint64_t seq; /* keeps equal times in order of arrival */
-	struct ev_hdr *event; /* owned copy */
+	struct ev_hdr *event; /* in the batch being read; a copy when owned */
+	bool owned;
 };
 
 struct live_thread { /* exact birth of a living thread, for names found in /proc */
@@ -218,31 +219,47 @@ static void settle(struct writer *w, uint64_t until_ns)
 	vec_sort(&w->due, due_order);
 	while (n < w->due.n && w->due.items[n].t_ns <= until_ns) {
 		apply(w, w->due.items[n].event);
-		free(w->due.items[n].event);
+		if (w->due.items[n].owned)
+			free(w->due.items[n].event);
 		n++;
 	}
 	memmove(w->due.items, w->due.items + n, (w->due.n - n) * sizeof(*w->due.items));
 	w->due.n -= n;
 }
 
-static void on_batch(struct writer *w, const struct batch_letter *b)
+/* What is not settled yet outlives the batch it came in. */
+static void keep_rest(struct writer *w)
+{
+	for (size_t i = 0; i < w->due.n; i++) {
+		struct due *d = &w->due.items[i];
+		struct ev_hdr *copy;
+
+		if (d->owned)
+			continue;
+		copy = xmalloc(d->event->size);
+		memcpy(copy, d->event, d->event->size);
+		d->event = copy;
+		d->owned = true;
+	}
+}
+
+static void on_batch(struct writer *w, struct batch_letter *b)
 {
 	for (size_t at = 0; at + sizeof(struct ev_hdr) <= b->n;) {
-		const struct ev_hdr *h = (const void *)(b->events + at);
+		struct ev_hdr *h = (void *)(b->events + at);
+		struct due d = { .event = h };
 
 		at += (h->size + 7U) & ~(size_t)7;
 		if (h->kind == EV_STACK) {
 			store_stack(w->s->store, (const struct ev_stack *)h, want_symbol, w);
 			continue;
 		}
-		struct due d = { event_time(h), w->seq++, NULL };
-		struct ev_hdr *copy = xmalloc(h->size);
-
-		memcpy(copy, h, h->size);
-		d.event = copy;
+		d.t_ns = event_time(h);
+		d.seq = w->seq++;
 		vec_push(&w->due, d);
 	}
 	settle(w, b->drained_ns > BATCH_SLACK_NS ? b->drained_ns - BATCH_SLACK_NS : 0);
+	keep_rest(w);
 }
 
 static void on_symbol(struct writer *w, const struct symbol_letter *l)
@@ -271,10 +288,10 @@ static void on_sleeper(struct writer *w, const struct sleeper_letter *l)
 	t->sleeper_read_ns = l->read_ns;
 }
 
-static void open_letter(struct writer *w, const struct letter *l)
+static void open_letter(struct writer *w, struct letter *l)
 {
 	switch ((enum letter_kind)l->kind) {
-	case LETTER_BATCH: on_batch(w, (const struct batch_letter *)l); break;
+	case LETTER_BATCH: on_batch(w, (struct batch_letter *)l); break;
 	case LETTER_SYMBOL: on_symbol(w, (const struct symbol_letter *)l); break;
 	case LETTER_THREAD_NAME: on_thread_name(w, (const struct thread_name_letter *)l); break;
 	case LETTER_SLEEPER: on_sleeper(w, (const struct sleeper_letter *)l); break;

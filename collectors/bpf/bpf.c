@@ -378,6 +378,7 @@ static void tick(struct bpf_collector *c, uint64_t now)
 	read_counters(c, count);
 	load.lost = emit_losses(c, count, c->tick_ns, now);
 	load.events = count[BPF_COUNT_EVENTS] - c->counts[BPF_COUNT_EVENTS];
+	load.shorts = count[BPF_COUNT_SHORT] - c->counts[BPF_COUNT_SHORT];
 	load.looks = count[BPF_COUNT_LOOKS] - c->counts[BPF_COUNT_LOOKS];
 	load.frames = count[BPF_COUNT_FRAMES] - c->counts[BPF_COUNT_FRAMES];
 	memcpy(c->counts, count, sizeof(c->counts));

@@ -16,7 +16,9 @@
 #define US NS_PER_US
 static const uint64_t event_steps[] = { 0,	  5 * US,   10 * US,  20 * US,	 50 * US,
 					100 * US, 200 * US, 500 * US, 1000 * US, 5000 * US };
-#define CPU_STEP 4 /* 50 us: our own CPU time alone thins no further, a wait that long is worth its 3 us */
+#define CPU_STEP 4 /* 50 us: up to here our own CPU time thins whatever there is … */
+#define CPU_SHORT_STEP 6 /* … up to here (200 us, BPF_SHORT_NS) only where short stretches are what costs it */
+#define SHORTS_PER_S 1000
 #define KEPT_STEP 8 /* waits of 1 ms and more are kept one by one, unless there are EVENTS_PER_S_HARD */
 static const uint64_t look_steps[] = { 0, 100 * US, 300 * US, 1000 * US, 3000 * US };
 static const uint64_t stack_steps[] = { 0, 100 * US, 500 * US, 1000 * US, 2000 * US, 5000 * US, 10000 * US };
@@ -68,6 +70,7 @@ static bool step_rate(struct dial *d, size_t n, const struct detail_load *load, 
 
 static bool step_events(struct dial *d, const struct detail_load *load, uint64_t per_s, uint32_t *reason)
 {
+	unsigned cpu_step = load->shorts * NS_PER_S / load->span_ns > SHORTS_PER_S ? CPU_SHORT_STEP : CPU_STEP;
 	uint64_t cpu_pct = load->own_cpu_ns * 100 / load->span_ns;
 	bool kept = d->step >= KEPT_STEP;
 
@@ -75,7 +78,7 @@ static bool step_events(struct dial *d, const struct detail_load *load, uint64_t
 		*reason = EV_LEVEL_LOSS;
 		return rise(d, N_STEPS(event_steps), 1, load->now_ns);
 	}
-	if (d->step < CPU_STEP && cpu_pct > OWN_CPU_SHARE_PCT && per_s > EVENTS_PER_S / 4) {
+	if (d->step < cpu_step && cpu_pct > OWN_CPU_SHARE_PCT && per_s > EVENTS_PER_S / 4) {
 		*reason = EV_LEVEL_OWN_CPU;
 		return rise(d, N_STEPS(event_steps), 1, load->now_ns);
 	}

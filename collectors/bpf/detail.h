@@ -24,6 +24,7 @@ struct detail { /* zeroed to begin with */
 struct detail_load { /* since the last call */
 	uint64_t now_ns, span_ns;
 	uint64_t events, lost;
+	uint64_t shorts; /* of the events: stretches of less than BPF_SHORT_NS */
 	uint64_t looks; /* at the GIL's words */
 	uint64_t frames; /* Python frames walked */
 	uint64_t own_cpu_ns;

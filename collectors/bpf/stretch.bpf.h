@@ -210,6 +210,8 @@ static __always_inline void end_stretch(struct thread_rec *r, struct task_struct
 		r->since_stack[cls] += ns;
 	if (r->own_stack || ns >= (r->flags & (EV_F_FUTEX_WAIT | EV_F_SELF_HOLDS) ? dials.min_off_ns : dials.min_other_ns)) {
 		send_off(r, p, now, 0);
+		if (ns < BPF_SHORT_NS)
+			count(BPF_COUNT_SHORT, 1);
 	} else {
 		r->moved |= r->flags & EV_F_MOVED;
 		count_stretch(r, p, cls, ns, now);

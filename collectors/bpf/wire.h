@@ -29,11 +29,14 @@ struct bpf_proc {
 	struct bpf_alias aliases[BPF_ALIASES]; /* slot by address; written by the programs */
 };
 
+#define BPF_SHORT_NS 200000
+
 enum bpf_counter { /* per CPU; the first EV_LOSS_N are enum ev_loss_class */
 	BPF_COUNT_EVENTS = 8,
 	BPF_COUNT_STACKS,
 	BPF_COUNT_STACKS_TORN,
 	BPF_COUNT_STACKS_TRUNCATED,
+	BPF_COUNT_SHORT, /* off events of less than BPF_SHORT_NS */
 	BPF_COUNT_LOOKS, /* at the GIL's words, when a thread left the CPU */
 	BPF_COUNT_FRAMES, /* walked, whatever became of the stack */
 	BPF_COUNT_N,

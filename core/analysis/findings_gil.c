@@ -139,17 +139,27 @@ static const char *blocked_in(struct finder *f, int32_t nr)
 	return name ? finder_text(f, "%s()", name) : finder_text(f, "system call %d", nr);
 }
 
+/* A finding of what waiting for holders in that state cost, still without words; NULL if it is not worth one. */
+static struct finding *held_finding(struct finder *f, const struct held_in_state *h)
+{
+	struct finding *x;
+
+	if (finder_negligible(f, h->ns))
+		return NULL;
+	x = finder_add(f, finder_severity(f, h->ns, COSTLY, VERY_COSTLY), CERTAINTY_MEASURED);
+	finder_cost(f, x, h->ns);
+	x->lock = h->worst->lock;
+	return x;
+}
+
 void rule_held_while_blocked(struct finder *f)
 {
 	const struct held_in_state h = held_in_state(f->p, HOLDER_BLOCKED);
+	struct finding *x = held_finding(f, &h);
 	char all[HUMAN_LEN], most[HUMAN_LEN];
-	struct finding *x;
 
-	if (finder_negligible(f, h.ns))
+	if (!x)
 		return;
-	x = finder_add(f, finder_severity(f, h.ns, COSTLY, VERY_COSTLY), CERTAINTY_MEASURED);
-	finder_cost(f, x, h.ns);
-	x->lock = h.worst->lock;
 	x->title = finder_text(f, "the GIL is held while its holder sleeps in %s", blocked_in(f, h.worst->nr));
 	x->detail = finder_text(f, "Others waited %s for holders that slept, %s of it at %s.", human_ns(all, h.ns),
 				human_ns(most, h.worst_ns), finder_line(f, &h.worst->holder));
@@ -160,14 +170,11 @@ void rule_held_while_blocked(struct finder *f)
 void rule_holder_preempted(struct finder *f)
 {
 	const struct held_in_state h = held_in_state(f->p, HOLDER_PREEMPTED);
+	struct finding *x = held_finding(f, &h);
 	char all[HUMAN_LEN], share[HUMAN_LEN];
-	struct finding *x;
 
-	if (finder_negligible(f, h.ns))
+	if (!x)
 		return;
-	x = finder_add(f, finder_severity(f, h.ns, COSTLY, VERY_COSTLY), CERTAINTY_MEASURED);
-	finder_cost(f, x, h.ns);
-	x->lock = h.worst->lock;
 	x->title = "the GIL's holder is often without a CPU";
 	x->detail = finder_text(f, "Others waited %s (%s of all waiting) for a holder that itself waited for a CPU, most "
 				"at %s.", human_ns(all, h.ns), human_pct(share, (double)h.ns, (double)f->gil_wait_ns),

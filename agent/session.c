@@ -70,7 +70,7 @@ static void target_ended(struct session *s, const struct ev_hdr *h)
 static void on_event(void *ctx, const struct ev_hdr *h)
 {
 	struct session *s = ctx;
-	size_t n = (h->size + 7U) & ~(size_t)7;
+	size_t n = batch_stride(h);
 
 	if (h->kind == EV_EXEC || (h->kind == EV_EXIT && (h->flags & EV_F_PROCESS)))
 		target_ended(s, h);
@@ -85,7 +85,7 @@ static size_t count_events(const uint8_t *events, size_t bytes)
 	size_t n = 0;
 
 	for (size_t at = 0; at < bytes; n++)
-		at += (((const struct ev_hdr *)(events + at))->size + 7U) & ~(size_t)7;
+		at += batch_stride((const struct ev_hdr *)(events + at));
 	return n;
 }
 

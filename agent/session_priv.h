@@ -39,6 +39,12 @@ struct batch_letter {
 	uint8_t events[]; /* one after the other, each 8-byte aligned */
 };
 
+/* Bytes from one event of a batch to the next. */
+static inline size_t batch_stride(const struct ev_hdr *h)
+{
+	return (h->size + 7U) & ~(size_t)7;
+}
+
 struct symbol_letter {
 	struct letter l;
 	uint32_t frame_id, line, first_line;

@@ -9,6 +9,7 @@
 
 #include "agent/session_priv.h"
 #include "core/base/clock.h"
+#include "core/event/event_names.h"
 #include "core/util/xalloc.h"
 
 #define BATCH_SLACK_NS (2 * NS_PER_MS)
@@ -40,23 +41,6 @@ struct writer {
 	uint64_t seq, committed_ns;
 	struct live_thread *live;
 };
-
-static uint64_t event_time(const struct ev_hdr *h)
-{
-	switch ((enum ev_kind)h->kind) {
-	case EV_OFF: return ((const struct ev_off *)h)->t_in_ns;
-	case EV_SAMPLE: return ((const struct ev_sample *)h)->t_ns;
-	case EV_THREAD: return ((const struct ev_thread *)h)->t_ns;
-	case EV_EXIT: return ((const struct ev_exit *)h)->t_ns;
-	case EV_FORK: return ((const struct ev_fork *)h)->t_ns;
-	case EV_EXEC: return ((const struct ev_exec *)h)->t_ns;
-	case EV_AGG: return ((const struct ev_agg *)h)->t1_ns;
-	case EV_LOSS: return ((const struct ev_loss *)h)->t1_ns;
-	case EV_LEVEL: return ((const struct ev_level *)h)->t_ns;
-	case EV_STACK: return 0;
-	}
-	return 0;
-}
 
 static int due_order(const void *a, const void *b)
 {
@@ -249,12 +233,12 @@ static void on_batch(struct writer *w, struct batch_letter *b)
 		struct ev_hdr *h = (void *)(b->events + at);
 		struct due d = { .event = h };
 
-		at += (h->size + 7U) & ~(size_t)7;
+		at += batch_stride(h);
 		if (h->kind == EV_STACK) {
 			store_stack(w->s->store, (const struct ev_stack *)h, want_symbol, w);
 			continue;
 		}
-		d.t_ns = event_time(h);
+		d.t_ns = event_complete_ns(h);
 		d.seq = w->seq++;
 		vec_push(&w->due, d);
 	}

@@ -20,6 +20,7 @@
 #include "collectors/collector.h"
 #include "core/base/clock.h"
 #include "core/event/event.h"
+#include "core/event/event_names.h"
 #include "core/target/target.h"
 
 #include "collectors/bpf/gil.skel.h"
@@ -34,7 +35,7 @@ struct bpf_collector {
 	struct ring_buffer *ring;
 	struct bpf_link **samplers;
 	int n_cpus;
-	__u32 only_pid, n_targets;
+	bool has_target;
 	bool armed;
 	struct detail detail;
 	uint64_t counts[BPF_COUNT_N], lost_seen[EV_LOSS_N];
@@ -53,24 +54,13 @@ static int quiet(enum libbpf_print_level level, const char *fmt, va_list args)
 
 /* --- the ring ------------------------------------------------------------------------------------------------- */
 
-static size_t event_least_bytes(uint16_t kind)
-{
-	switch (kind) {
-#define EVENT(number, name, NAME, meaning) case EV_##NAME: \
-		return kind == EV_STACK ? offsetof(struct ev_stack, frames) : sizeof(struct ev_##name);
-#include "core/event/event_kinds.def"
-#undef EVENT
-	}
-	return SIZE_MAX;
-}
-
 static int on_event(void *ctx, void *data, size_t bytes)
 {
 	struct bpf_collector *c = ctx;
 	const struct ev_hdr *h = data;
 
 	/* The ring is ours alone, but its layout is checked all the same: an event is never read past its end. */
-	if (bytes < sizeof(*h) || h->size > bytes || h->size < event_least_bytes(h->kind))
+	if (!event_size_ok(h, bytes))
 		return 0;
 	c->options.emit(c->options.ctx, h);
 	if (h->kind == EV_STACK) {
@@ -272,11 +262,13 @@ static int bpf_add_target(void *self, struct target *t, struct fail *why)
 	err = fill_proc(&proc, t, why);
 	if (err)
 		return err;
-	c->skel->bss->only_proc = proc;
-	c->skel->bss->dials.only_pid = c->n_targets == 0 || c->only_pid == pid ? pid : 0;
-	if (c->only_pid != pid)
-		c->n_targets++;
-	c->only_pid = c->skel->bss->dials.only_pid;
+	if (!c->has_target || c->skel->bss->dials.only_pid == pid) {
+		c->skel->bss->only_proc = proc;
+		c->skel->bss->dials.only_pid = pid;
+	} else {
+		c->skel->bss->dials.only_pid = 0; /* several now: all are found in the map */
+	}
+	c->has_target = true;
 	err = bpf_map_update_elem(bpf_map__fd(c->skel->maps.procs), &pid, &proc, BPF_ANY);
 	if (err)
 		return fail_set(why, -errno, FAIL_OTHER, "could not add pid %d: %s", (int)target_pid(t), strerror(errno));

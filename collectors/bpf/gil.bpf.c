@@ -200,22 +200,12 @@ SEC("tp_btf/task_rename")
 int BPF_PROG(on_rename, struct task_struct *p, const char *comm)
 {
 	struct thread_rec *r;
-	struct ev_thread *e;
 
 	if (!dials.armed || !proc_of(p))
 		return 0;
 	r = rec_of(p, false);
-	if (!r || !r->announced)
-		return 0;
-	e = reserve(sizeof(*e), EV_LOSS_RING_OTHER);
-	if (!e)
-		return 0;
-	fill_hdr(&e->h, EV_THREAD, sizeof(*e), EV_F_RENAMED, p);
-	e->t_ns = bpf_ktime_get_ns();
-	e->start_ns = p->start_boottime;
-	e->ident = p->thread.fsbase;
-	bpf_probe_read_kernel(e->comm, sizeof(e->comm), comm);
-	submit(e);
+	if (r && r->announced)
+		send_thread(p, bpf_ktime_get_ns(), EV_F_RENAMED, comm);
 	return 0;
 }
 

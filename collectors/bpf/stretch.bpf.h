@@ -8,22 +8,25 @@
 
 /* --- threads -------------------------------------------------------------------------------------------------- */
 
-static __always_inline void announce(struct thread_rec *r, struct task_struct *p, __u64 now, __u32 flags)
+static __always_inline bool send_thread(struct task_struct *p, __u64 now, __u32 flags, const char *comm)
 {
-	struct ev_thread *e;
+	struct ev_thread *e = reserve(sizeof(*e), EV_LOSS_RING_OTHER);
 
-	if (r->announced && !(flags & EV_F_RENAMED))
-		return;
-	e = reserve(sizeof(*e), EV_LOSS_RING_OTHER);
 	if (!e)
-		return;
-	r->announced = 1;
+		return false;
 	fill_hdr(&e->h, EV_THREAD, sizeof(*e), flags, p);
 	e->t_ns = now;
 	e->start_ns = p->start_boottime;
 	e->ident = p->thread.fsbase;
-	bpf_probe_read_kernel(e->comm, sizeof(e->comm), p->comm);
+	bpf_probe_read_kernel(e->comm, sizeof(e->comm), comm);
 	submit(e);
+	return true;
+}
+
+static __always_inline void announce(struct thread_rec *r, struct task_struct *p, __u64 now, __u32 flags)
+{
+	if (!r->announced)
+		r->announced = send_thread(p, now, flags, p->comm);
 }
 
 static __always_inline struct thread_rec *rec_of(struct task_struct *p, bool create)

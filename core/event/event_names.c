@@ -45,6 +45,28 @@ bool event_size_ok(const struct ev_hdr *h, size_t len)
 	       h->size == offsetof(struct ev_stack, frames) + stack->n * sizeof(struct ev_frame);
 }
 
+static __u64 later(__u64 a, __u64 b)
+{
+	return a > b ? a : b;
+}
+
+__u64 event_complete_ns(const struct ev_hdr *h)
+{
+	switch ((enum ev_kind)h->kind) {
+	case EV_OFF: return later(((const struct ev_off *)h)->t_in_ns, ((const struct ev_off *)h)->t_out_ns);
+	case EV_SAMPLE: return ((const struct ev_sample *)h)->t_ns;
+	case EV_THREAD: return ((const struct ev_thread *)h)->t_ns;
+	case EV_EXIT: return ((const struct ev_exit *)h)->t_ns;
+	case EV_FORK: return ((const struct ev_fork *)h)->t_ns;
+	case EV_EXEC: return ((const struct ev_exec *)h)->t_ns;
+	case EV_AGG: return later(((const struct ev_agg *)h)->t1_ns, ((const struct ev_agg *)h)->t0_ns);
+	case EV_LOSS: return ((const struct ev_loss *)h)->t1_ns;
+	case EV_LEVEL: return ((const struct ev_level *)h)->t_ns;
+	case EV_STACK: return 0;
+	}
+	return 0;
+}
+
 #define FLAG(name) { EV_F_##name, #name }
 const struct event_word event_flag_words[] = {
 	FLAG(BLOCKED), FLAG(FUTEX_WAIT), FLAG(GIL_WAIT), FLAG(GIL_SEEN), FLAG(LOCKED), FLAG(SELF_HOLDS), FLAG(GC),

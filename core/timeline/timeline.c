@@ -397,28 +397,14 @@ static void feed_loss(struct timeline *t, const struct ev_loss *e)
 
 /* --- the stream --------------------------------------------------------------------------------------------- */
 
-/* The moment at which the event was complete. */
-static uint64_t event_time(const struct ev_hdr *h)
-{
-	switch (h->kind) {
-	case EV_OFF: return max_u64(((const struct ev_off *)h)->t_in_ns, ((const struct ev_off *)h)->t_out_ns);
-	case EV_SAMPLE: return ((const struct ev_sample *)h)->t_ns;
-	case EV_THREAD: return ((const struct ev_thread *)h)->t_ns;
-	case EV_EXIT: return ((const struct ev_exit *)h)->t_ns;
-	case EV_FORK: return ((const struct ev_fork *)h)->t_ns;
-	case EV_EXEC: return ((const struct ev_exec *)h)->t_ns;
-	case EV_AGG: return max_u64(((const struct ev_agg *)h)->t1_ns, ((const struct ev_agg *)h)->t0_ns);
-	default: return 0;
-	}
-}
-
 void timeline_feed(struct timeline *t, const struct ev_hdr *event)
 {
 	uint64_t now;
 
 	if (t->finished || !event_size_ok(event, event->size))
 		return;
-	now = event_time(event);
+	/* losses and levels are told by a clock of their own, which settles nothing here */
+	now = event->kind == EV_LOSS || event->kind == EV_LEVEL ? 0 : event_complete_ns(event);
 	if (now > TIME_LIMIT) {
 		t->odd.out_of_order++;
 		return;

@@ -1,0 +1,2 @@
+/* Weighted stacks to a tree of calls.  Pure. */
+export {}

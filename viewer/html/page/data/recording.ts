@@ -1,0 +1,226 @@
+/* A recording as the page has it: columns of typed arrays, one row an event, in memory once and never changed.
+ * Times are nanoseconds since the begin of the recording, in Float64 (exact up to 104 days).  Ids are row numbers of the
+ * tables they name; NONE means none or unknown.  Text may be anything a stranger chose: it goes into textContent only. */
+
+export const NONE = 0xffffffff
+
+/* The order of core/timeline/model.h. */
+export enum State { Gil, NoGil, WaitGil, WaitLock, Blocked, Sleep, Runnable, Unknown }
+export const STATES = 8
+export enum IntervalFlag { Held = 1, Inferred = 2, Gc = 4, Unfinished = 8, AtStart = 16 }
+export enum WaitEnd { Voluntary, Forced, Unfinished, GaveUp, Unknown }
+export enum HolderState { Running, Blocked, Preempted, Unknown }
+export enum HoldFlag { StartInferred = 1, EndInferred = 2, Forced = 4, Unfinished = 8, Gc = 16 }
+export enum SampleFlag { WantsGil = 1, Kernel = 2, Gc = 4 }
+
+export interface Range { t0: number; t1: number }
+
+export interface Process { pid: number; name: string; runtime: string | null; switchIntervalNs: number }
+export interface Thread {
+  process: number
+  tid: number
+  name: string
+  main: boolean
+  first: number
+  last: number
+  /* rows of this thread: [from, to) */
+  intervals: [number, number]
+  waits: [number, number]
+  tallies: [number, number]
+  samples: [number, number]
+}
+export interface Lock {
+  process: number
+  kind: string
+  name: string /* "GIL", "GIL 1", "futex 0x7f…" */
+  addr: string
+  interpreter: number | null
+  holds: [number, number]
+  handoffs: [number, number]
+}
+
+/* Every table with a thread is ordered by thread, then t0 (intervals, waits, tallies, samples). */
+export interface Intervals {
+  n: number
+  t0: Float64Array
+  t1: Float64Array
+  state: Uint8Array
+  flags: Uint8Array
+  nr: Uint16Array /* system call + 1 of Blocked and Sleep, 0 none */
+  lock: Uint32Array
+  stack: Uint32Array /* 0 none */
+}
+export interface Waits {
+  n: number
+  thread: Uint32Array
+  lock: Uint32Array
+  t0: Float64Array
+  t1: Float64Array
+  stack: Uint32Array
+  end: Uint8Array
+  flags: Uint8Array
+  sleeps: Uint32Array
+  wakeLatency: Float64Array
+  waker: Uint32Array
+  credits: Uint32Array /* n + 1: credits of wait w are [credits[w], credits[w + 1]) */
+}
+export interface Credits { n: number; holder: Uint32Array; state: Uint8Array; nr: Uint16Array; stack: Uint32Array; ns: Float64Array }
+/* Ordered by lock, then t0. */
+export interface Holds {
+  n: number
+  lock: Uint32Array
+  thread: Uint32Array
+  t0: Float64Array
+  t1: Float64Array
+  blocked: Float64Array
+  preempted: Float64Array
+  flags: Uint8Array
+  stack: Uint32Array
+}
+/* Ordered by lock, then acquire. release: NaN when not seen. */
+export interface Handoffs {
+  n: number
+  lock: Uint32Array
+  from: Uint32Array
+  to: Uint32Array
+  release: Float64Array
+  acquire: Float64Array
+  forced: Uint8Array
+  stack: Uint32Array
+}
+export interface Samples { n: number; t: Float64Array; state: Uint8Array; flags: Uint8Array; stack: Uint32Array }
+/* Stretches that were only counted: ns of the state belongs to t0..t1, not placed within it. */
+export interface Tallies {
+  n: number
+  t0: Float64Array
+  t1: Float64Array
+  state: Uint8Array
+  flags: Uint8Array
+  lock: Uint32Array
+  count: Float64Array
+  ns: Float64Array
+}
+
+/* Stacks are leaves of a tree of nodes; node 0 and stack 0 are "none".  A caller has a smaller number. */
+export interface Stacks {
+  node: Uint32Array /* of a stack: its innermost node */
+  flags: Uint8Array /* 1 truncated, 2 torn */
+  parent: Uint32Array /* of a node */
+  frame: Uint32Array /* of a node */
+  function: Uint32Array /* of a frame: string */
+  file: Uint32Array
+  line: Uint32Array /* 0 unknown */
+}
+
+/* What was left out to keep the page usable; null: nothing. */
+export interface Reduced { shorterThanNs: number; intervals: number; waits: number; note: string }
+
+export interface Recording {
+  facts: Facts
+  durationNs: number
+  sampleHz: number
+  startRealNs: number
+  strings: string[]
+  processes: Process[]
+  threads: Thread[]
+  locks: Lock[]
+  syscalls: string[] /* by number, "" unknown */
+  stacks: Stacks
+  intervals: Intervals
+  waits: Waits
+  credits: Credits
+  holds: Holds
+  handoffs: Handoffs
+  samples: Samples
+  tallies: Tallies
+  reduced: Reduced | null
+}
+
+/* The summary, as `gilscope report --format json` prints it: same keys, same numbers. */
+export interface Facts {
+  gilscope: string
+  recording: {
+    collector: string
+    start_realtime_ns: number
+    duration_ns: number
+    complete: boolean
+    levels: { from_ns: number; level: number; reason: string }[]
+    lost_events: number
+    torn_stacks: number
+    truncated_stacks: number
+    notes: string[]
+    own: Record<string, number | null> | null
+  }
+  processes: FactsProcess[]
+}
+export interface FactsProcess {
+  pid: number
+  name: string
+  command: string
+  runtime: string | null
+  free_threaded: boolean
+  switch_interval_ns: number | null
+  locks: FactsLock[]
+  threads: FactsThread[]
+  blame: FactsBlame[]
+  findings: Finding[]
+  what_if: WhatIf | null
+}
+export interface FactsLock {
+  id: number
+  kind: string
+  interpreter: number | null
+  address: string
+  name: string | null
+  waits: number
+  wait_ns: number
+  wait_p50_ns: number | null
+  wait_p99_ns: number | null
+  wait_max_ns: number | null
+  handoffs: number
+  forced_handoffs: number
+  utilisation: number | null
+}
+export interface FactsThread {
+  tid: number
+  name: string
+  main: boolean
+  states_ns: Record<string, number>
+  gil_held_ns: number
+  gil_held_blocked_ns: number
+  gil_held_preempted_ns: number
+  gil_waits: number
+  gil_wait_ns: number
+  gil_wait_p50_ns: number | null
+  gil_wait_p99_ns: number | null
+  gil_wait_max_ns: number | null
+  caused_wait_ns: number
+  gil_spin_ns: number | null
+}
+export interface FactsFrame { function: string; file: string; line: number | null }
+export interface FactsBlame {
+  lock: number
+  wait_ns: number
+  waits: number
+  waiter: { tids: number[]; stack: FactsFrame[] }
+  holder: { tids: number[]; stack: FactsFrame[]; state: string; syscall: string | null }
+}
+/* Where a finding is seen best: a piece of the timeline. */
+export interface Place { from_ns: number; to_ns: number; tid: number | null; lock: number | null }
+export interface Finding {
+  id: string
+  severity: 'info' | 'warning' | 'critical'
+  certainty: 'measured' | 'inferred' | 'sampled'
+  title: string
+  detail: string
+  advice: string
+  wait_ns: number | null
+  share: number | null
+  place: Place | null
+}
+/* What would be gained.  pairs: the waiting that vanishes when the holds of that line released the GIL (replay of the
+ * recorded waits without them).  bounds: by how much the work could be done faster at most, with what is assumed. */
+export interface WhatIf {
+  pairs: { waiter: FactsFrame | null; holder: FactsFrame | null; wait_ns: number; saved_ns: number; holds: number }[]
+  bounds: { id: string; title: string; speedup: number; assumes: string[] }[]
+}

@@ -74,6 +74,7 @@ ANALYSIS_SRCS := \
 	core/analysis/blame.c \
 	core/analysis/findings.c \
 	core/analysis/findings_gil.c \
+	core/analysis/paired.c \
 	core/analysis/span_union.c \
 	core/analysis/summary.c \
 	core/analysis/summary_rows.c \

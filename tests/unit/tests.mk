@@ -16,6 +16,9 @@ test_human_SRCS := core/util/duration.c core/util/human.c
 UNIT_TESTS += test_memory
 test_memory_SRCS := core/util/arena.c core/util/strbuf.c core/util/vec.c core/util/xalloc.c
 
+UNIT_TESTS += test_paired
+test_paired_SRCS := core/analysis/paired.c core/util/xalloc.c
+
 UNIT_TESTS += test_detail
 test_detail_SRCS := collectors/bpf/detail.c
 

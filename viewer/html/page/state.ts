@@ -27,7 +27,11 @@ export interface ViewState {
   source: FlameSource
   layout: FlameLayout
   inverted: boolean
-  root: string /* path of the zoomed node, '' none */
+  root: string /* path of the zoomed node, in a sandwich its function; '' none */
+  lines: boolean /* a box for each line, else for each function */
+  byThread: boolean /* the outermost boxes are threads */
+  collapse: boolean /* recursion is one box */
+  hidden: string /* functions whose stacks are left out, '' none */
   /* who blocks whom */
   matrix: 'lines' | 'threads'
   theme: 'auto' | 'light' | 'dark'
@@ -35,7 +39,8 @@ export interface ViewState {
 
 export const INITIAL: Readonly<ViewState> = {
   view: 'overview', visible: null, selection: null, baseline: null, process: null, thread: null, lock: null, focus: null, search: '',
-  group: true, sort: 'wait', filter: '', hideIdle: false, source: 'blame', layout: 'left', inverted: false, root: '', matrix: 'lines',
+  group: true, sort: 'wait', filter: '', hideIdle: false, source: 'blame', layout: 'left', inverted: false, root: '',
+  lines: true, byThread: false, collapse: false, hidden: '', matrix: 'lines',
   theme: 'auto',
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/doctor.h"
+#include "core/target/target.h"
 #include "core/util/escape.h"
 #include "core/util/file.h"
 
@@ -163,8 +164,10 @@ static void probe_pidns(struct doctor *d, const struct check *c, struct finding 
 	(void)c;
 	if (d->initial_pidns)
 		finding_set(f, FINDING_OK, "the initial one");
+	else if (target_proc_is_foreign())
+		finding_set(f, FINDING_FAIL, "one of its own, but /proc is another's: its numbers mean other processes");
 	else
-		finding_set(f, FINDING_FAIL, "a container's own: the kernel's numbers of its threads cannot be known");
+		finding_set(f, FINDING_OK, "one of its own, as in a container: only the processes in it are seen");
 }
 
 static void probe_container(struct doctor *d, const struct check *c, struct finding *f)
@@ -186,8 +189,8 @@ const struct check rights_checks[] = {
 	 "sudo sysctl kernel.yama.ptrace_scope=0", 0},
 	{"seccomp", probe_seccomp, "A container's filter may refuse bpf() or perf_event_open().",
 	 "docker run --security-opt seccomp=unconfined …", 0},
-	{"pid namespace", probe_pidns, "Events name threads as the initial pid namespace numbers them.",
-	 "docker run --pid=host …", 0},
+	{"pid namespace", probe_pidns, "Processes are named by their number in it, and /proc must show the same one.",
+	 "mount -t proc proc /proc", 0},
 	{"container", probe_container, "Containers drop capabilities and filter system calls by default.", NULL, 0},
 	{0}
 };

@@ -274,7 +274,7 @@ static int open_targets(struct session *s, struct fail *why)
 		if (err)
 			return err;
 		t->shown_pid = s->options->pids[i];
-		t->pid = (uint32_t)target_kernel_pid(t->target);
+		t->pid = (uint32_t)t->shown_pid;
 		if (target_runtime(t->target))
 			t->symbols = symbols_new(t->target);
 		s->n_targets++;

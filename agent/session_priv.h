@@ -92,7 +92,7 @@ struct session_target {
 	struct target *target; /* the resolver's after start, but while `changed` is set: then the capture thread's */
 	struct symbols *symbols;
 	pid_t shown_pid;
-	uint32_t pid; /* initial namespace */
+	uint32_t pid; /* the same, as events name it */
 	atomic_bool changed; /* interpreters changed: the collector must be told */
 	atomic_bool ended;
 };

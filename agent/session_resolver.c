@@ -63,7 +63,7 @@ static void send_names(struct session *s, struct session_target *t)
 		l = xcalloc(1, bytes);
 		l->l = (struct letter){ .kind = LETTER_THREAD_NAME, .bytes = bytes };
 		l->pid = t->pid;
-		l->tid = (uint32_t)threads[i].kernel_tid;
+		l->tid = (uint32_t)threads[i].tid;
 		l->start_ns = threads[i].start_ns;
 		memcpy(l->name, threads[i].name, len);
 		post(s, &l->l);
@@ -99,7 +99,7 @@ static void send_sleepers(struct session *s, struct session_target *t)
 	for (unsigned i = 0; i < n; i++) {
 		struct sleeper_letter *l;
 
-		if (threads[i].state == 'R' || !threads[i].tstate || !threads[i].kernel_tid)
+		if (threads[i].state == 'R' || !threads[i].tstate)
 			continue;
 		l = xcalloc(1, sizeof(*l));
 		l->l = (struct letter){ .kind = LETTER_SLEEPER, .bytes = sizeof(*l) };
@@ -108,7 +108,7 @@ static void send_sleepers(struct session *s, struct session_target *t)
 		l->stack.h.kind = EV_STACK;
 		l->stack.h.size = (uint16_t)(offsetof(struct ev_stack, frames) + l->stack.n * sizeof(struct ev_frame));
 		l->stack.h.pid = t->pid;
-		l->stack.h.tid = (uint32_t)threads[i].kernel_tid;
+		l->stack.h.tid = (uint32_t)threads[i].tid;
 		if (l->stack.key && !(l->stack.h.flags & EV_F_TORN))
 			post(s, &l->l);
 		else

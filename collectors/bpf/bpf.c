@@ -157,6 +157,7 @@ static int load(struct bpf_collector *c, struct fail *why)
 	c->skel = gil_bpf__open();
 	if (!c->skel)
 		return explain_load(-errno, why);
+	c->skel->rodata->own_pid_namespace = !target_in_initial_pid_namespace();
 	err = gil_bpf__load(c->skel);
 	if (err)
 		return explain_load(err, why);
@@ -246,20 +247,35 @@ static int iterate(struct bpf_collector *c, enum bpf_iter_mode mode)
 	return err;
 }
 
+/* The programs know processes by their number in the initial pid namespace. */
+static int kernel_pid(struct bpf_collector *c, const struct target *t, __u32 *ret, struct fail *why)
+{
+	struct bpf_dials *dials = &c->skel->bss->dials;
+	int err;
+
+	*ret = (__u32)target_pid(t);
+	if (!c->skel->rodata->own_pid_namespace)
+		return 0;
+	dials->find_pid = *ret;
+	dials->found_pid = 0;
+	err = iterate(c, BPF_ITER_FIND);
+	if (err)
+		return fail_set(why, err, FAIL_MACHINE, "could not list the processes: %s", strerror(-err));
+	if (!dials->found_pid)
+		return fail_set(why, -ESRCH, FAIL_ATTACH, "could not attach to pid %d: it has ended", (int)target_pid(t));
+	*ret = dials->found_pid;
+	return 0;
+}
+
 static int bpf_add_target(void *self, struct target *t, struct fail *why)
 {
 	struct bpf_collector *c = self;
-	__u32 pid = (__u32)target_kernel_pid(t);
 	struct bpf_proc proc;
-	int err;
+	__u32 pid;
+	int err = fill_proc(&proc, t, why);
 
-	if (!pid) {
-		fail_set(why, -EXDEV, FAIL_MACHINE, "could not add pid %d: gilscope runs in a pid namespace of its own, "
-						    "where the kernel's number of that process is not known", (int)target_pid(t));
-		return fail_hint(why, "Run it on the host, or in a container that shares the host's: docker run --pid=host …, "
-				      "or hostPID: true in Kubernetes.");
-	}
-	err = fill_proc(&proc, t, why);
+	if (!err)
+		err = kernel_pid(c, t, &pid, why);
 	if (err)
 		return err;
 	if (!c->has_target || c->skel->bss->dials.only_pid == pid) {

@@ -59,8 +59,8 @@ int BPF_PROG(on_waking, struct task_struct *p)
 		if (by)
 			by->moved = EV_F_MOVED; /* who signals the condition has just given the GIL up */
 	}
-	r->waker_pid = waker->tgid;
-	r->waker_tid = waker->pid;
+	r->waker_pid = pid_of(waker);
+	r->waker_tid = tid_of(waker);
 	if ((r->flags & EV_F_GIL_WAIT) && r->own_stack && proc->python)
 		r->waker_stack = take_stack(proc, own_tstate(proc, waker), pid_tid_of(waker), SCRATCH_WAKING, 0);
 	return 0;
@@ -145,8 +145,8 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 		return 0;
 	fill_hdr(&e->h, EV_FORK, sizeof(*e), 0, parent);
 	e->t_ns = bpf_ktime_get_ns();
-	e->child_pid = child->tgid;
-	e->child_tid = child->pid;
+	e->child_pid = pid_of(child);
+	e->child_tid = tid_of(child);
 	submit(e);
 	return 0;
 }
@@ -230,6 +230,16 @@ static __always_inline void iter_start(struct task_struct *p, struct bpf_proc *p
 	r->t_out = dials.start_ns;
 }
 
+/* The iterator shows the tasks of our pid namespace only, and runs in our own context. */
+static __always_inline void iter_find(struct task_struct *p)
+{
+	struct pid *own = bpf_get_current_task_btf()->thread_pid;
+
+	dials.pid_level = own->level;
+	if (p->pid == p->tgid && nested_tid(p) == dials.find_pid)
+		dials.found_pid = p->tgid;
+}
+
 SEC("iter/task")
 int each_task(struct bpf_iter__task *ctx)
 {
@@ -237,6 +247,10 @@ int each_task(struct bpf_iter__task *ctx)
 	struct thread_rec *r;
 	struct bpf_proc *proc;
 
+	if (p && dials.iter_mode == BPF_ITER_FIND) {
+		iter_find(p);
+		return 0;
+	}
 	if (!p || !(proc = proc_of(p)))
 		return 0;
 	if (dials.iter_mode == BPF_ITER_START) {

@@ -3,6 +3,7 @@
  * kernel's BTF when the program is loaded.  Instead of vmlinux.h: reviewable, and it works where the build machine
  * has no BTF.  x86-64. */
 #include <stdbool.h>
+#include <stddef.h>
 
 #include <linux/bpf.h>
 
@@ -22,6 +23,18 @@ struct signal_struct {
 	} live; /* threads that have not yet begun to exit */
 } __core;
 
+struct pid_namespace;
+
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+} __core;
+
+struct pid {
+	unsigned int level; /* numbers[level] is the number in the innermost namespace, numbers[0] in the initial one */
+	struct upid numbers[1];
+} __core;
+
 struct task_struct {
 	unsigned int __state; /* 5.14, commit 2f064a59a11f: before it was `state` */
 	int exit_code;
@@ -30,6 +43,8 @@ struct task_struct {
 	char comm[16];
 	struct signal_struct *signal;
 	struct thread_struct thread;
+	struct task_struct *group_leader;
+	struct pid *thread_pid; /* 5.0, commit 2c4704756cab; NULL when the task has been released */
 	int on_cpu;
 } __core;
 

@@ -103,6 +103,7 @@ struct {
 } counters SEC(".maps");
 
 struct bpf_dials dials;
+const volatile bool own_pid_namespace = false; /* we run in one, not in the initial: false costs nothing, it is known at load */
 struct bpf_proc only_proc; /* while there is one target only */
 
 static __always_inline void count(__u32 what, __u64 by)
@@ -131,13 +132,34 @@ static __always_inline void submit(void *e)
 	bpf_ringbuf_submit(e, wakeup_flag());
 }
 
+/* The task's number where we run; 0 when it is released already. */
+static __always_inline __u32 nested_tid(struct task_struct *p)
+{
+	struct pid *pid = p->thread_pid;
+	int nr = 0;
+
+	bpf_probe_read_kernel(&nr, sizeof(nr), (char *)pid + bpf_core_field_offset(pid->numbers) +
+			      dials.pid_level * bpf_core_type_size(struct upid) + bpf_core_field_offset(struct upid, nr));
+	return nr;
+}
+
+static __always_inline __u32 tid_of(struct task_struct *p)
+{
+	return own_pid_namespace ? nested_tid(p) : p->pid;
+}
+
+static __always_inline __u32 pid_of(struct task_struct *p)
+{
+	return own_pid_namespace ? nested_tid(p->group_leader) : p->tgid;
+}
+
 static __always_inline void fill_hdr(struct ev_hdr *h, __u32 kind, __u32 size, __u32 flags, struct task_struct *p)
 {
 	h->kind = kind;
 	h->size = size;
 	h->flags = flags;
-	h->pid = p->tgid;
-	h->tid = p->pid;
+	h->pid = pid_of(p);
+	h->tid = tid_of(p);
 }
 
 static __always_inline struct bpf_proc *proc_of(struct task_struct *p)

@@ -86,5 +86,5 @@ __noinline __u64 take_stack(struct bpf_proc *proc, __u64 tstate, __u64 pid_tid, 
 
 static __always_inline __u64 pid_tid_of(struct task_struct *p)
 {
-	return (__u64)(__u32)p->tgid << 32 | (__u32)p->pid;
+	return (__u64)pid_of(p) << 32 | tid_of(p);
 }

@@ -3,7 +3,7 @@
  * Shared with BPF programs and (later) the in-target library, so it includes nothing but
  * the kernel's integer types.  Little-endian 64-bit, fixed arrays, explicit padding.
  *
- * Units: *_ns are CLOCK_MONOTONIC nanoseconds.  pid/tid are those of the initial pid namespace.
+ * Units: *_ns are CLOCK_MONOTONIC nanoseconds.  pid/tid are those of the pid namespace gilscope runs in.
  * `ident` is the pthread id that CPython stores as tstate->thread_id; on x86-64 it equals the thread's fs base,
  * which is how a holder's PyThreadState is tied to a kernel thread without a table in BPF.
  * Stack keys are 64-bit content hashes; 0 means no stack was taken. */

@@ -22,7 +22,7 @@ struct store_meta { /* of the recording */
 };
 
 struct store_process { /* what is known of a target beyond the event stream */
-	uint32_t pid; /* initial namespace, as in events */
+	uint32_t pid; /* as in events */
 	uint32_t shown_pid; /* as the user gave it */
 	uint64_t switch_interval_ns; /* 0 unknown */
 	const char *name, *command, *runtime; /* "CPython 3.11.2", NULL with --no-python */

@@ -35,11 +35,22 @@ static void read_command(struct target *t)
 	free(text);
 }
 
-static void find_kernel_pid(struct target *t)
+bool target_in_initial_pid_namespace(void)
 {
 	struct stat st;
 
-	t->kernel_pid = stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == INITIAL_PID_NAMESPACE ? t->pid : 0;
+	return stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == INITIAL_PID_NAMESPACE;
+}
+
+bool target_proc_is_foreign(void)
+{
+	char self[32];
+	ssize_t n = readlink("/proc/self", self, sizeof(self) - 1);
+
+	if (n <= 0)
+		return false;
+	self[n] = '\0';
+	return strtol(self, NULL, 10) != getpid();
 }
 
 /* Two modules may hold a runtime (a program that embeds one and loads another): the first that lives is taken. */
@@ -96,7 +107,6 @@ int target_open(struct target **ret, pid_t pid, const struct target_options *opt
 	t->pid = pid;
 	t->proc_fd = t->pidfd = -1;
 	process_mem_init(&t->mem, pid);
-	find_kernel_pid(t);
 	r = target_enter(t, why);
 	if (r == 0) {
 		read_command(t);
@@ -126,11 +136,6 @@ void target_free(struct target *t)
 pid_t target_pid(const struct target *t)
 {
 	return t->pid;
-}
-
-pid_t target_kernel_pid(const struct target *t)
-{
-	return t->kernel_pid;
 }
 
 uint64_t target_start_ns(const struct target *t)

@@ -24,7 +24,6 @@ int target_open(struct target **ret, pid_t pid, const struct target_options *opt
 void target_free(struct target *t);
 
 pid_t target_pid(const struct target *t); /* as the user gave it (our pid namespace) */
-pid_t target_kernel_pid(const struct target *t); /* in the initial namespace; target_pid when we are in it, else 0 (unknown) */
 uint64_t target_start_ns(const struct target *t); /* CLOCK_BOOTTIME birth, from /proc/PID/stat (ticks: 10 ms steps) */
 const char *target_command(const struct target *t); /* /proc/PID/cmdline, escaped, at most 512 bytes */
 const char *target_name(const struct target *t); /* comm, escaped */
@@ -38,9 +37,13 @@ int target_refresh(struct target *t);
  * libc; 0 if unknown.  glibc x86-64: 0x310 + key*16 + 8 for key < 32 (nptl/descr.h specific_1stblock). */
 uint64_t target_tss_offset(const struct target *t);
 
+/* Do we run in the initial pid namespace?  Else the kernel's own numbers of processes are not the ones we see. */
+bool target_in_initial_pid_namespace(void);
+/* Is /proc that of another pid namespace than ours (unshare --pid without --mount-proc)? */
+bool target_proc_is_foreign(void);
+
 struct target_thread {
 	pid_t tid; /* our namespace */
-	pid_t kernel_tid; /* initial namespace, as in events; 0 unknown */
 	uint64_t start_ns; /* CLOCK_BOOTTIME birth */
 	uint64_t ident; /* pthread id, 0 unknown */
 	uint64_t tstate; /* 0 none */

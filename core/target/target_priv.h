@@ -6,7 +6,7 @@
 #include "core/target/target.h"
 
 struct target {
-	pid_t pid, kernel_pid;
+	pid_t pid;
 	int proc_fd; /* directory /proc/PID, opened once: never another process's */
 	int pidfd;
 	uint64_t start_ns;

@@ -93,6 +93,12 @@ static int refuse_missing(const struct target *t, struct fail *why)
 	return fail_hint(why, "Find the process with: pgrep -a python");
 }
 
+static int refuse_foreign_proc(const struct target *t, struct fail *why)
+{
+	fail_set(why, -EXDEV, FAIL_MACHINE, "could not attach to pid %d: /proc belongs to another pid namespace", t->pid);
+	return fail_hint(why, "The numbers it shows mean other processes here. Mount the right one: mount -t proc proc /proc");
+}
+
 int target_enter(struct target *t, struct fail *why)
 {
 	struct proc_status status;
@@ -100,6 +106,8 @@ int target_enter(struct target *t, struct fail *why)
 	char path[32];
 	int r;
 
+	if (target_proc_is_foreign())
+		return refuse_foreign_proc(t, why);
 	snprintf(path, sizeof(path), "/proc/%d", t->pid);
 	t->proc_fd = t->pid > 0 ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 	if (t->proc_fd < 0)

@@ -122,11 +122,8 @@ static int read_tasks(const struct target *t, target_thread_vec *ret)
 	while ((entry = readdir(dir)) != NULL) {
 		pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
 
-		if (tid <= 0)
-			continue;
-		read_task(task_fd, tid, ret);
-		if (ret->n && vec_last(ret)->tid == tid)
-			vec_last(ret)->kernel_tid = t->kernel_pid == t->pid ? tid : 0; /* 0: not in the initial namespace */
+		if (tid > 0)
+			read_task(task_fd, tid, ret);
 	}
 	closedir(dir);
 	close(task_fd);

@@ -33,7 +33,7 @@ enum interval_flags {
 
 struct proc_row {
 	uint32_t proc;
-	uint32_t pid; /* initial namespace */
+	uint32_t pid; /* as in events */
 	uint64_t start_ns; /* CLOCK_BOOTTIME birth */
 };
 

@@ -16,7 +16,6 @@
 
 #include "agent/session_priv.h"
 #include "core/base/clock.h"
-#include "core/symbols/symbols.h"
 #include "core/target/target.h"
 #include "core/util/xalloc.h"
 
@@ -132,6 +131,18 @@ static void notice_dead(struct session *s)
 	for (unsigned i = 0; i < s->n_targets; i++)
 		if (!target_alive(s->targets[i].target))
 			atomic_store(&s->targets[i].ended, true);
+}
+
+/* The same for one that replaced its program in the moment before arming. */
+static void notice_replaced(struct session *s)
+{
+	for (unsigned i = 0; i < s->n_targets; i++) {
+		const struct session_target *t = &s->targets[i];
+		struct ev_exec e = { .h = { .kind = EV_EXEC, .size = sizeof(e), .pid = t->pid, .tid = t->pid }, .t_ns = s->start_ns };
+
+		if (!target_same_program(t->target) && target_alive(t->target))
+			on_event(s, &e.h);
+	}
 }
 
 static bool all_ended(struct session *s)
@@ -261,27 +272,6 @@ static int capture(struct session *s, struct session_result *ret, struct fail *w
 
 /* --- start and end --------------------------------------------------------------------------------------------------- */
 
-static int open_targets(struct session *s, struct fail *why)
-{
-	struct target_options options = { .threads_only = s->options->no_python };
-	int err;
-
-	s->targets = xcalloc(s->options->n_pids, sizeof(*s->targets));
-	for (unsigned i = 0; i < s->options->n_pids; i++) {
-		struct session_target *t = &s->targets[s->n_targets];
-
-		err = target_open(&t->target, s->options->pids[i], &options, why);
-		if (err)
-			return err;
-		t->shown_pid = s->options->pids[i];
-		t->pid = (uint32_t)t->shown_pid;
-		if (target_runtime(t->target))
-			t->symbols = symbols_new(t->target);
-		s->n_targets++;
-	}
-	return 0;
-}
-
 static void cpu_model(char *ret, size_t size)
 {
 	char line[256];
@@ -359,12 +349,12 @@ static int start(struct session *s, struct fail *why)
 {
 	struct collector_options options = { .sample_hz = s->options->sample_hz, .threads_only = s->options->no_python,
 					     .emit = on_event, .ctx = s };
-	int err = open_targets(s, why);
+	int err = session_open_targets(s, why);
 
 	if (!err)
 		err = s->ops->start(&s->collector, &options, why);
-	for (unsigned i = 0; !err && i < s->n_targets; i++)
-		err = s->ops->add_target(s->collector, s->targets[i].target, why);
+	if (!err)
+		err = session_attach_targets(s, why);
 	if (err)
 		return err;
 	s->start_ns = clock_now_ns();
@@ -374,6 +364,7 @@ static int start(struct session *s, struct fail *why)
 	err = s->ops->arm(s->collector, why);
 	if (err)
 		return err;
+	notice_replaced(s);
 	s->writer_runs = !pthread_create(&s->writer, NULL, session_writer_main, s);
 	s->resolver_runs = s->writer_runs && !pthread_create(&s->resolver, NULL, session_resolver_main, s);
 	if (!s->resolver_runs)
@@ -435,11 +426,7 @@ static int finish(struct session *s, struct session_result *ret, bool complete, 
 /* Not when the resolver is stuck: it still uses all of it, and the process is about to end anyway. */
 static void session_free(struct session *s)
 {
-	for (unsigned i = 0; i < s->n_targets; i++) {
-		symbols_free(s->targets[i].symbols);
-		target_free(s->targets[i].target);
-	}
-	free(s->targets);
+	session_close_targets(s);
 	vec_done(&s->batch);
 	mailbox_done(&s->to_writer);
 	mailbox_done(&s->to_resolver);

@@ -121,5 +121,10 @@ struct session {
 struct session_target *session_target_by_pid(struct session *s, uint32_t pid);
 void session_note(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* session_attach.c: opens all targets; tells the collector of them, again if one has replaced its program meanwhile. */
+int session_open_targets(struct session *s, struct fail *why);
+int session_attach_targets(struct session *s, struct fail *why);
+void session_close_targets(struct session *s);
+
 void *session_writer_main(void *session);
 void *session_resolver_main(void *session);

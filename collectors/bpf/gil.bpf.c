@@ -129,11 +129,21 @@ int on_sample(void *ctx)
 
 /* --- births, deaths, new programs and names ------------------------------------------------------------------- */
 
+/* A new process with the number of a target, which has ended then: the stranger is not recorded in its name. */
+static __always_inline void forget_proc(__u32 pid)
+{
+	if (dials.only_pid == pid)
+		dials.only_pid = BPF_NO_PID;
+	bpf_map_delete_elem(&procs, &pid);
+}
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
 	struct ev_fork *e;
 
+	if (child->tgid != parent->tgid)
+		forget_proc(child->tgid);
 	if (!dials.armed || !proc_of(parent))
 		return 0;
 	if (child->tgid == parent->tgid) {
@@ -157,9 +167,12 @@ int BPF_PROG(on_exec, struct task_struct *p)
 	struct bpf_proc *proc;
 	struct ev_exec *e;
 
-	if (!dials.armed || !(proc = proc_of(p)))
+	proc = proc_of(p);
+	if (!proc)
 		return 0;
-	proc->python = 0;
+	proc->python = 0; /* armed or not: user space has looked for an exec before, and will not again */
+	if (!dials.armed)
+		return 0;
 	e = reserve(sizeof(*e), EV_LOSS_RING_OTHER);
 	if (!e)
 		return 0;

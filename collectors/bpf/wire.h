@@ -49,10 +49,12 @@ struct bpf_dials {
 	__u64 look_period_ns; /* a thread's GIL is looked at once in so long; 0 always */
 	__u64 stack_period_ns; /* stacks once per so much waiting of a thread; 0 always */
 	__u32 armed; /* 0: drop everything */
-	__u32 iter_mode; /* enum bpf_iter_mode, what the task iterator is to do */
+	__u32 iter_mode; /* #define BPF_NO_PID 0xffffffffU
+enum bpf_iter_mode, what the task iterator is to do */
 	__u32 only_pid; /* the one target, found in `only_proc` without a map lookup; 0: several, in the map */
 	__u32 pid_level; /* of our pid namespace, when it is not the initial one: which of a task's numbers is ours */
 	__u32 find_pid, found_pid; /* BPF_ITER_FIND: a process by our number, its number in the initial namespace */
 	__u64 start_ns; /* stands for t_out of threads asleep at the start */
 };
+#define BPF_NO_PID 0xffffffffU
 enum bpf_iter_mode { BPF_ITER_START, BPF_ITER_STOP, BPF_ITER_FIND };

@@ -2,6 +2,7 @@
 #include "core/target/target.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,8 +88,10 @@ static int attach_python(struct target *t, struct fail *why)
 {
 	struct runtime_search search;
 	struct proc_maps maps;
-	int r = proc_maps_read(&maps, t->proc_fd);
+	int r;
 
+	t->maps_fd = openat(t->proc_fd, "maps", O_RDONLY | O_CLOEXEC);
+	r = t->maps_fd < 0 ? -errno : proc_maps_read(&maps, t->proc_fd);
 	if (r < 0)
 		return target_refuse_access(t, r, why);
 	find_runtime(&search, t->proc_fd, &maps, &t->mem.mem);
@@ -105,7 +108,7 @@ int target_open(struct target **ret, pid_t pid, const struct target_options *opt
 	int r;
 
 	t->pid = pid;
-	t->proc_fd = t->pidfd = -1;
+	t->proc_fd = t->pidfd = t->maps_fd = -1;
 	process_mem_init(&t->mem, pid);
 	r = target_enter(t, why);
 	if (r == 0) {
@@ -126,6 +129,8 @@ void target_free(struct target *t)
 		return;
 	if (t->has_runtime)
 		runtime_done(&t->runtime);
+	if (t->maps_fd >= 0)
+		close(t->maps_fd);
 	if (t->pidfd >= 0)
 		close(t->pidfd);
 	if (t->proc_fd >= 0)
@@ -173,6 +178,15 @@ bool target_alive(const struct target *t)
 	struct pollfd p = { .fd = t->pidfd, .events = POLLIN };
 
 	return poll(&p, 1, 0) == 0;
+}
+
+/* The open file belongs to the address space (fs/proc/base.c proc_mem_open), not to the process: once exec has given that up
+ * there is nothing to read, whatever the new one looks like. */
+bool target_same_program(const struct target *t)
+{
+	char byte;
+
+	return t->maps_fd < 0 || pread(t->maps_fd, &byte, 1, 0) > 0;
 }
 
 int target_refresh(struct target *t)

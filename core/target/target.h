@@ -31,6 +31,8 @@ const char *target_module(const struct target *t); /* path of the module that ho
 const struct mem *target_mem(const struct target *t);
 const struct runtime *target_runtime(const struct target *t); /* NULL with threads_only */
 bool target_alive(const struct target *t); /* still the same process (pidfd) */
+/* … and has not replaced its program since it was opened, so that what was read of it holds. */
+bool target_same_program(const struct target *t);
 /* New interpreters, a GIL moved: 0, RUNTIME_CHANGED, -ESRCH gone, -errno. */
 int target_refresh(struct target *t);
 /* Offset in struct pthread (from the thread's fs base) of the thread-specific block that holds key, per the mapped

@@ -9,6 +9,7 @@ struct target {
 	pid_t pid;
 	int proc_fd; /* directory /proc/PID, opened once: never another process's */
 	int pidfd;
+	int maps_fd; /* opened before anything is read; ends when the address space does */
 	uint64_t start_ns;
 	bool other_namespace; /* thread ids inside differ from ours */
 	bool has_runtime;

@@ -1,9 +1,13 @@
 """Targets that vanish, change, multiply or are odd while gilscope attaches or records."""
+import ctypes
 import json
 import os
 import re
+import signal
 import subprocess
 import time
+
+import pytest
 
 import faults
 import harness
@@ -63,6 +67,108 @@ def test_target_execs_while_attaching(any_python, can_record, rng, tmp_path):
         assert target.wait(20) == 0
         sound(path)
         assert code in OK_OR_ATTACH
+
+
+EXECS_ON_DEMAND = """
+import os, sys, threading, time
+def spin_in_%(which)s():
+    while True: sum(range(1000))
+for i in range(3): threading.Thread(target=spin_in_%(which)s, daemon=True).start()
+print('up', flush=True)
+sys.stdin.readline()
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def stop_while_loading(process):
+    """Stopped where it has read the target and loads its programs: there is a map, nothing is armed yet."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end and process.poll() is None:
+        for fd in os.listdir("/proc/%d/fd" % process.pid):
+            try:
+                if "bpf-map" in os.readlink("/proc/%d/fd/%s" % (process.pid, fd)):
+                    process.send_signal(signal.SIGSTOP)
+                    return
+            except OSError:
+                pass
+    raise RuntimeError("it never loaded anything: %s" % process.stderr.read())
+
+
+@pytest.mark.parametrize("into", ["python", "sleep"])
+def test_target_execs_between_reading_and_arming(any_python, can_record, tmp_path, into):
+    """The layout just read is void: it must be read again, or refused, never used."""
+    path = str(tmp_path / "x")
+    new = {"python": [any_python, "-c", EXECS_ON_DEMAND % {"which": "second"}], "sleep": ["/bin/sleep", "30"]}[into]
+    target = subprocess.Popen([any_python, "-c", EXECS_ON_DEMAND % {"which": "first"}] + new, stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE)
+    try:
+        target.stdout.readline()
+        recorder = harness.Recorder(target.pid, path, "-d", "2", wait=False)
+        stop_while_loading(recorder.process)
+        target.stdin.write(b"now\n")
+        target.stdin.flush()
+        if into == "python":
+            target.stdout.readline()
+        else:
+            time.sleep(0.3)
+        recorder.process.send_signal(signal.SIGCONT)
+        out, err = recorder.process.communicate(timeout=40)
+        assert target.poll() is None
+    finally:
+        target.kill()
+        target.wait()
+    if into == "sleep":
+        assert recorder.process.returncode == 3, (out, err)
+        assert b"is not a Python process" in err and not os.path.exists(path), err
+        return
+    assert recorder.process.returncode == 0, err
+    report = json.loads(harness.gilscope("report", path, "--format", "json").stdout)
+    (p,) = report["processes"]
+    assert sum(t["gil_waits"] for t in p["threads"]) > 50, p["threads"]
+    names = {f["function"] for b in p["blame"] for f in b["waiter"]["stack"]}
+    assert "spin_in_second" in names and "spin_in_first" not in names, names
+
+
+def spawn_as(pid, argv):
+    """A process with a number of our choice (clone3 with set_tid); our own child."""
+    numbers = (ctypes.c_int * 1)(pid)
+    args = (ctypes.c_uint64 * 10)(0, 0, 0, 0, signal.SIGCHLD, 0, 0, 0, ctypes.addressof(numbers), 1)
+    got = ctypes.CDLL(None, use_errno=True).syscall(435, ctypes.byref(args), ctypes.sizeof(args))
+    if got == 0:
+        try:
+            os.execv(argv[0], argv)
+        finally:
+            os._exit(127)
+    if got < 0:
+        pytest.skip("clone3 with set_tid: %s" % os.strerror(ctypes.get_errno()))
+    return got
+
+
+def test_a_reused_pid_is_not_the_target(any_python, can_record, tmp_path):
+    """Two targets; one ends and a stranger gets its number while the other is still recorded."""
+    path = str(tmp_path / "x")
+    with harness.Workload("cpu4", any_python, 60) as first, harness.Workload("cpu4", any_python, 60) as other:
+        recorder = harness.Recorder([first.pid, other.pid], path)
+        time.sleep(0.5)
+        first.process.kill()
+        first.process.wait()
+        time.sleep(0.3)
+        died_ns = time.monotonic_ns()
+        stranger = spawn_as(first.pid, [any_python, "-c", "while True: sum(range(1000))"])
+        try:
+            assert stranger == first.pid
+            time.sleep(1.0)
+            code, out, err = recorder.stop()
+        finally:
+            os.kill(stranger, signal.SIGKILL)
+            os.waitpid(stranger, 0)
+    assert code == 0, err
+    rec = recording.Recording(path)
+    late = rec.one("SELECT count(*) FROM thread t JOIN process p ON p.id = t.process WHERE p.pid = ? AND t.last_ns > ?", first.pid,
+                   died_ns - rec.start_ns)
+    assert late == 0, "%d threads of the stranger were recorded" % late
+    assert rec.one("SELECT max(t.last_ns) FROM thread t JOIN process p ON p.id = t.process WHERE p.pid = ?", other.pid) > (
+        died_ns - rec.start_ns)
 
 
 def test_target_forks_while_attaching(any_python, can_record, tmp_path):

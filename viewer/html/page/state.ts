@@ -33,7 +33,7 @@ export interface ViewState {
   collapse: boolean /* recursion is one box */
   hidden: string /* functions whose stacks are left out, '' none */
   /* who blocks whom */
-  matrix: 'lines' | 'threads'
+  matrix: 'lines' | 'functions' | 'threads'
   theme: 'auto' | 'light' | 'dark'
 }
 

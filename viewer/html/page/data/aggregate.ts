@@ -1,7 +1,9 @@
 /* Sums over a piece of the recording: what every view shows while an area is selected.  Pure; a scan of the rows, at most
- * some tens of milliseconds for a million.  A wait that lies partly in the range counts with that part of its time; its
- * credits in proportion. */
-import type { HolderState, Range, Recording } from './recording'
+ * some tens of milliseconds for a million.  A wait that lies partly in the range counts with that part of its time, and
+ * its credits in proportion; its length in percentiles and histograms is the whole one.  Over everything the sums are
+ * those of the facts (core/analysis, core/store/reader_*.c), rule by rule. */
+import type { Range, Recording } from './recording'
+import { HolderState, IntervalFlag, NONE, State, STATES } from './recording'
 
 export interface Filter {
   range: Range | null
@@ -12,16 +14,18 @@ export interface Filter {
 
 export interface ThreadSums {
   thread: number
-  stateNs: Float64Array /* by State; counted stretches are shared out evenly over their time */
+  lifeNs: number
+  stateNs: Float64Array /* by State; adds up to the life */
   heldNs: number
   heldBlockedNs: number
   heldPreemptedNs: number
-  waits: number
+  waits: number /* for a GIL, or for the lock of the filter */
   waitNs: number
   p50: number
   p99: number
   max: number
   causedNs: number
+  spinNs: number /* sampled */
 }
 
 export interface LockSums {
@@ -34,18 +38,638 @@ export interface LockSums {
   handoffs: number
   forced: number
   heldNs: number
-  utilisation: number
+  utilisation: number /* NaN: holds of such a lock are not seen */
   countedWaits: number /* of waits: known by number only */
+  wakeNs: number /* from being woken to running, of recordedWaits */
+  recordedWaits: number
+  stack: number /* of the first wait, 0 none */
 }
 
-/* One waiter line by one holder line.  stacks of the largest part of it are shown. */
+/* One waiter line by one holder line, or one function by one. */
 export interface PairSums {
   lock: number
-  waiterStack: number
-  holderStack: number
+  waiter: number /* a line of Lines, 0 none */
+  holder: number /* a line of Lines, 0 no Python stack, UNSEEN */
   ns: number
   waits: number
   byState: Float64Array /* HolderState */
-  worstWait: number /* the row of the longest wait in it */
 }
-export type { HolderState, Recording }
+export type PairUnit = 'line' | 'function'
+/* The holder was not seen, or the wait was only counted. */
+export const UNSEEN = NONE
+
+/* The rows behind a pair. */
+export interface PairDetail {
+  waiters: number[] /* threads, most time first */
+  holders: number[]
+  waiterStack: number /* the costliest two stacks in it */
+  holderStack: number
+  nr: number /* system call + 1 the holder was blocked in most, 0 none */
+  waits: { row: number; ns: number }[] /* longest first, at most `most` */
+}
+
+export interface ThreadPair { waiter: number; holder: number /* NONE not seen */; ns: number; waits: number }
+export interface HolderSums { thread: number; holds: number; ns: number; blocked: number; preempted: number; max: number }
+
+export interface Bin { from: number; to: number; multiple: number; waits: number; ns: number }
+export interface Histogram { bins: Bin[]; waits: number; ns: number }
+
+/* Lines of code: frames that look the same to a person are one. */
+export interface Lines {
+  ofStack: Uint32Array /* the innermost line of a stack, 0 none */
+  functionOf: Uint32Array /* of a line: the first line of its function (and file) */
+  frame: Uint32Array /* of a line: a frame of it */
+  n: number
+}
+
+const linesOf = new WeakMap<Recording, Lines>()
+
+export function lines(rec: Recording): Lines {
+  let l = linesOf.get(rec)
+  if (!l) linesOf.set(rec, (l = makeLines(rec)))
+  return l
+}
+
+function makeLines(rec: Recording): Lines {
+  const s = rec.stacks
+  const known = new Map<string, number>()
+  const functions = new Map<string, number>()
+  const ofFrame = new Uint32Array(s.frame.length ? s.function.length : 0)
+  const functionOf = [0]
+  const frame = [0]
+  const ofStack = new Uint32Array(s.node.length)
+  for (let stack = 1; stack < s.node.length; stack++) {
+    const node = s.node[stack]!
+    if (!node) continue
+    const f = s.frame[node]!
+    if (!ofFrame[f]) {
+      const name = `${s.function[f]} ${s.file[f]}`
+      const key = `${name} ${s.line[f]}`
+      let line = known.get(key)
+      if (line === undefined) {
+        known.set(key, (line = frame.length))
+        frame.push(f)
+        if (!functions.has(name)) functions.set(name, line)
+        functionOf.push(functions.get(name)!)
+      }
+      ofFrame[f] = line
+    }
+    ofStack[stack] = ofFrame[f]!
+  }
+  return { ofStack, functionOf: Uint32Array.from(functionOf), frame: Uint32Array.from(frame), n: frame.length }
+}
+
+/* The first row in [from, to) whose value is not below t. */
+function lowerBound(a: Float64Array, from: number, to: number, t: number): number {
+  while (from < to) {
+    const mid = (from + to) >>> 1
+    if (a[mid]! < t) from = mid + 1
+    else to = mid
+  }
+  return from
+}
+
+/* Rows [from, to) of one thread or lock that touch the range; they follow one another. */
+function rowsIn(table: { t0: Float64Array; t1: Float64Array }, [from, to]: [number, number], r: Range | null): [number, number] {
+  return r ? [lowerBound(table.t1, from, to, r.t0), lowerBound(table.t0, from, to, r.t1)] : [from, to]
+}
+
+/* The part of t0..t1 in the range, 0 to 1. */
+function part(t0: number, t1: number, r: Range | null): number {
+  if (!r) return 1
+  if (t1 <= t0) return t0 >= r.t0 && t0 < r.t1 ? 1 : 0
+  const ns = Math.min(t1, r.t1) - Math.max(t0, r.t0)
+  return ns > 0 ? ns / (t1 - t0) : 0
+}
+
+/* The k-th smallest of a[0, n); reorders a. */
+function nth(a: Float64Array, n: number, k: number): number {
+  let lo = 0
+  let hi = n - 1
+  while (lo < hi) {
+    const mid = (lo + hi) >>> 1
+    const x = a[lo]!, y = a[mid]!, z = a[hi]!
+    const pivot = x < y ? (y < z ? y : x < z ? z : x) : x < z ? x : y < z ? z : y
+    let i = lo
+    let j = hi
+    while (i <= j) {
+      while (a[i]! < pivot) i++
+      while (a[j]! > pivot) j--
+      if (i <= j) {
+        const swap = a[i]!
+        a[i++] = a[j]!
+        a[j--] = swap
+      }
+    }
+    if (k <= j) hi = j
+    else if (k >= i) lo = i
+    else break
+  }
+  return a[k]!
+}
+
+/* Waits of one thread or lock: recorded ones by length, and how many were only counted, of what length on average. */
+class Lengths {
+  values = new Float64Array(256)
+  n = 0
+  max = 0
+  tallies: { n: number; ns: number }[] = []
+  counted = 0
+
+  add(ns: number): void {
+    if (this.n === this.values.length) {
+      const more = new Float64Array(this.n * 4)
+      more.set(this.values)
+      this.values = more
+    }
+    this.values[this.n++] = ns
+    if (ns > this.max) this.max = ns
+  }
+
+  addTally(n: number, ns: number): void {
+    if (n <= 0) return
+    this.counted += n
+    this.tallies.push({ n, ns: ns / n })
+  }
+
+  /* Nearest rank, of recorded and counted ones together. */
+  quantile(q: number): number {
+    const n = this.n + this.counted
+    if (n === 0) return 0
+    if (!this.tallies.length) return nth(this.values, this.n, Math.ceil(this.n * q - 1e-9) - 1)
+    const all = [...this.tallies]
+    for (const ns of this.values.subarray(0, this.n)) all.push({ n: 1, ns })
+    all.sort((a, b) => a.ns - b.ns)
+    let seen = 0
+    for (const a of all) if ((seen += a.n) >= q * n - 1e-9) return a.ns
+    return all[all.length - 1]!.ns
+  }
+
+  longest(): number {
+    return this.n ? this.max : this.tallies.reduce((most, t) => Math.max(most, t.ns), 0)
+  }
+}
+
+/* Everything that is summed for one filter, each part when it is first asked for. */
+export class Sums {
+  readonly spanNs: number
+  private threadRows: ThreadSums[] | null = null
+  private lockRows: LockSums[] | null = null
+  private pairRows: { [unit in PairUnit]?: PairSums[] } = {}
+  private threadPairRows: ThreadPair[] | null = null
+
+  constructor(readonly rec: Recording, readonly filter: Filter) {
+    this.spanNs = filter.range ? filter.range.t1 - filter.range.t0 : rec.durationNs
+  }
+
+  get threads(): ThreadSums[] { return (this.threadRows ??= threadSums(this.rec, this.filter)) }
+  get locks(): LockSums[] { return (this.lockRows ??= lockSums(this.rec, this.filter)) }
+  get threadPairs(): ThreadPair[] { return (this.threadPairRows ??= threadPairs(this.rec, this.filter)) }
+  pairs(unit: PairUnit): PairSums[] { return (this.pairRows[unit] ??= pairSums(this.rec, this.filter, unit)) }
+}
+
+const recent: Sums[] = []
+
+/* The same Sums for the same question: several views ask it. */
+export function sums(rec: Recording, filter: Filter): Sums {
+  const key = JSON.stringify(filter)
+  let at = recent.findIndex((s) => s.rec === rec && JSON.stringify(s.filter) === key)
+  if (at < 0) {
+    recent.unshift(new Sums(rec, filter))
+    at = 0
+  } else if (at > 0) {
+    recent.unshift(...recent.splice(at, 1))
+  }
+  recent.length = Math.min(recent.length, 4)
+  return recent[0]!
+}
+
+export function filterOf(state: { selection: Range | null; process: number | null; thread: number | null; lock: number | null }): Filter {
+  return { range: state.selection, process: state.process, thread: state.thread, lock: state.lock }
+}
+
+/* Locks whose waits are meant: the one of the filter, else all GILs (waiting for other locks is often idleness). */
+function meant(rec: Recording, f: Filter): Uint8Array {
+  return Uint8Array.from(rec.locks, (lock, i) =>
+    Number(f.lock !== null ? f.lock === i : lock.kind === 'gil' && (f.process === null || lock.process === f.process)))
+}
+
+function ofProcess(f: Filter, process: number): boolean {
+  return f.process === null || f.process === process
+}
+
+/* Threads */
+
+/* Each row's state is the thread's until the next; what no row speaks of is unknown.  Stretches that were only counted lie
+ * inside time otherwise concluded to be running, so an excess comes out of what is unknown, then of what is inferred. */
+function makePartition(s: ThreadSums, inferred: Float64Array): void {
+  let sum = 0
+  for (const ns of s.stateNs) sum += ns
+  if (sum <= s.lifeNs) {
+    s.stateNs[State.Unknown]! += s.lifeNs - sum
+    return
+  }
+  let excess = sum - s.lifeNs
+  const take = (state: State, want: number): number => {
+    const taken = Math.min(s.stateNs[state]!, want, excess)
+    s.stateNs[state]! -= taken
+    excess -= taken
+    return taken
+  }
+  take(State.Unknown, excess)
+  for (const state of [State.NoGil, State.Gil, State.Runnable]) {
+    const taken = take(state, inferred[state]!)
+    if (state === State.Gil) s.heldNs -= Math.min(taken, s.heldNs)
+  }
+}
+
+function addState(s: ThreadSums, state: number, held: boolean, ns: number): void {
+  s.stateNs[state]! += ns
+  if (state === State.Gil || held) s.heldNs += ns
+  if (held && (state === State.Blocked || state === State.Sleep || state === State.WaitLock)) s.heldBlockedNs += ns
+  if (held && state === State.Runnable) s.heldPreemptedNs += ns
+}
+
+function sumStates(rec: Recording, thread: number, r: Range | null, s: ThreadSums, locks: Uint8Array, lengths: Lengths): void {
+  const { t0, t1, state, flags } = rec.intervals
+  const inferred = new Float64Array(STATES)
+  const t = rec.threads[thread]!
+  const [from, to] = rowsIn(rec.intervals, t.intervals, r)
+  for (let i = from; i < to; i++) {
+    let ns = t1[i]! - t0[i]!
+    if (r && (t0[i]! < r.t0 || t1[i]! > r.t1)) ns = Math.max(0, Math.min(t1[i]!, r.t1) - Math.max(t0[i]!, r.t0))
+    addState(s, state[i]!, (flags[i]! & IntervalFlag.Held) !== 0, ns)
+    if (flags[i]! & IntervalFlag.Inferred) inferred[state[i]!]! += ns
+  }
+  const y = rec.tallies
+  for (let i = t.tallies[0]; i < t.tallies[1]; i++) {
+    const share = part(y.t0[i]!, y.t1[i]!, r)
+    if (!share) continue
+    addState(s, y.state[i]!, (y.flags[i]! & IntervalFlag.Held) !== 0, share * y.ns[i]!)
+    if (isWait(y.state[i]!) && locks[y.lock[i]!]) {
+      lengths.addTally(share * y.count[i]!, share * y.ns[i]!)
+      s.waitNs += share * y.ns[i]!
+    }
+  }
+  makePartition(s, inferred)
+}
+
+function isWait(state: number): boolean {
+  return state === State.WaitGil || state === State.WaitLock
+}
+
+/* The filter's thread is one of those shown, not the only one. */
+export function threadSums(rec: Recording, f: Filter): ThreadSums[] {
+  const locks = meant(rec, f)
+  const caused = causedBy(rec, f)
+  const tick = rec.sampleHz > 0 ? 1e9 / rec.sampleHz : 0
+  const w = rec.waits
+  const all: ThreadSums[] = []
+  for (let i = 0; i < rec.threads.length; i++) {
+    const t = rec.threads[i]!
+    if (!ofProcess(f, t.process)) continue
+    const life = f.range ? Math.min(t.last, f.range.t1) - Math.max(t.first, f.range.t0) : t.last - t.first
+    if (f.range && life <= 0) continue
+    const s: ThreadSums = {
+      thread: i, lifeNs: Math.max(0, life), stateNs: new Float64Array(STATES), heldNs: 0, heldBlockedNs: 0, heldPreemptedNs: 0,
+      waits: 0, waitNs: 0, p50: 0, p99: 0, max: 0, causedNs: caused[i]!, spinNs: 0,
+    }
+    const lengths = new Lengths()
+    sumStates(rec, i, f.range, s, locks, lengths)
+    const [from, to] = rowsIn(w, t.waits, f.range)
+    for (let row = from; row < to; row++) {
+      const share = locks[w.lock[row]!] ? part(w.t0[row]!, w.t1[row]!, f.range) : 0
+      if (!share) continue
+      const ns = w.t1[row]! - w.t0[row]!
+      lengths.add(ns)
+      s.waitNs += ns * share
+    }
+    s.waits = lengths.n + lengths.counted
+    s.max = lengths.longest()
+    s.p99 = lengths.quantile(0.99)
+    s.p50 = lengths.quantile(0.5)
+    s.spinNs = tick * wantingSamples(rec, i, f.range)
+    all.push(s)
+  }
+  return all
+}
+
+function wantingSamples(rec: Recording, thread: number, r: Range | null): number {
+  const { t, flags } = rec.samples
+  const [from, to] = rec.threads[thread]!.samples
+  let n = 0
+  for (let i = r ? lowerBound(t, from, to, r.t0) : from; i < to && (!r || t[i]! < r.t1); i++) n += flags[i]! & 1
+  return n
+}
+
+function causedBy(rec: Recording, f: Filter): Float64Array {
+  const caused = new Float64Array(rec.threads.length)
+  const { credits } = rec.waits
+  const { holder, ns } = rec.credits
+  eachWait(rec, { ...f, thread: null }, f.lock === null ? null : meant(rec, f), (row, share) => {
+    for (let c = credits[row]!; c < credits[row + 1]!; c++) if (holder[c]! !== NONE) caused[holder[c]!]! += share * ns[c]!
+  })
+  return caused
+}
+
+/* Waits of the filter with the share of each that counts; locks null: all. */
+function eachWait(rec: Recording, f: Filter, locks: Uint8Array | null, visit: (row: number, share: number) => void): void {
+  const { t0, t1, lock } = rec.waits
+  for (let i = 0; i < rec.threads.length; i++) {
+    const t = rec.threads[i]!
+    if (!ofProcess(f, t.process)) continue
+    const [from, to] = rowsIn(rec.waits, t.waits, f.range)
+    for (let row = from; row < to; row++) {
+      if (locks && !locks[lock[row]!]) continue
+      const share = part(t0[row]!, t1[row]!, f.range)
+      if (share > 0) visit(row, share)
+    }
+  }
+}
+
+function eachTally(rec: Recording, f: Filter, visit: (row: number, share: number) => void): void {
+  const y = rec.tallies
+  for (let i = 0; i < rec.threads.length; i++) {
+    const t = rec.threads[i]!
+    if (!ofProcess(f, t.process) || (f.thread !== null && f.thread !== i)) continue
+    for (let row = t.tallies[0]; row < t.tallies[1]; row++) {
+      const share = isWait(y.state[row]!) && y.lock[row]! < rec.locks.length ? part(y.t0[row]!, y.t1[row]!, f.range) : 0
+      if (share > 0) visit(row, share)
+    }
+  }
+}
+
+/* Locks: waits by the thread of the filter; its lock is one of those shown, not the only one. */
+export function lockSums(rec: Recording, f: Filter): LockSums[] {
+  const w = rec.waits
+  const lengths = rec.locks.map(() => new Lengths())
+  const all: LockSums[] = rec.locks.map((_, lock) => ({
+    lock, waits: 0, waitNs: 0, p50: 0, p99: 0, max: 0, handoffs: 0, forced: 0, heldNs: 0, utilisation: NaN, countedWaits: 0, wakeNs: 0,
+    recordedWaits: 0, stack: 0,
+  }))
+  const first = new Float64Array(rec.locks.length).fill(Infinity)
+  eachWait(rec, f, null, (row, share) => {
+    const s = all[w.lock[row]!]
+    if (!s || (f.thread !== null && w.thread[row] !== f.thread)) return
+    const ns = w.t1[row]! - w.t0[row]!
+    lengths[s.lock]!.add(ns)
+    s.waitNs += share * ns
+    s.wakeNs += w.wakeLatency[row]!
+    if (w.t0[row]! < first[s.lock]!) {
+      first[s.lock] = w.t0[row]!
+      s.stack = w.stack[row]!
+    }
+  })
+  eachTally(rec, f, (row, share) => {
+    const y = rec.tallies
+    lengths[y.lock[row]!]!.addTally(share * y.count[row]!, share * y.ns[row]!)
+    all[y.lock[row]!]!.waitNs += share * y.ns[row]!
+  })
+  const shown = all.filter((s) => ofProcess(f, rec.locks[s.lock]!.process))
+  for (const s of shown) {
+    const l = lengths[s.lock]!
+    s.recordedWaits = l.n
+    s.countedWaits = l.counted
+    s.waits = l.n + l.counted
+    s.max = l.longest()
+    s.p99 = l.quantile(0.99)
+    s.p50 = l.quantile(0.5)
+    sumHolds(rec, f, s)
+  }
+  return shown
+}
+
+function sumHolds(rec: Recording, f: Filter, s: LockSums): void {
+  const lock = rec.locks[s.lock]!
+  if (lock.kind !== 'gil') return
+  const span = f.range ? f.range.t1 - f.range.t0 : rec.durationNs
+  const { t0, t1 } = rec.holds
+  let end = f.range ? f.range.t0 : -Infinity
+  for (let i = lock.holds[0]; i < lock.holds[1] && (!f.range || t0[i]! < f.range.t1); i++) {
+    const from = Math.max(t0[i]!, end)
+    const to = f.range ? Math.min(t1[i]!, f.range.t1) : t1[i]!
+    if (to > from) {
+      s.heldNs += to - from
+      end = to
+    }
+  }
+  if (lock.holds[0] === lock.holds[1] && onlyGil(rec, s.lock))
+    for (const t of threadSums(rec, { ...f, process: lock.process })) s.heldNs += t.heldNs
+  s.utilisation = span > 0 ? Math.min(1, s.heldNs / span) : 0
+  const h = rec.handoffs
+  const [from, to] = lock.handoffs
+  for (let i = f.range ? lowerBound(h.acquire, from, to, f.range.t0) : from; i < to && (!f.range || h.acquire[i]! < f.range.t1); i++) {
+    if (f.thread !== null && h.from[i] !== f.thread && h.to[i] !== f.thread) continue
+    s.handoffs++
+    if (h.forced[i]) s.forced++
+  }
+}
+
+/* A recording of sums only has no holds: then what the threads held tells how full the only GIL was. */
+function onlyGil(rec: Recording, lock: number): boolean {
+  return rec.locks.every((k, i) => i === lock || k.kind !== 'gil' || k.process !== rec.locks[lock]!.process)
+}
+
+/* Who held a lock. */
+export function holderSums(rec: Recording, f: Filter, lock: number): HolderSums[] {
+  const { t0, t1, thread, blocked, preempted } = rec.holds
+  const by = new Map<number, HolderSums>()
+  const [from, to] = rec.locks[lock]!.holds
+  for (let i = from; i < to && (!f.range || t0[i]! < f.range.t1); i++) {
+    const share = part(t0[i]!, t1[i]!, f.range)
+    if (!share) continue
+    let s = by.get(thread[i]!)
+    if (!s) by.set(thread[i]!, (s = { thread: thread[i]!, holds: 0, ns: 0, blocked: 0, preempted: 0, max: 0 }))
+    const ns = t1[i]! - t0[i]!
+    s.holds++
+    s.ns += share * ns
+    s.blocked += share * blocked[i]!
+    s.preempted += share * preempted[i]!
+    s.max = Math.max(s.max, ns)
+  }
+  return [...by.values()].sort((a, b) => b.ns - a.ns)
+}
+
+/* Pairs */
+
+/* Calls visit for each credit of the filter's waits (a thread: where it waits or holds), and once more for what no credit
+ * explains, with credit NONE.  Counted waits come last, with wait NONE. */
+function eachCredit(rec: Recording, f: Filter, visit: (wait: number, credit: number, ns: number, lock: number) => void): void {
+  const locks = meant(rec, f)
+  const w = rec.waits
+  const { holder, ns } = rec.credits
+  eachWait(rec, f, locks, (row, share) => {
+    const mine = f.thread === null || w.thread[row] === f.thread
+    let rest = w.t1[row]! - w.t0[row]!
+    for (let c = w.credits[row]!; c < w.credits[row + 1]!; c++) {
+      rest -= ns[c]!
+      if (mine || holder[c] === f.thread) visit(row, c, share * ns[c]!, w.lock[row]!)
+    }
+    if (rest >= 1 && mine) visit(row, NONE, share * rest, w.lock[row]!)
+  })
+  eachTally(rec, f, (row, share) => {
+    if (locks[rec.tallies.lock[row]!]) visit(NONE, NONE, share * rec.tallies.ns[row]!, rec.tallies.lock[row]!)
+  })
+}
+
+/* Which pair a credit belongs to: one number. */
+function pairKey(rec: Recording, unit: PairUnit): (wait: number, credit: number, lock: number) => number {
+  const l = lines(rec)
+  const places = l.n + 1
+  const group = unit === 'line' ? Uint32Array.from(l.functionOf, (_, i) => i) : l.functionOf
+  const { holder, stack } = rec.credits
+  const waiting = rec.waits.stack
+  return (wait, credit, lock) => {
+    const waiter = wait === NONE ? 0 : group[l.ofStack[waiting[wait]!]!]!
+    const held = credit === NONE || (holder[credit] === NONE && !stack[credit]) ? l.n : group[l.ofStack[stack[credit]!]!]!
+    return (lock * places + waiter) * places + held
+  }
+}
+
+export function pairSums(rec: Recording, f: Filter, unit: PairUnit): PairSums[] {
+  const key = pairKey(rec, unit)
+  const places = lines(rec).n + 1
+  const { state } = rec.credits
+  const by = new Map<number, PairSums & { last: number }>()
+  let pair: (PairSums & { last: number }) | undefined
+  let lastKey = -1
+  eachCredit(rec, f, (wait, credit, ns, lock) => {
+    const k = key(wait, credit, lock)
+    if (k !== lastKey) {
+      pair = by.get(k)
+      lastKey = k
+      if (!pair) {
+        const holder = k % places
+        pair = {
+          lock, waiter: Math.floor(k / places) % places, holder: holder === places - 1 ? UNSEEN : holder, ns: 0, waits: 0,
+          byState: new Float64Array(4), last: -1,
+        }
+        by.set(k, pair)
+      }
+    }
+    pair!.ns += ns
+    if (wait === NONE || pair!.last !== wait) pair!.waits++
+    pair!.last = wait
+    pair!.byState[credit === NONE ? HolderState.Unknown : state[credit]!]! += ns
+  })
+  return [...by.values()].sort((a, b) => b.ns - a.ns)
+}
+
+/* The rows behind some pairs, one pass for all. */
+export function pairDetails(rec: Recording, f: Filter, unit: PairUnit, pairs: PairSums[], most = 0): PairDetail[] {
+  const key = pairKey(rec, unit)
+  const places = lines(rec).n + 1
+  const { holder, state, nr, stack } = rec.credits
+  const stacks = rec.stacks.node.length
+  const found = new Map(pairs.map((p) => {
+    const k = (p.lock * places + p.waiter) * places + (p.holder === UNSEEN ? places - 1 : p.holder)
+    return [k, { waiters: new Map<number, number>(), holders: new Map<number, number>(), stacks: new Map<number, number>(),
+      calls: new Map<number, number>(), waits: new Map<number, number>() }]
+  }))
+  const add = (map: Map<number, number>, k: number, ns: number) => map.set(k, (map.get(k) ?? 0) + ns)
+  eachCredit(rec, f, (wait, credit, ns, lock) => {
+    const d = found.get(key(wait, credit, lock))
+    if (!d || wait === NONE) return
+    add(d.waiters, rec.waits.thread[wait]!, ns)
+    if (most) add(d.waits, wait, ns)
+    const held = credit === NONE ? 0 : stack[credit]!
+    add(d.stacks, rec.waits.stack[wait]! * stacks + held, ns)
+    if (credit === NONE) return
+    if (holder[credit] !== NONE) add(d.holders, holder[credit]!, ns)
+    if (state[credit] === HolderState.Blocked) add(d.calls, nr[credit]!, ns)
+  })
+  const byNs = (map: Map<number, number>): number[] => [...map].sort((a, b) => b[1] - a[1]).map(([k]) => k)
+  return [...found.values()].map((d) => {
+    const top = byNs(d.stacks)[0] ?? 0
+    return {
+      waiters: byNs(d.waiters), holders: byNs(d.holders), waiterStack: Math.floor(top / stacks), holderStack: top % stacks,
+      nr: byNs(d.calls)[0] ?? 0, waits: byNs(d.waits).slice(0, most).map((row) => ({ row, ns: d.waits.get(row)! })),
+    }
+  })
+}
+
+export function threadPairs(rec: Recording, f: Filter): ThreadPair[] {
+  const { holder } = rec.credits
+  const locks = meant(rec, f)
+  const n = rec.threads.length
+  const by = new Map<number, ThreadPair & { last: number }>()
+  eachCredit(rec, f, (wait, credit, ns) => {
+    if (wait === NONE) return
+    const waiter = rec.waits.thread[wait]!
+    const held = credit === NONE ? NONE : holder[credit]!
+    const k = waiter * (n + 1) + Math.min(held, n)
+    let pair = by.get(k)
+    if (!pair) by.set(k, (pair = { waiter, holder: held, ns: 0, waits: 0, last: -1 }))
+    pair.ns += ns
+    if (pair.last !== wait) pair.waits++
+    pair.last = wait
+  })
+  eachTally(rec, f, (row, share) => {
+    const y = rec.tallies
+    if (!locks[y.lock[row]!]) return
+    const waiter = threadOfTally(rec, row)
+    const k = waiter * (n + 1) + n
+    let pair = by.get(k)
+    if (!pair) by.set(k, (pair = { waiter, holder: NONE, ns: 0, waits: 0, last: -1 }))
+    pair.ns += share * y.ns[row]!
+    pair.waits += share * y.count[row]!
+  })
+  return [...by.values()].sort((a, b) => b.ns - a.ns)
+}
+
+function threadOfTally(rec: Recording, row: number): number {
+  return rec.threads.findIndex((t) => row >= t.tallies[0] && row < t.tallies[1])
+}
+
+/* The longest waits of one thread for another (holder NONE: not seen). */
+export function threadPairWaits(rec: Recording, f: Filter, waiter: number, holder: number, most: number): { row: number; ns: number }[] {
+  const by = new Map<number, number>()
+  eachCredit(rec, f, (wait, credit, ns) => {
+    if (wait === NONE || rec.waits.thread[wait] !== waiter || (credit === NONE ? NONE : rec.credits.holder[credit]) !== holder) return
+    by.set(wait, (by.get(wait) ?? 0) + ns)
+  })
+  return [...by].map(([row, ns]) => ({ row, ns })).sort((a, b) => b.ns - a.ns).slice(0, most)
+}
+
+/* Lengths of waits: decades below a switch interval, multiples of it above, because that is where waits for the GIL pile
+ * up (core/analysis/wait_hist.c).  Finer: three to a decade below. */
+const MULTIPLES = [1, 2, 3, 4, 8, 16, 32, 128]
+
+function edges(intervalNs: number): { from: number; multiple: number }[] {
+  const all = [{ from: 0, multiple: 0 }]
+  for (let decade = 1e3; decade < 1e13; decade *= 10)
+    for (const step of [1, 2, 5]) {
+      if (intervalNs && decade * step >= intervalNs * 0.999) return [...all, ...MULTIPLES.map((m) => ({ from: m * intervalNs, multiple: m }))]
+      all.push({ from: decade * step, multiple: 0 })
+    }
+  return all
+}
+
+export function waitHistogram(rec: Recording, f: Filter, lock: number): Histogram {
+  const k = rec.locks[lock]!
+  const interval = k.kind === 'gil' ? rec.processes[k.process]?.switchIntervalNs ?? 0 : 0
+  const marks = edges(interval)
+  const from = Float64Array.from(marks, (m) => m.from)
+  const bins = marks.map((m, i) => ({ ...m, to: marks[i + 1]?.from ?? Infinity, waits: 0, ns: 0 }))
+  const add = (length: number, n: number, ns: number) => {
+    const at = lowerBound(from, 0, from.length, length + 0.5) - 1
+    bins[Math.max(0, at)]!.waits += n
+    bins[Math.max(0, at)]!.ns += ns
+  }
+  const w = rec.waits
+  eachWait(rec, f, meant(rec, { ...f, lock }), (row, share) => {
+    if (f.thread !== null && w.thread[row] !== f.thread) return
+    const ns = w.t1[row]! - w.t0[row]!
+    add(ns, 1, share * ns)
+  })
+  const y = rec.tallies
+  eachTally(rec, f, (row, share) => {
+    if (y.lock[row] === lock && y.count[row]! > 0) add(y.ns[row]! / y.count[row]!, share * y.count[row]!, share * y.ns[row]!)
+  })
+  const all = { waits: 0, ns: 0 }
+  for (const b of bins) {
+    all.waits += b.waits
+    all.ns += b.ns
+  }
+  return { bins, ...all }
+}

@@ -1,0 +1,195 @@
+/* The one table of the page: headers that sort, rows drawn only where they are seen once there are many, the whole of
+ * it copied as tab separated text.  Scrolls with the nearest .scroll around it; its header stays at the top of that. */
+import { clear, el } from './dom'
+
+type Cell = Node | string
+
+export interface Column<R> {
+  id: string
+  title: string
+  help?: string
+  number?: boolean /* right, tabular */
+  wide?: boolean /* takes what is left, is cut with dots */
+  value(row: R): number | string /* sorts by it; copied unless text() is given */
+  cell?(row: R): Cell | Cell[]
+  text?(row: R): string
+}
+
+export interface TableOptions<R> {
+  label: string
+  columns: Column<R>[]
+  sort: string /* column, '-' before it: largest first */
+  empty: string
+  key(row: R): number | string
+  open?(row: R): void /* a click on the row; the first cell becomes a button */
+  selected?(row: R): boolean
+}
+
+const VIRTUAL_FROM = 200
+const ROW_HEIGHT = 26
+const SPARE_ROWS = 12
+
+export class Table<R> {
+  readonly element: HTMLElement
+  private readonly head: HTMLTableRowElement
+  private readonly body: HTMLTableSectionElement
+  private readonly table: HTMLTableElement
+  private readonly note: HTMLElement
+  private rows: R[] = []
+  private column: Column<R>
+  private down: boolean
+  private scroller: Element | null = null
+  private drawn: [number, number] = [-1, -1]
+
+  constructor(private readonly options: TableOptions<R>) {
+    this.down = options.sort.startsWith('-')
+    this.column = options.columns.find((c) => c.id === options.sort.replace('-', ''))!
+    this.head = el('tr')
+    this.body = el('tbody')
+    this.table = el('table', { class: 'table', 'aria-label': options.label }, el('thead', {}, this.head), this.body)
+    this.note = el('p', { class: 'quiet', text: options.empty, hidden: true })
+    const copy = el('button', { class: 'plain copy', text: 'Copy', title: `Copy “${options.label}” as tab separated text` })
+    copy.addEventListener('click', () => void copyText(this.tsv(), copy))
+    this.element = el('div', { class: 'table-box' }, copy, this.table, this.note)
+    this.body.addEventListener('click', (e) => this.onClick(e))
+    this.drawHead()
+  }
+
+  setRows(rows: R[]): void {
+    this.rows = [...rows]
+    this.sortRows()
+    this.draw(true)
+  }
+
+  /* The rows are the same, what is selected may not be. */
+  refresh(): void {
+    this.draw(true)
+  }
+
+  tsv(): string {
+    const clean = (text: string) => text.replace(/[\t\r\n]+/g, ' ')
+    const line = (cells: string[]) => cells.map(clean).join('\t')
+    const { columns } = this.options
+    return [line(columns.map((c) => c.title)),
+      ...this.rows.map((r) => line(columns.map((c) => (c.text ? c.text(r) : String(c.value(r))))))].join('\n') + '\n'
+  }
+
+  private sortRows(): void {
+    const sign = this.down ? -1 : 1
+    const keyed = this.rows.map((row, at) => ({ row, at, value: this.column.value(row) }))
+    keyed.sort((a, b) => sign * compare(a.value, b.value) || a.at - b.at)
+    this.rows = keyed.map((k) => k.row)
+  }
+
+  private drawHead(): void {
+    clear(this.head)
+    for (const c of this.options.columns) {
+      const here = c === this.column
+      const button = el('button', { class: 'sort', title: c.help, on: { click: () => this.sortBy(c) } },
+        c.title, el('span', { class: 'arrow', 'aria-hidden': 'true', text: here ? (this.down ? '▾' : '▴') : '' }))
+      this.head.append(el('th', {
+        scope: 'col', class: c.number ? 'num' : c.wide ? 'wide' : '', 'aria-sort': here ? (this.down ? 'descending' : 'ascending') : undefined,
+      }, button))
+    }
+  }
+
+  private sortBy(c: Column<R>): void {
+    this.down = c === this.column ? !this.down : !!c.number
+    this.column = c
+    this.drawHead()
+    ;(this.head.children[this.options.columns.indexOf(c)]!.firstChild as HTMLElement).focus()
+    this.sortRows()
+    this.draw(true)
+  }
+
+  private isVirtual(): boolean {
+    return this.rows.length > VIRTUAL_FROM
+  }
+
+  /* Rows [from, to) that are in sight, with some to spare. */
+  private window(): [number, number] {
+    if (!this.isVirtual()) return [0, this.rows.length]
+    if (!this.scroller) {
+      this.scroller = this.element.closest('.scroll')
+      this.scroller?.addEventListener('scroll', () => this.draw(false), { passive: true })
+    }
+    const box = this.scroller?.getBoundingClientRect()
+    const top = this.table.getBoundingClientRect().top + ROW_HEIGHT
+    const first = Math.floor(((box?.top ?? 0) - top) / ROW_HEIGHT) - SPARE_ROWS
+    const from = Math.max(0, Math.min(first, this.rows.length - 1))
+    return [from - (from % 2), Math.min(this.rows.length, from + Math.ceil((box?.height ?? 800) / ROW_HEIGHT) + 2 * SPARE_ROWS)]
+  }
+
+  private draw(always: boolean): void {
+    const [from, to] = this.window()
+    if (!always && from === this.drawn[0] && to === this.drawn[1]) return
+    this.drawn = [from, to]
+    this.note.hidden = this.rows.length > 0
+    this.table.hidden = this.rows.length === 0
+    this.table.classList.toggle('virtual', this.isVirtual())
+    if (this.isVirtual()) this.table.setAttribute('aria-rowcount', String(this.rows.length + 1))
+    else this.table.removeAttribute('aria-rowcount')
+    const focused = this.body.contains(document.activeElement) ? (document.activeElement!.closest('tr') as HTMLElement | null)?.dataset.key : undefined
+    const lines = this.rows.slice(from, to).map((row, i) => this.makeRow(row, from + i))
+    this.body.replaceChildren(...spacer(from), ...lines, ...spacer(this.rows.length - to))
+    if (focused !== undefined) (lines.find((l) => l.dataset.key === focused)?.querySelector('button') as HTMLElement | null)?.focus({ preventScroll: true })
+  }
+
+  private makeRow(row: R, at: number): HTMLTableRowElement {
+    const { columns, open, selected, key } = this.options
+    const line = el('tr', { class: open ? 'opens' : '', 'data-at': at, 'data-key': key(row), 'aria-rowindex': this.isVirtual() ? at + 2 : undefined })
+    const marked = selected?.(row)
+    if (marked) line.classList.add('selected')
+    columns.forEach((c, i) => {
+      const shown = c.cell ? c.cell(row) : c.text ? c.text(row) : String(c.value(row))
+      const cells = Array.isArray(shown) ? shown : [shown]
+      const cell = el(i === 0 ? 'th' : 'td', { scope: i === 0 ? 'row' : undefined, class: c.number ? 'num' : c.wide ? 'wide' : '' })
+      if (i === 0 && open) cell.append(el('button', { class: 'link', 'aria-pressed': selected ? String(!!marked) : undefined }, ...cells))
+      else cell.append(...cells)
+      if (c.wide) cell.title = c.text ? c.text(row) : String(c.value(row))
+      line.append(cell)
+    })
+    return line
+  }
+
+  private onClick(e: Event): void {
+    const target = e.target as Element
+    const line = target.closest('tr')
+    const button = target.closest('button, a')
+    if (!this.options.open || line?.dataset.at === undefined || (button && !button.classList.contains('link'))) return
+    if (String(getSelection() ?? '') !== '' && !button) return /* somebody marks text */
+    this.options.open(this.rows[Number(line.dataset.at)]!)
+  }
+}
+
+function spacer(rows: number): HTMLElement[] {
+  if (rows <= 0) return []
+  const cell = el('td', { class: 'spacer' })
+  cell.style.setProperty('height', `${rows * ROW_HEIGHT}px`)
+  return [el('tr', { 'aria-hidden': 'true' }, cell)]
+}
+
+export function compare(a: number | string, b: number | string): number {
+  if (typeof a === 'number' && typeof b === 'number') {
+    if (Number.isNaN(a) || Number.isNaN(b)) return Number(Number.isNaN(b)) - Number(Number.isNaN(a))
+    return a - b
+  }
+  return String(a).localeCompare(String(b), 'en', { numeric: true })
+}
+
+/* The clipboard needs a secure context, which a file need not be. */
+export async function copyText(text: string, button: HTMLElement): Promise<void> {
+  const was = button.textContent
+  try {
+    await navigator.clipboard.writeText(text)
+  } catch {
+    const area = el('textarea', { class: 'offscreen', 'aria-hidden': 'true' })
+    area.value = text
+    document.body.append(area)
+    area.select()
+    document.execCommand('copy')
+    area.remove()
+  }
+  button.textContent = 'Copied'
+  setTimeout(() => { button.textContent = was }, 1200)
+}

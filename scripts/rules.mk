@@ -13,7 +13,19 @@ $(B)/%.o: %.c $(B)/flags
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 $(BPF_COLLECTOR_SRCS:%.c=$(B)/%.o): | $(SKELS)
 
-$(B)/gilscope: $(OBJS)
+PROTO_OBJS := $(PROTOS:%.proto=$(B)/%.pb-c.o)
+PROTO_HEADERS := $(PROTOS:%.proto=$(B)/%.pb-c.h)
+$(PROTO_HEADERS): $(B)/%.pb-c.h: %.proto
+	$(call SAY,PROTO $<)
+	@mkdir -p $(@D)
+	$(Q)protoc-c --c_out=$(B) $<
+$(B)/%.pb-c.c: $(B)/%.pb-c.h
+	@:
+$(PROTO_OBJS): %.o: %.c $(B)/flags
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+$(PROTOS:%.proto=$(B)/%.o): | $(PROTO_HEADERS)
+
+$(B)/gilscope: $(OBJS) $(PROTO_OBJS)
 	$(call SAY,LINK $@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
 $(B)/gilscope.1: docs/gilscope.1.scd

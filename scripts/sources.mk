@@ -63,6 +63,7 @@ STORE_SRCS := \
 	core/store/reader_rows.c \
 	core/store/reader_stacks.c \
 	core/store/reader_sums.c \
+	core/store/reader_views.c \
 	core/store/reader_waits.c \
 	core/store/recording_file.c \
 	core/store/rows.c \
@@ -90,9 +91,25 @@ BPF_COLLECTOR_SRCS := \
 	collectors/bpf/bpf.c \
 	collectors/bpf/detail.c
 
+# Messages of other tools' formats: each x.proto becomes $(B)/…/x.pb-c.h and .c (protoc-c).
+PROTOS := \
+	viewer/export/perfetto.proto \
+	viewer/export/pprof.proto
+
 VIEWER_SRCS := \
+	viewer/export/collapsed.c \
+	viewer/export/csv.c \
+	viewer/export/export.c \
+	viewer/export/flame_sums.c \
+	viewer/export/lanes.c \
+	viewer/export/openmetrics.c \
+	viewer/export/perfetto.c \
+	viewer/export/pprof.c \
+	viewer/export/roster.c \
+	viewer/export/speedscope.c \
 	viewer/json/dump.c \
 	viewer/json/json.c \
+	viewer/json/stream.c \
 	viewer/text/about.c \
 	viewer/text/dump.c \
 	viewer/text/page.c \
@@ -105,6 +122,7 @@ VIEWER_SRCS := \
 AGENT_SRCS := \
 	agent/cmd_doctor.c \
 	agent/cmd_dump.c \
+	agent/cmd_export.c \
 	agent/cmd_help.c \
 	agent/cmd_record.c \
 	agent/cmd_report.c \

@@ -144,3 +144,9 @@ int reader_hold_sums(struct reader *r, int (*row)(void *ctx, const struct reader
 /* Samples by thread, state, flags (enum sample_flags) and stack, most first. */
 struct reader_sample_sum { uint32_t thread; enum thread_state state; uint32_t flags; uint64_t stack; uint64_t n; };
 int reader_sample_sums(struct reader *r, int (*row)(void *ctx, const struct reader_sample_sum *s), void *ctx);
+
+/* A view of FORMAT.md by name ("v_waits"), cell by cell, every row with the same columns.  A view without rows comes as
+ * one call with kind READER_CELL_HEAD in every cell.  -EINVAL: no such view, the failure names those that are. */
+enum reader_cell_kind { READER_CELL_NULL, READER_CELL_INT, READER_CELL_REAL, READER_CELL_TEXT, READER_CELL_HEAD };
+struct reader_cell { enum reader_cell_kind kind; const char *name; int64_t i; double d; const char *text; };
+int reader_view(struct reader *r, const char *view, int (*row)(void *ctx, const struct reader_cell *cells, unsigned n), void *ctx);

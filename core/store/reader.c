@@ -274,9 +274,13 @@ static void set_limits(sqlite3 *db)
 
 static int on_authorize(void *ctx, int action, const char *a, const char *b, const char *database, const char *inside)
 {
-	(void)ctx, (void)a, (void)b, (void)database;
-	if (inside) /* a view or trigger of the file */
+	const struct reader *r = ctx;
+
+	(void)a, (void)b, (void)database;
+	if (inside && !r->own_views) /* a view or trigger of the file */
 		return SQLITE_DENY;
+	if (action == SQLITE_RECURSIVE)
+		return r->own_views ? SQLITE_OK : SQLITE_DENY;
 	switch (action) {
 	case SQLITE_SELECT:
 	case SQLITE_READ:
@@ -314,7 +318,7 @@ static int open_db(struct reader *r, const char *path, bool immutable)
 	rc = sqlite3_exec(r->db, "PRAGMA mmap_size=0; PRAGMA cell_size_check=ON; PRAGMA cache_size=-8192;"
 			  "PRAGMA query_only=ON; PRAGMA locking_mode=NORMAL", NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
-		sqlite3_set_authorizer(r->db, on_authorize, NULL);
+		sqlite3_set_authorizer(r->db, on_authorize, r);
 	/* one snapshot for all queries, and the first look into the file */
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(r->db, "BEGIN; SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL);

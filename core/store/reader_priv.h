@@ -22,6 +22,7 @@ struct reader {
 	uint32_t max_id; /* READER_MAX_ID, or less: an id costs at least a byte of the file */
 	uint64_t ticks, max_ticks; /* progress handler calls of the running query */
 	unsigned running; /* queries, one inside another */
+	bool own_views; /* the statement being prepared brings its views along (reader_views.c); those of the file are off */
 	struct reader_stacks *stacks;
 };
 

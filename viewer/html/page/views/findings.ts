@@ -1,0 +1,72 @@
+/* Findings of the facts: in which order they are told, how they are marked, and how one gets from them to the timeline. */
+import type { Facts, Finding, Place, Recording } from '../data/recording'
+import { NONE } from '../data/recording'
+import type { ViewState } from '../state'
+import { el } from '../ui/dom'
+
+export interface Told { process: number; finding: Finding }
+
+const GRAVITY = { critical: 0, warning: 1, info: 2 }
+const MARKS = { critical: '‼', warning: '!', info: '·' }
+const NAMES = { critical: 'critical', warning: 'warning', info: 'remark' }
+/* Room around a place on the timeline, as a share of it. */
+const MARGIN = 0.6
+
+export function severityMark(severity: Finding['severity']): HTMLElement {
+  return el('span', { class: `mark ${severity}`, role: 'img', 'aria-label': NAMES[severity] ?? 'remark', text: MARKS[severity] ?? MARKS.info })
+}
+
+/* Gravest first, then costliest; what is said of the whole recording stands in every process and is told once. */
+export function gravest(facts: Facts, process: number | null): Told[] {
+  const seen = new Set<string>()
+  const all: Told[] = []
+  facts.processes.forEach((p, i) => {
+    if (process !== null && process !== i) return
+    for (const finding of p.findings) {
+      const key = JSON.stringify(finding)
+      if (seen.has(key)) continue
+      seen.add(key)
+      all.push({ process: i, finding })
+    }
+  })
+  if (facts.processes.length < 2 || process !== null) return all
+  return all.sort((a, b) => (GRAVITY[a.finding.severity] ?? 2) - (GRAVITY[b.finding.severity] ?? 2) || (b.finding.wait_ns ?? 0) - (a.finding.wait_ns ?? 0))
+}
+
+export function threadOf(rec: Recording, process: number, tid: number | null): number | null {
+  const at = tid === null ? -1 : rec.threads.findIndex((t) => t.process === process && t.tid === tid)
+  return at < 0 ? null : at
+}
+
+/* The longest wait there, of that thread, for that lock; null without one. */
+function waitAt(rec: Recording, process: number, place: Place): number | null {
+  const { waits } = rec
+  let best = -1
+  let most = 0
+  rec.threads.forEach((t, i) => {
+    if (t.process !== process || (place.tid !== null && place.tid !== t.tid)) return
+    for (let row = t.waits[0]; row < t.waits[1]; row++) {
+      const ns = Math.min(waits.t1[row]!, place.to_ns) - Math.max(waits.t0[row]!, place.from_ns)
+      if (ns > most && waits.thread[row] === i && (place.lock === null || waits.lock[row] === place.lock || waits.lock[row] === NONE)) {
+        most = ns
+        best = row
+      }
+    }
+  })
+  return best < 0 ? null : best
+}
+
+function around(rec: Recording, t0: number, t1: number): { t0: number; t1: number } {
+  const room = Math.max((t1 - t0) * MARGIN, 1000)
+  return { t0: Math.max(0, Math.floor(t0 - room)), t1: Math.min(rec.durationNs, Math.ceil(t1 + room)) }
+}
+
+export function showPlace(rec: Recording, process: number, place: Place): Partial<ViewState> {
+  const row = waitAt(rec, process, place)
+  return { view: 'timeline', visible: around(rec, place.from_ns, place.to_ns), focus: row === null ? null : { table: 'wait', row } }
+}
+
+export function showWait(rec: Recording, row: number): Partial<ViewState> {
+  const { t0, t1 } = rec.waits
+  return { view: 'timeline', visible: around(rec, t0[row]!, t1[row]!), focus: { table: 'wait', row } }
+}

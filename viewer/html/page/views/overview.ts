@@ -1,0 +1,186 @@
+/* The first thing one sees: what is wrong, how bad it is, and which two lines are to blame. */
+import type { LockSums, PairSums, Sums } from '../data/aggregate'
+import { filterOf, lines, pairDetails, sums, UNSEEN } from '../data/aggregate'
+import type { Recording } from '../data/recording'
+import type { Key } from '../state'
+import { clear, el } from '../ui/dom'
+import { bytes, count, counted, duration, lockName, percent, place, printable, processName, range, rate, threadName } from '../ui/format'
+import type { Page, View } from '../view'
+import { linePlace, meanwhile, twoSides } from './blocks'
+import type { Told } from './findings'
+import { gravest, severityMark, showPlace, showWait } from './findings'
+
+const PAIRS_SHOWN = 5
+const SURE: { [certainty: string]: string } = {
+  measured: 'measured: seen by the kernel, exact', inferred: 'inferred: concluded from what was seen before and after',
+  sampled: 'sampled: estimated from samples',
+}
+
+/* The GIL most waited for. */
+function worstGil(rec: Recording, all: LockSums[]): LockSums | null {
+  const gils = all.filter((s) => rec.locks[s.lock]!.kind === 'gil')
+  return gils.sort((a, b) => b.waitNs - a.waitNs || b.heldNs - a.heldNs)[0] ?? null
+}
+
+function known(pair: PairSums): boolean {
+  return pair.waiter !== 0 || (pair.holder !== 0 && pair.holder !== UNSEEN)
+}
+
+class Overview implements View {
+  readonly id = 'overview' as const
+  readonly title = 'Overview'
+  readonly keys = []
+  private host!: HTMLElement
+  private page!: Page
+
+  mount(host: HTMLElement, page: Page): void {
+    this.host = host
+    this.page = page
+    this.draw()
+  }
+
+  update(changed: ReadonlySet<Key>): void {
+    if (['selection', 'process', 'thread', 'lock', 'view'].some((k) => changed.has(k as Key))) this.draw()
+  }
+
+  redraw(): void {}
+
+  private draw(): void {
+    const s = this.page.store.get()
+    const rec = this.page.recording
+    const all = sums(rec, filterOf(s))
+    clear(this.host)
+    this.host.append(el('div', { class: 'overview' }, this.verdict(all), this.figures(all), this.findings(s.process), this.pairs(all), this.recording()))
+  }
+
+  private scope(): string {
+    const s = this.page.store.get()
+    const where = s.selection ? `In the selection (${range(s.selection.t0, s.selection.t1)})` : ''
+    const who = s.thread !== null ? `${where ? ', ' : ''}${where ? 'with' : 'With'} ${threadName(this.page.recording.threads[s.thread])}` : ''
+    return where + who
+  }
+
+  /* One or two sentences: how full, who waits, and the worst pair of lines. */
+  private verdict(all: Sums): HTMLElement {
+    const rec = this.page.recording
+    const gil = worstGil(rec, all.locks)
+    const scope = this.scope()
+    const box = el('section', { class: 'verdict', 'aria-label': 'Verdict' })
+    if (!gil || gil.waits === 0) {
+      const free = rec.facts.processes.every((p) => p.free_threaded) && rec.facts.processes.length > 0
+      const known = rec.processes.some((p) => p.runtime)
+      box.append(el('p', { class: 'verdict-line', text: free ? 'This interpreter runs without a GIL.' : !known ? 'No Python interpreter was seen.' :
+        `${scope ? `${scope}: nobody` : 'Nobody'} waited for the GIL${gil && gil.utilisation > 0 ? `; it was held ${percent(gil.utilisation)} of the time` : ''}.` }))
+      return box
+    }
+    const waiting = all.spanNs > 0 ? gil.waitNs / all.spanNs : 0
+    const n = waiting.toFixed(1)
+    const lock = all.locks.filter((l) => rec.locks[l.lock]!.kind === 'gil').length > 1 ? lockName(rec, gil.lock) : 'the GIL'
+    const line = el('p', { class: 'verdict-line' })
+    const start = scope ? `${scope}, ${lock} is` : `${lock[0]!.toUpperCase()}${lock.slice(1)} is`
+    line.append(`${start} held `, el('b', { text: percent(gil.utilisation) }), ' of the time, and ',
+      waiting >= 0.05 ? el('b', { text: `${n} thread${n === '1.0' ? '' : 's'}` }) : 'hardly anybody',
+      waiting >= 0.05 ? ` on average ${n === '1.0' ? 'waits' : 'wait'} for it.` : ' waits for it.')
+    box.append(line)
+    const pair = all.pairs('function').find(known)
+    if (pair) box.append(this.worstLine(all, pair))
+    return box
+  }
+
+  private worstLine(all: Sums, pair: PairSums): HTMLElement {
+    const rec = this.page.recording
+    const detail = pairDetails(rec, all.filter, 'function', [pair])[0]!
+    const l = lines(rec)
+    const at = (line: number, none: string) => el('bdi', { class: 'code', text: linePlace(rec, line) ? place(linePlace(rec, line)) : none })
+    const total = all.pairs('function').reduce((sum, p) => sum + p.ns, 0)
+    return el('p', { class: 'verdict-line' }, 'Most of the waiting, ', el('b', { text: `${percent(pair.ns, total)}` }), ` (${duration(pair.ns)}), is `,
+      at(l.ofStack[detail.waiterStack] || pair.waiter, 'code without a Python stack'), ' waiting for ',
+      pair.holder === UNSEEN ? 'a holder that was not seen' : at(l.ofStack[detail.holderStack] || pair.holder, 'code without a Python stack'), '.')
+  }
+
+  private figures(all: Sums): HTMLElement {
+    const rec = this.page.recording
+    const gils = all.locks.filter((l) => rec.locks[l.lock]!.kind === 'gil')
+    const gil = worstGil(rec, all.locks)
+    const seconds = all.spanNs / 1e9 || 1
+    const waitNs = gils.reduce((n, l) => n + l.waitNs, 0)
+    const forced = gils.reduce((n, l) => n + l.forced, 0)
+    const handoffs = gils.reduce((n, l) => n + l.handoffs, 0)
+    const r = rec.facts.recording
+    const own = r.own?.cpu_ns ?? null
+    const figure = (name: string, value: string, more: string, help: string, level = '') =>
+      el('div', { class: `figure ${level}`, title: help }, el('dt', { text: name }), el('dd', {}, el('span', { class: 'value', text: value }), el('span', { class: 'more', text: more })))
+    const used = gil?.utilisation ?? NaN
+    return el('section', { 'aria-label': 'Key figures' }, el('dl', { class: 'figures' },
+      figure('GIL held', Number.isNaN(used) ? '-' : percent(used), gils.length > 1 ? `the worst of ${gils.length} GILs` : 'of the time', 'Share of the time in which some thread held the GIL',
+        used >= 0.9 && waitNs / all.spanNs > 0.2 ? 'bad' : ''),
+      figure('Waiting', `${(waitNs / 1e9 / seconds).toFixed(2)}`, `thread-s per s, ${duration(waitNs)} in all`, 'Thread-seconds spent waiting for the GIL in each second: the mean number of waiting threads'),
+      figure('p99 wait', gil?.waits ? duration(gil.p99) : '-', gil?.waits ? `half over ${duration(gil.p50)}, longest ${duration(gil.max)}` : 'no waits', 'One wait in a hundred is longer than this'),
+      figure('Forced hand-offs', rate(forced / seconds), `${percent(forced, handoffs)} of ${rate(handoffs / seconds)}`, 'Hand-offs that a waiter demanded after a switch interval'),
+      figure('Lost', r.lost_events ? count(r.lost_events) : 'nothing', r.lost_events ? 'events: numbers are too low' : 'all events were kept', 'Events that could not be kept', r.lost_events ? 'bad' : ''),
+      figure('Own cost', own === null ? '-' : percent(own, r.duration_ns), own === null ? 'not measured' : `of one CPU, ${r.own?.max_rss_bytes ? bytes(r.own.max_rss_bytes) : '-'}`, 'What gilscope itself used while it recorded')))
+  }
+
+  private findings(process: number | null): HTMLElement {
+    const told = gravest(this.page.recording.facts, process)
+    const s = this.page.store.get()
+    return el('section', { class: 'findings', 'aria-label': 'Findings' },
+      el('div', { class: 'section-head' }, el('h2', { text: 'Findings' }), el('span', { class: 'quiet', text: s.selection || s.thread !== null ? 'of the whole recording; what each costs, and how sure it is' : 'what each costs, and how sure it is' })),
+      told.length ? el('ol', {}, ...told.map((t) => this.finding(t))) : el('p', { class: 'quiet', text: 'Nothing worth a word.' }))
+  }
+
+  private finding({ process, finding: f }: Told): HTMLElement {
+    const rec = this.page.recording
+    const cost = f.wait_ns === null || f.wait_ns === undefined ? null : `${f.certainty === 'measured' ? '' : '~'}${duration(f.wait_ns)}`
+    const share = f.share ? percent(f.share) : null
+    const show = f.place ? el('button', { class: 'plain', text: 'Show on timeline', on: { click: () => this.page.store.set(showPlace(rec, process, f.place!)) } }) : null
+    return el('li', { class: `finding ${f.severity}` }, severityMark(f.severity),
+      el('div', { class: 'finding-body' }, el('h3', {}, el('bdi', { text: f.title }), rec.processes.length > 1 ? el('span', { class: 'quiet', text: `  ${processName(rec, process)}` }) : null),
+        el('p', { text: f.detail }), el('p', { class: 'advice', text: f.advice })),
+      el('div', { class: 'finding-cost' }, cost ? el('b', { text: cost, title: 'Thread time lost' }) : null,
+        share ? el('span', { text: `${share} of all waiting` }) : null, el('span', { class: 'sure', title: SURE[f.certainty] ?? '', text: f.certainty }), show))
+  }
+
+  private pairs(all: Sums): HTMLElement {
+    const rec = this.page.recording
+    const pairs = all.pairs('function')
+    const total = pairs.reduce((n, p) => n + p.ns, 0)
+    const shown = pairs.filter(known).slice(0, PAIRS_SHOWN)
+    const details = pairDetails(rec, all.filter, 'function', shown, 1)
+    const rest = pairs.length - shown.length
+    const restNs = total - shown.reduce((n, p) => n + p.ns, 0)
+    return el('section', { class: 'pairs', 'aria-label': 'Who waits for whom' },
+      el('div', { class: 'section-head' }, el('h2', { text: 'Who waits for whom' }), el('span', { class: 'quiet', text: 'waiter left, holder right; of each two functions the costliest lines' })),
+      ...shown.map((pair, i) => this.pair(pair, details[i]!, total)),
+      shown.length ? null : el('p', { class: 'quiet', text: 'Nobody waited for the GIL.' }),
+      rest > 0 ? el('button', { class: 'link', text: `${counted(rest, 'more pair')}, ${duration(restNs)} in all: Who blocks whom`, on: { click: () => this.page.store.set({ view: 'blame', matrix: 'functions' }) } }) : null)
+  }
+
+  private pair(pair: PairSums, detail: ReturnType<typeof pairDetails>[number], total: number): HTMLElement {
+    const rec = this.page.recording
+    const wait = detail.waits[0]
+    const bar = el('span', { class: 'share-bar', 'aria-hidden': 'true' })
+    bar.style.setProperty('--share', `${(100 * pair.ns) / (total || 1)}%`)
+    return el('div', { class: 'pair' }, el('div', { class: 'pair-head' }, bar, el('b', { text: duration(pair.ns) }), el('span', { text: `${percent(pair.ns, total)} of all waiting, ${counted(pair.waits, 'wait')}` }),
+      el('span', { class: 'quiet', text: meanwhile(rec, pair, detail) ? `holder meanwhile ${meanwhile(rec, pair, detail)}` : '' }), el('span', { class: 'grow' }),
+      wait ? el('button', { class: 'plain', text: 'Longest on timeline', on: { click: () => this.page.store.set(showWait(rec, wait.row)) } }) : null),
+    twoSides(rec, pair, detail, false))
+  }
+
+  private recording(): HTMLElement {
+    const rec = this.page.recording
+    const r = rec.facts.recording
+    const row = (name: string, text: string) => [el('dt', { text: name }), el('dd', { text })]
+    const notes = [...(rec.reduced ? [printable(rec.reduced.note)] : []), ...r.notes]
+    return el('section', { class: 'about-recording', 'aria-label': 'About this recording' }, el('div', { class: 'section-head' }, el('h2', { text: 'About this recording' })),
+      el('dl', {}, ...row('recorded', `${duration(r.duration_ns)}, ${printable(r.collector ?? 'unknown')} collector, gilscope ${printable(rec.facts.gilscope)}, ${r.complete ? 'complete' : 'NOT complete: it was cut off'}`),
+        ...row('contents', `${counted(rec.intervals.n, 'interval')}, ${counted(rec.waits.n, 'wait')}, ${counted(rec.samples.n, 'sample')} of ${counted(rec.threads.length, 'thread')}`),
+        ...row('stacks', r.torn_stacks || r.truncated_stacks ? `${count(r.torn_stacks)} readable only in part, ${count(r.truncated_stacks)} cut at the root` : 'all whole'),
+        ...(r.levels.length > 1 ? row('detail', r.levels.map((l) => `level ${l.level} from ${duration(l.from_ns)} (${l.reason})`).slice(0, 6).join('; ')) : []),
+        ...(notes.length ? row('notes', notes.join('\n')) : [])))
+  }
+}
+
+export function overviewView(): View {
+  return new Overview()
+}

@@ -2,6 +2,7 @@
  * together.  Views are mounted when first shown and fail alone. */
 import './page.css'
 import './views/overview.css'
+import './views/tables.css'
 import './ui/stack.css'
 import type { Recording } from './data/recording'
 import { decodeRecording } from './data/decode'

@@ -34,13 +34,16 @@ export interface ViewState {
   hidden: string /* functions whose stacks are left out, '' none */
   /* who blocks whom */
   matrix: 'lines' | 'functions' | 'threads'
+  asTable: boolean /* its pairs as a list */
+  cell: string /* the one that is open, '' none */
+  byTime: boolean /* histograms of waits: their time, else their number */
   theme: 'auto' | 'light' | 'dark'
 }
 
 export const INITIAL: Readonly<ViewState> = {
   view: 'overview', visible: null, selection: null, baseline: null, process: null, thread: null, lock: null, focus: null, search: '',
   group: true, sort: 'wait', filter: '', hideIdle: false, source: 'blame', layout: 'left', inverted: false, root: '',
-  lines: true, byThread: false, collapse: false, hidden: '', matrix: 'lines',
+  lines: true, byThread: false, collapse: false, hidden: '', matrix: 'functions', asTable: false, cell: '', byTime: false,
   theme: 'auto',
 }
 

@@ -45,16 +45,16 @@ export interface LockSums {
   stack: number /* of the first wait, 0 none */
 }
 
-/* One waiter line by one holder line, or one function by one. */
+/* One waiter line by one holder line, one function by one, or one thread by one. */
 export interface PairSums {
-  lock: number
-  waiter: number /* a line of Lines, 0 none */
-  holder: number /* a line of Lines, 0 no Python stack, UNSEEN */
+  waiter: number /* a line of Lines, 0 no Python stack; or a thread */
+  holder: number /* likewise, or UNSEEN */
+  lock: number /* one of those it is about */
   ns: number
   waits: number
   byState: Float64Array /* HolderState */
 }
-export type PairUnit = 'line' | 'function'
+export type PairUnit = 'line' | 'function' | 'thread'
 /* The holder was not seen, or the wait was only counted. */
 export const UNSEEN = NONE
 
@@ -68,7 +68,6 @@ export interface PairDetail {
   waits: { row: number; ns: number }[] /* longest first, at most `most` */
 }
 
-export interface ThreadPair { waiter: number; holder: number /* NONE not seen */; ns: number; waits: number }
 export interface HolderSums { thread: number; holds: number; ns: number; blocked: number; preempted: number; max: number }
 
 export interface Bin { from: number; to: number; multiple: number; waits: number; ns: number }
@@ -216,7 +215,6 @@ export class Sums {
   private threadRows: ThreadSums[] | null = null
   private lockRows: LockSums[] | null = null
   private pairRows: { [unit in PairUnit]?: PairSums[] } = {}
-  private threadPairRows: ThreadPair[] | null = null
 
   constructor(readonly rec: Recording, readonly filter: Filter) {
     this.spanNs = filter.range ? filter.range.t1 - filter.range.t0 : rec.durationNs
@@ -224,7 +222,6 @@ export class Sums {
 
   get threads(): ThreadSums[] { return (this.threadRows ??= threadSums(this.rec, this.filter)) }
   get locks(): LockSums[] { return (this.lockRows ??= lockSums(this.rec, this.filter)) }
-  get threadPairs(): ThreadPair[] { return (this.threadPairRows ??= threadPairs(this.rec, this.filter)) }
   pairs(unit: PairUnit): PairSums[] { return (this.pairRows[unit] ??= pairSums(this.rec, this.filter, unit)) }
 }
 
@@ -387,14 +384,14 @@ function eachWait(rec: Recording, f: Filter, locks: Uint8Array | null, visit: (r
   }
 }
 
-function eachTally(rec: Recording, f: Filter, visit: (row: number, share: number) => void): void {
+function eachTally(rec: Recording, f: Filter, visit: (row: number, share: number, thread: number) => void): void {
   const y = rec.tallies
   for (let i = 0; i < rec.threads.length; i++) {
     const t = rec.threads[i]!
     if (!ofProcess(f, t.process) || (f.thread !== null && f.thread !== i)) continue
     for (let row = t.tallies[0]; row < t.tallies[1]; row++) {
       const share = isWait(y.state[row]!) && y.lock[row]! < rec.locks.length ? part(y.t0[row]!, y.t1[row]!, f.range) : 0
-      if (share > 0) visit(row, share)
+      if (share > 0) visit(row, share, i)
     }
   }
 }
@@ -492,143 +489,128 @@ export function holderSums(rec: Recording, f: Filter, lock: number): HolderSums[
 
 /* Pairs */
 
-/* Calls visit for each credit of the filter's waits (a thread: where it waits or holds), and once more for what no credit
- * explains, with credit NONE.  Counted waits come last, with wait NONE. */
-function eachCredit(rec: Recording, f: Filter, visit: (wait: number, credit: number, ns: number, lock: number) => void): void {
+/* A part of a wait, or a stretch of counted waits (wait NONE). */
+interface Part { wait: number; credit: number /* NONE: explained by none */; ns: number; waits: number; thread: number; lock: number }
+
+/* Visits each credit of the filter's waits (a thread: where it waits or holds), what no credit explains, and what was only
+ * counted.  The part is the same object each time. */
+function eachPart(rec: Recording, f: Filter, visit: (p: Part) => void): void {
   const locks = meant(rec, f)
   const w = rec.waits
   const { holder, ns } = rec.credits
+  const p: Part = { wait: 0, credit: 0, ns: 0, waits: 1, thread: 0, lock: 0 }
   eachWait(rec, f, locks, (row, share) => {
-    const mine = f.thread === null || w.thread[row] === f.thread
+    p.wait = row
+    p.thread = w.thread[row]!
+    p.lock = w.lock[row]!
+    const mine = f.thread === null || p.thread === f.thread
     let rest = w.t1[row]! - w.t0[row]!
     for (let c = w.credits[row]!; c < w.credits[row + 1]!; c++) {
       rest -= ns[c]!
-      if (mine || holder[c] === f.thread) visit(row, c, share * ns[c]!, w.lock[row]!)
+      if (!mine && holder[c] !== f.thread) continue
+      p.credit = c
+      p.ns = share * ns[c]!
+      visit(p)
     }
-    if (rest >= 1 && mine) visit(row, NONE, share * rest, w.lock[row]!)
+    if (rest < 1 || !mine) return
+    p.credit = NONE
+    p.ns = share * rest
+    visit(p)
   })
-  eachTally(rec, f, (row, share) => {
-    if (locks[rec.tallies.lock[row]!]) visit(NONE, NONE, share * rec.tallies.ns[row]!, rec.tallies.lock[row]!)
+  eachTally(rec, f, (row, share, thread) => {
+    const y = rec.tallies
+    if (locks[y.lock[row]!]) visit({ wait: NONE, credit: NONE, ns: share * y.ns[row]!, waits: share * y.count[row]!, thread, lock: y.lock[row]! })
   })
 }
 
-/* Which pair a credit belongs to: one number. */
-function pairKey(rec: Recording, unit: PairUnit): (wait: number, credit: number, lock: number) => number {
-  const l = lines(rec)
-  const places = l.n + 1
-  const group = unit === 'line' ? Uint32Array.from(l.functionOf, (_, i) => i) : l.functionOf
-  const { holder, stack } = rec.credits
-  const waiting = rec.waits.stack
-  return (wait, credit, lock) => {
-    const waiter = wait === NONE ? 0 : group[l.ofStack[waiting[wait]!]!]!
-    const held = credit === NONE || (holder[credit] === NONE && !stack[credit]) ? l.n : group[l.ofStack[stack[credit]!]!]!
-    return (lock * places + waiter) * places + held
+/* Which pair a part belongs to, as one number: waiter * places + holder, the last place being UNSEEN. */
+class PairKeys {
+  readonly places: number
+  readonly of: (p: Part) => number
+
+  constructor(rec: Recording, unit: PairUnit) {
+    const l = lines(rec)
+    const { holder, stack } = rec.credits
+    const waiting = rec.waits.stack
+    const places = (unit === 'thread' ? rec.threads.length : l.n) + 1
+    this.places = places
+    if (unit === 'thread') {
+      this.of = (p) => p.thread * places + (p.credit === NONE ? places - 1 : Math.min(holder[p.credit]!, places - 1))
+      return
+    }
+    const group = unit === 'line' ? Uint32Array.from(l.functionOf, (_, i) => i) : l.functionOf
+    const ofStack = l.ofStack.map((line) => group[line]!)
+    this.of = (p) => {
+      const waiter = p.wait === NONE ? 0 : ofStack[waiting[p.wait]!]!
+      const unseen = p.credit === NONE || (holder[p.credit] === NONE && !stack[p.credit])
+      return waiter * places + (unseen ? places - 1 : ofStack[stack[p.credit]!]!)
+    }
+  }
+
+  key(pair: PairSums): number {
+    return pair.waiter * this.places + (pair.holder === UNSEEN ? this.places - 1 : pair.holder)
+  }
+
+  pair(key: number, lock: number): PairSums {
+    const holder = key % this.places
+    return {
+      waiter: Math.floor(key / this.places), holder: holder === this.places - 1 ? UNSEEN : holder, lock, ns: 0, waits: 0,
+      byState: new Float64Array(4),
+    }
   }
 }
 
 export function pairSums(rec: Recording, f: Filter, unit: PairUnit): PairSums[] {
-  const key = pairKey(rec, unit)
-  const places = lines(rec).n + 1
+  const keys = new PairKeys(rec, unit)
   const { state } = rec.credits
-  const by = new Map<number, PairSums & { last: number }>()
-  let pair: (PairSums & { last: number }) | undefined
+  const by = new Map<number, { pair: PairSums; last: number }>()
+  let at: { pair: PairSums; last: number } | undefined
   let lastKey = -1
-  eachCredit(rec, f, (wait, credit, ns, lock) => {
-    const k = key(wait, credit, lock)
-    if (k !== lastKey) {
-      pair = by.get(k)
+  eachPart(rec, f, (p) => {
+    const k = keys.of(p)
+    if (k !== lastKey || !at) {
       lastKey = k
-      if (!pair) {
-        const holder = k % places
-        pair = {
-          lock, waiter: Math.floor(k / places) % places, holder: holder === places - 1 ? UNSEEN : holder, ns: 0, waits: 0,
-          byState: new Float64Array(4), last: -1,
-        }
-        by.set(k, pair)
-      }
+      at = by.get(k)
+      if (!at) by.set(k, (at = { pair: keys.pair(k, p.lock), last: -1 }))
     }
-    pair!.ns += ns
-    if (wait === NONE || pair!.last !== wait) pair!.waits++
-    pair!.last = wait
-    pair!.byState[credit === NONE ? HolderState.Unknown : state[credit]!]! += ns
+    at.pair.ns += p.ns
+    if (p.wait === NONE || at.last !== p.wait) at.pair.waits += p.waits
+    at.last = p.wait
+    at.pair.byState[p.credit === NONE ? HolderState.Unknown : state[p.credit]!]! += p.ns
   })
-  return [...by.values()].sort((a, b) => b.ns - a.ns)
+  return [...by.values()].map((v) => v.pair).sort((a, b) => b.ns - a.ns)
 }
 
-/* The rows behind some pairs, one pass for all. */
+/* The rows behind some pairs, one pass for all; of each the `most` longest waits. */
 export function pairDetails(rec: Recording, f: Filter, unit: PairUnit, pairs: PairSums[], most = 0): PairDetail[] {
-  const key = pairKey(rec, unit)
-  const places = lines(rec).n + 1
+  const keys = new PairKeys(rec, unit)
   const { holder, state, nr, stack } = rec.credits
   const stacks = rec.stacks.node.length
-  const found = new Map(pairs.map((p) => {
-    const k = (p.lock * places + p.waiter) * places + (p.holder === UNSEEN ? places - 1 : p.holder)
-    return [k, { waiters: new Map<number, number>(), holders: new Map<number, number>(), stacks: new Map<number, number>(),
-      calls: new Map<number, number>(), waits: new Map<number, number>() }]
-  }))
+  const make = () => ({
+    waiters: new Map<number, number>(), holders: new Map<number, number>(), stacks: new Map<number, number>(), calls: new Map<number, number>(),
+    waits: new Map<number, number>(),
+  })
+  const found = new Map(pairs.map((p) => [keys.key(p), make()]))
   const add = (map: Map<number, number>, k: number, ns: number) => map.set(k, (map.get(k) ?? 0) + ns)
-  eachCredit(rec, f, (wait, credit, ns, lock) => {
-    const d = found.get(key(wait, credit, lock))
-    if (!d || wait === NONE) return
-    add(d.waiters, rec.waits.thread[wait]!, ns)
-    if (most) add(d.waits, wait, ns)
-    const held = credit === NONE ? 0 : stack[credit]!
-    add(d.stacks, rec.waits.stack[wait]! * stacks + held, ns)
-    if (credit === NONE) return
-    if (holder[credit] !== NONE) add(d.holders, holder[credit]!, ns)
-    if (state[credit] === HolderState.Blocked) add(d.calls, nr[credit]!, ns)
+  if (found.size) eachPart(rec, f, (p) => {
+    const d = found.get(keys.of(p))
+    if (!d || p.wait === NONE) return
+    add(d.waiters, p.thread, p.ns)
+    if (most) add(d.waits, p.wait, p.ns)
+    add(d.stacks, rec.waits.stack[p.wait]! * stacks + (p.credit === NONE ? 0 : stack[p.credit]!), p.ns)
+    if (p.credit === NONE) return
+    if (holder[p.credit] !== NONE) add(d.holders, holder[p.credit]!, p.ns)
+    if (state[p.credit] === HolderState.Blocked) add(d.calls, nr[p.credit]!, p.ns)
   })
   const byNs = (map: Map<number, number>): number[] => [...map].sort((a, b) => b[1] - a[1]).map(([k]) => k)
-  return [...found.values()].map((d) => {
+  return pairs.map((pair) => {
+    const d = found.get(keys.key(pair))!
     const top = byNs(d.stacks)[0] ?? 0
     return {
       waiters: byNs(d.waiters), holders: byNs(d.holders), waiterStack: Math.floor(top / stacks), holderStack: top % stacks,
       nr: byNs(d.calls)[0] ?? 0, waits: byNs(d.waits).slice(0, most).map((row) => ({ row, ns: d.waits.get(row)! })),
     }
   })
-}
-
-export function threadPairs(rec: Recording, f: Filter): ThreadPair[] {
-  const { holder } = rec.credits
-  const locks = meant(rec, f)
-  const n = rec.threads.length
-  const by = new Map<number, ThreadPair & { last: number }>()
-  eachCredit(rec, f, (wait, credit, ns) => {
-    if (wait === NONE) return
-    const waiter = rec.waits.thread[wait]!
-    const held = credit === NONE ? NONE : holder[credit]!
-    const k = waiter * (n + 1) + Math.min(held, n)
-    let pair = by.get(k)
-    if (!pair) by.set(k, (pair = { waiter, holder: held, ns: 0, waits: 0, last: -1 }))
-    pair.ns += ns
-    if (pair.last !== wait) pair.waits++
-    pair.last = wait
-  })
-  eachTally(rec, f, (row, share) => {
-    const y = rec.tallies
-    if (!locks[y.lock[row]!]) return
-    const waiter = threadOfTally(rec, row)
-    const k = waiter * (n + 1) + n
-    let pair = by.get(k)
-    if (!pair) by.set(k, (pair = { waiter, holder: NONE, ns: 0, waits: 0, last: -1 }))
-    pair.ns += share * y.ns[row]!
-    pair.waits += share * y.count[row]!
-  })
-  return [...by.values()].sort((a, b) => b.ns - a.ns)
-}
-
-function threadOfTally(rec: Recording, row: number): number {
-  return rec.threads.findIndex((t) => row >= t.tallies[0] && row < t.tallies[1])
-}
-
-/* The longest waits of one thread for another (holder NONE: not seen). */
-export function threadPairWaits(rec: Recording, f: Filter, waiter: number, holder: number, most: number): { row: number; ns: number }[] {
-  const by = new Map<number, number>()
-  eachCredit(rec, f, (wait, credit, ns) => {
-    if (wait === NONE || rec.waits.thread[wait] !== waiter || (credit === NONE ? NONE : rec.credits.holder[credit]) !== holder) return
-    by.set(wait, (by.get(wait) ?? 0) + ns)
-  })
-  return [...by].map(([row, ns]) => ({ row, ns })).sort((a, b) => b.ns - a.ns).slice(0, most)
 }
 
 /* Lengths of waits: decades below a switch interval, multiples of it above, because that is where waits for the GIL pile

@@ -55,13 +55,13 @@ function side(rec: Recording, kind: 'waiter' | 'holder', who: string, line: numb
 }
 
 /* Waiter left, holder right; of the two functions or lines the costliest stacks. */
-export function twoSides(rec: Recording, pair: PairSums, detail: PairDetail, open: boolean): HTMLElement {
+export function twoSides(rec: Recording, pair: PairSums, detail: PairDetail, open: boolean, ofThreads = false): HTMLElement {
   const l = lines(rec)
   const waiters = detail.waiters.length ? `${threadNames(rec, detail.waiters)} wait${detail.waiters.length > 1 ? '' : 's'}` : 'short waits that were only counted'
   const lock = lockName(rec, pair.lock)
   const holders = detail.holders.length ? `${threadNames(rec, detail.holders)} hold${detail.holders.length > 1 ? '' : 's'} the ${lock}` : `somebody holds the ${lock}`
-  const waiter = l.ofStack[detail.waiterStack] || pair.waiter
-  const holder = pair.holder === UNSEEN ? UNSEEN : l.ofStack[detail.holderStack] || pair.holder
+  const waiter = l.ofStack[detail.waiterStack] || (ofThreads ? 0 : pair.waiter)
+  const holder = pair.holder === UNSEEN ? UNSEEN : l.ofStack[detail.holderStack] || (ofThreads ? 0 : pair.holder)
   return el('div', { class: 'sides' }, side(rec, 'waiter', waiters, waiter, detail.waiterStack, open),
     el('div', { class: 'sides-arrow', 'aria-label': 'waits for', role: 'img', text: '→' }), side(rec, 'holder', holders, holder, detail.holderStack, open))
 }

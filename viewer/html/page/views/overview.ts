@@ -93,7 +93,8 @@ class Overview implements View {
     const l = lines(rec)
     const at = (line: number, none: string) => el('bdi', { class: 'code', text: linePlace(rec, line) ? place(linePlace(rec, line)) : none })
     const total = all.pairs('function').reduce((sum, p) => sum + p.ns, 0)
-    return el('p', { class: 'verdict-line' }, 'Most of the waiting, ', el('b', { text: `${percent(pair.ns, total)}` }), ` (${duration(pair.ns)}), is `,
+    const most = pair.ns > total / 2 ? 'Most of the waiting, ' : 'The largest part of the waiting, '
+    return el('p', { class: 'verdict-line' }, most, el('b', { text: `${percent(pair.ns, total)}` }), ` (${duration(pair.ns)}), is `,
       at(l.ofStack[detail.waiterStack] || pair.waiter, 'code without a Python stack'), ' waiting for ',
       pair.holder === UNSEEN ? 'a holder that was not seen' : at(l.ofStack[detail.holderStack] || pair.holder, 'code without a Python stack'), '.')
   }

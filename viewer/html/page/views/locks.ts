@@ -1,0 +1,143 @@
+/* Locks: how often and how long each is waited for, how it changes hands; of one of them how long waits last and who holds it. */
+import type { HolderSums, LockSums } from '../data/aggregate'
+import { filterOf, holderSums, sums, waitHistogram } from '../data/aggregate'
+import type { Recording } from '../data/recording'
+import type { Key } from '../state'
+import { clear, el } from '../ui/dom'
+import { count, counted, duration, leafPlace, lockName, percent, place, printable, rate, threadName } from '../ui/format'
+import { histogramTable } from '../ui/histogram'
+import { segmented } from '../ui/segmented'
+import { Table } from '../ui/table'
+import type { Column } from '../ui/table'
+import type { Page, View } from '../view'
+
+const some = (n: number, text: (n: number) => string): string => (n > 0 ? text(n) : '·')
+
+function shareBar(share: number): HTMLElement {
+  const bar = el('span', { class: 'use-bar', 'aria-hidden': 'true' })
+  bar.style.setProperty('--share', `${Math.min(100, 100 * share)}%`)
+  return bar
+}
+
+function kindName(rec: Recording, lock: number): string {
+  const kind = rec.locks[lock]!.kind
+  return kind === 'gil' ? 'GIL' : printable(kind)
+}
+
+class Locks implements View {
+  readonly id = 'locks' as const
+  readonly title = 'Locks'
+  readonly keys = []
+  private page!: Page
+  private table!: Table<LockSums>
+  private readonly detail = el('section', { class: 'lock-detail', 'aria-label': 'The lock that is looked at' })
+  private readonly by = segmented('Bars show', [{ value: 'count', label: 'Number' }, { value: 'time', label: 'Time' }], 'count', (v) => this.page.store.set({ byTime: v === 'time' }))
+
+  mount(host: HTMLElement, page: Page): void {
+    this.page = page
+    this.table = new Table<LockSums>({
+      label: 'Locks', sort: '-ns', empty: 'No lock was waited for.', key: (l) => l.lock, columns: this.columns(page.recording),
+      open: (l) => page.store.set({ lock: page.store.get().lock === l.lock ? null : l.lock }), selected: (l) => l.lock === this.looked()?.lock,
+    })
+    host.append(el('div', { class: 'locks' },
+      el('p', { class: 'quiet above-table', text: 'Other locks than the GIL are known by the futex a thread slept on; such sleep may be idleness (a queue that is empty) as well as contention.' }),
+      this.table.element, this.detail))
+    this.draw()
+  }
+
+  update(changed: ReadonlySet<Key>): void {
+    if (['selection', 'process', 'thread', 'lock', 'search', 'view'].some((k) => changed.has(k as Key))) this.draw()
+    else if (changed.has('byTime')) this.drawDetail()
+  }
+
+  redraw(): void {}
+
+  private columns(rec: Recording): Column<LockSums>[] {
+    const first = (l: LockSums) => (l.stack ? place(leafPlace(rec, l.stack)) : '')
+    return [
+      { id: 'name', title: 'lock', value: (l) => lockName(rec, l.lock) },
+      { id: 'kind', title: 'kind', value: (l) => kindName(rec, l.lock) },
+      { id: 'where', title: 'first waited for at', wide: true, value: first },
+      { id: 'waits', title: 'waits', number: true, value: (l) => l.waits, text: (l) => some(l.waits, count) },
+      { id: 'ns', title: 'in all', help: 'Thread-seconds spent waiting for it', number: true, value: (l) => l.waitNs, text: (l) => some(l.waitNs, duration) },
+      { id: 'p50', title: 'p50', help: 'Half of the waits are longer', number: true, value: (l) => l.p50, text: (l) => some(l.p50, duration) },
+      { id: 'p99', title: 'p99', help: 'One in a hundred is longer', number: true, value: (l) => l.p99, text: (l) => some(l.p99, duration) },
+      { id: 'max', title: 'longest', number: true, value: (l) => l.max, text: (l) => some(l.max, duration) },
+      { id: 'handoffs', title: 'hand-offs', number: true, value: (l) => l.handoffs, text: (l) => some(l.handoffs, count) },
+      { id: 'forced', title: 'forced', help: 'Demanded by a waiter after a switch interval', number: true, value: (l) => l.forced / (l.handoffs || NaN), text: (l) => (l.handoffs ? percent(l.forced, l.handoffs) : '·') },
+      { id: 'use', title: 'held', help: 'Share of the time in which somebody held it; not seen of other locks than GILs', number: true, value: (l) => l.utilisation,
+        text: (l) => (Number.isNaN(l.utilisation) ? '·' : percent(l.utilisation)), cell: (l) => (Number.isNaN(l.utilisation) ? '·' : [shareBar(l.utilisation), percent(l.utilisation)]) },
+    ]
+  }
+
+  private rows(): LockSums[] {
+    const s = this.page.store.get()
+    const rec = this.page.recording
+    const wanted = s.search.toLowerCase()
+    return sums(rec, filterOf({ ...s, lock: null })).locks.filter((l) => {
+      if (!l.waits && !l.heldNs && s.lock !== l.lock) return false
+      return !wanted || `${lockName(rec, l.lock)} ${kindName(rec, l.lock)} ${l.stack ? place(leafPlace(rec, l.stack)) : ''}`.toLowerCase().includes(wanted)
+    })
+  }
+
+  /* The lock of the filter, else the GIL most waited for. */
+  private looked(): LockSums | null {
+    const s = this.page.store.get()
+    const all = sums(this.page.recording, filterOf({ ...s, lock: null })).locks
+    if (s.lock !== null) return all.find((l) => l.lock === s.lock) ?? null
+    const worth = (l: LockSums) => l.waitNs + (this.page.recording.locks[l.lock]!.kind === 'gil' ? 1e18 : 0)
+    return all.filter((l) => l.waits).sort((a, b) => worth(b) - worth(a))[0] ?? null
+  }
+
+  private draw(): void {
+    this.table.setRows(this.rows())
+    this.drawDetail()
+  }
+
+  private drawDetail(): void {
+    const s = this.page.store.get()
+    const rec = this.page.recording
+    const l = this.looked()
+    clear(this.detail)
+    this.detail.hidden = !l
+    if (!l) return
+    const filter = filterOf({ ...s, lock: null })
+    const seconds = sums(rec, filter).spanNs / 1e9 || 1
+    const interval = rec.locks[l.lock]!.kind === 'gil' ? rec.processes[rec.locks[l.lock]!.process]?.switchIntervalNs : 0
+    this.by.set(s.byTime ? 'time' : 'count')
+    const said = [
+      l.handoffs ? `hand-offs ${rate(l.handoffs / seconds)}, ${rate(l.forced / seconds)} of them by force (an interval ran out)` : '',
+      l.recordedWaits && l.wakeNs ? `waking up takes ${duration(l.wakeNs / l.recordedWaits)} on average` : '',
+      l.countedWaits ? `${counted(l.countedWaits, 'short wait')} only counted: their lengths are known on average` : '',
+    ].filter((t) => t).join('; ')
+    this.detail.append(
+      el('div', { class: 'lock-waits' }, el('div', { class: 'section-head' }, el('h2', { text: `How long waits for ${rec.locks[l.lock]!.kind === 'gil' ? 'the ' : ''}${lockName(rec, l.lock)} last` }),
+        el('span', { class: 'quiet', text: interval ? `switch interval ${duration(interval)}` : '' }), el('span', { class: 'grow' }), this.by.element),
+      histogramTable(waitHistogram(rec, filter, l.lock), s.byTime, 'Lengths of waits'), el('p', { class: 'quiet', text: said })))
+    const holders = holderSums(rec, filter, l.lock)
+    if (holders.length) this.detail.append(this.holders(l, holders))
+  }
+
+  private holders(l: LockSums, holders: HolderSums[]): HTMLElement {
+    const rec = this.page.recording
+    const table = new Table<HolderSums>({
+      label: 'Holders', sort: '-ns', empty: '', key: (h) => h.thread,
+      open: (h) => this.page.store.set({ thread: this.page.store.get().thread === h.thread ? null : h.thread }), selected: (h) => this.page.store.get().thread === h.thread,
+      columns: [
+        { id: 'thread', title: 'holder', value: (h) => threadName(rec.threads[h.thread]) },
+        { id: 'holds', title: 'holds', number: true, value: (h) => h.holds, text: (h) => count(h.holds) },
+        { id: 'ns', title: 'in all', number: true, value: (h) => h.ns, text: (h) => duration(h.ns) },
+        { id: 'share', title: 'share', number: true, value: (h) => h.ns, text: (h) => percent(h.ns, l.heldNs) },
+        { id: 'asleep', title: 'asleep', help: 'Held while it slept in a system call or on another lock', number: true, value: (h) => h.blocked, text: (h) => some(h.blocked, duration) },
+        { id: 'nocpu', title: 'no CPU', help: 'Held while it waited for a CPU', number: true, value: (h) => h.preempted, text: (h) => some(h.preempted, duration) },
+        { id: 'max', title: 'longest', number: true, value: (h) => h.max, text: (h) => duration(h.max) },
+      ],
+    })
+    table.setRows(holders)
+    return el('div', { class: 'lock-holders' }, el('div', { class: 'section-head' }, el('h2', { text: 'Who holds it' })), table.element)
+  }
+}
+
+export function locksView(): View {
+  return new Locks()
+}

@@ -1,0 +1,74 @@
+/* What would be gained: the waiting that vanishes if a hold released the GIL, and how much faster the work could be done
+ * at most, with what is assumed. */
+import type { FactsFrame, WhatIf } from '../data/recording'
+import type { Key } from '../state'
+import { clear, el } from '../ui/dom'
+import { counted, duration, percent, place, printable, processName } from '../ui/format'
+import type { Page, View } from '../view'
+
+function frameText(f: FactsFrame | null): string {
+  return f ? place(f) : '(no Python stack)'
+}
+
+class WhatIfView implements View {
+  readonly id = 'whatif' as const
+  readonly title = 'What if'
+  readonly keys = []
+  private host!: HTMLElement
+  private page!: Page
+
+  mount(host: HTMLElement, page: Page): void {
+    this.host = host
+    this.page = page
+    this.draw()
+  }
+
+  update(changed: ReadonlySet<Key>): void {
+    if (changed.has('process')) this.draw()
+  }
+
+  redraw(): void {}
+
+  private draw(): void {
+    const { process, selection, thread } = this.page.store.get()
+    const { processes } = this.page.recording.facts
+    clear(this.host)
+    const box = el('div', { class: 'whatif' })
+    if (selection || thread !== null) box.append(el('p', { class: 'quiet', text: 'These answers are about the whole recording, not about what is selected.' }))
+    processes.forEach((p, i) => {
+      if (process !== null && process !== i) return
+      if (processes.length > 1) box.append(el('h2', { text: processName(this.page.recording, i) }))
+      if (p.what_if) box.append(this.pairs(p.what_if), this.bounds(p.what_if))
+      else box.append(el('p', { text: 'Not computed: this recording has no waits that could be replayed.' }))
+    })
+    this.host.append(box)
+  }
+
+  private pairs(w: WhatIf): HTMLElement {
+    const most = Math.max(...w.pairs.map((p) => p.wait_ns), 1)
+    const rows = [...w.pairs].sort((a, b) => b.saved_ns - a.saved_ns).map((p) => {
+      const bar = el('span', { class: 'saved-bar', 'aria-hidden': 'true' }, el('i'))
+      bar.style.setProperty('--all', `${(100 * p.wait_ns) / most}%`)
+      bar.style.setProperty('--ratio', String(Math.min(1, p.saved_ns / (p.wait_ns || 1))))
+      return el('tr', {}, el('th', { scope: 'row' }, el('bdi', { text: frameText(p.holder), title: frameText(p.holder) })), el('td', {}, el('bdi', { text: frameText(p.waiter), title: frameText(p.waiter) })),
+        el('td', { class: 'saved-cell' }, bar), el('td', { class: 'num' }, el('b', { text: duration(p.saved_ns) })), el('td', { class: 'num', text: percent(p.saved_ns, p.wait_ns) }),
+        el('td', { class: 'num', text: duration(p.wait_ns) }), el('td', { class: 'num', text: counted(p.holds, 'hold') }))
+    })
+    return el('section', { 'aria-label': 'If a hold released the GIL' },
+      el('div', { class: 'section-head' }, el('h2', { text: 'If this line released the GIL while it runs' }), el('span', { class: 'quiet', text: 'the recorded waits, replayed without these holds' })),
+      rows.length ? el('table', { class: 'saved' }, el('thead', {}, el('tr', {}, ...['holder', 'waiter', 'waiting that would vanish', '', 'of the pair’s', 'waiting', 'holds'].map((text, i) => el('th', { scope: 'col', class: i > 2 ? 'num' : '', text })))), el('tbody', {}, ...rows)) :
+        el('p', { class: 'quiet', text: 'No pair to replay.' }))
+  }
+
+  private bounds(w: WhatIf): HTMLElement {
+    return el('section', { 'aria-label': 'Bounds on the speed-up' },
+      el('div', { class: 'section-head' }, el('h2', { text: 'How much faster at most' }), el('span', { class: 'quiet', text: 'upper bounds from measured states, with what each assumes' })),
+      el('ul', { class: 'bounds' }, ...w.bounds.map((b) => el('li', {}, el('div', { class: 'bound-value', text: `${b.speedup.toFixed(b.speedup < 9.95 ? 2 : 1)}×` }),
+        el('div', {}, el('h3', { text: printable(b.title) }), el('ul', {}, ...b.assumes.map((text) => el('li', { text: printable(text) }))))))),
+      w.bounds.length ? null : el('p', { class: 'quiet', text: 'Not computed.' }))
+  }
+}
+
+export function whatIfView(): View {
+  return new WhatIfView()
+}

@@ -100,6 +100,8 @@ VIEWER_SRCS := \
 	viewer/export/collapsed.c \
 	viewer/export/csv.c \
 	viewer/export/export.c \
+	viewer/export/firefox.c \
+	viewer/export/firefox_tables.c \
 	viewer/export/flame_sums.c \
 	viewer/export/lanes.c \
 	viewer/export/openmetrics.c \

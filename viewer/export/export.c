@@ -7,6 +7,7 @@ const struct export_format export_formats[] = {
 	{"collapsed", ".collapsed", "stacks as lines 'thread;outer;inner N', N in microseconds (flamegraph.pl, speedscope, inferno)",
 	 export_collapsed},
 	{"csv", ".csv", "any view of the recording (--view, FORMAT.md) as comma-separated values", export_csv},
+	{"firefox", ".profile.json", "Firefox Profiler: a track per thread, waits as markers with their stacks", export_firefox},
 	{"openmetrics", ".prom", "sums as OpenMetrics text, for a textfile collector", export_openmetrics},
 	{"perfetto", ".pftrace", "Perfetto: a track per thread and lock, arrows from holder to waiter", export_perfetto},
 	{"pprof", ".pb.gz", "pprof: contentions and delay by stack, or CPU time", export_pprof},

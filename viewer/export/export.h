@@ -32,6 +32,7 @@ const struct export_format *export_format_of_file(const char *path);
 /* One function per format, for the table. */
 int export_collapsed(struct reader *r, const struct export_options *options, FILE *out, struct fail *why);
 int export_csv(struct reader *r, const struct export_options *options, FILE *out, struct fail *why);
+int export_firefox(struct reader *r, const struct export_options *options, FILE *out, struct fail *why);
 int export_openmetrics(struct reader *r, const struct export_options *options, FILE *out, struct fail *why);
 int export_perfetto(struct reader *r, const struct export_options *options, FILE *out, struct fail *why);
 int export_pprof(struct reader *r, const struct export_options *options, FILE *out, struct fail *why);

@@ -1,12 +1,15 @@
 /* gilscope dump: one snapshot of each process named, as text or JSON. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/command.h"
 #include "agent/dump_take.h"
+#include "agent/patience.h"
 #include "agent/pid_list.h"
 #include "agent/ui.h"
 #include "core/target/target.h"
+#include "core/util/xalloc.h"
 #include "viewer/json/dump.h"
 #include "viewer/text/dump.h"
 
@@ -51,20 +54,38 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
+struct taking {
+	pid_t pid;
+	struct target *target;
+	struct dump *dump;
+	struct fail why;
+};
+
+static int take(void *taking)
+{
+	struct taking *t = taking;
+	int r = target_open(&t->target, t->pid, NULL, &t->why);
+
+	return r == 0 ? dump_take(&t->dump, t->target, &t->why) : r;
+}
+
 static int dump_one(const struct dump_input *in, pid_t pid)
 {
-	struct target *target = NULL;
-	struct dump *dump = NULL;
-	int r = target_open(&target, pid, NULL, in->why);
+	struct taking *t = xcalloc(1, sizeof(*t));
+	int r, left;
 
-	if (r == 0)
-		r = dump_take(&dump, target, in->why);
-	if (r == 0 && in->json && json_dump(stdout, dump_snapshot(dump)) < 0)
+	t->pid = pid;
+	left = patience_do(take, t, PATIENCE_ATTACH_NS, NULL, &r);
+	if (left)
+		return patience_refuse(left, "read", (int)pid, in->why); /* t is that thread's */
+	*in->why = t->why;
+	if (r == 0 && in->json && json_dump(stdout, dump_snapshot(t->dump)) < 0)
 		r = fail_set(in->why, -EIO, FAIL_OTHER, "could not write the snapshot: %s", strerror(errno));
 	else if (r == 0 && !in->json)
-		text_dump(stdout, dump_snapshot(dump), ui_color(stdout));
-	dump_free(dump);
-	target_free(target);
+		text_dump(stdout, dump_snapshot(t->dump), ui_color(stdout));
+	dump_free(t->dump);
+	target_free(t->target);
+	free(t);
 	return r;
 }
 

@@ -23,6 +23,7 @@
 #define PROGRESS_EVERY_NS (500 * NS_PER_MS)
 #define OWN_EVERY_NS NS_PER_S
 #define RESOLVER_END_NS (2 * NS_PER_S) /* target memory can block for ever (FUSE, userfaultfd) */
+#define RESOLVER_SLICE_NS (100 * NS_PER_MS)
 #define TO_WRITER_BYTES (8U << 20)
 #define TO_RESOLVER_BYTES (4U << 20)
 
@@ -261,6 +262,7 @@ static int capture(struct session *s, struct session_result *ret, struct fail *w
 				shown = now;
 				show_progress(s);
 				notice_dead(s);
+				session_watch_resolver(s);
 			}
 			if (now - own >= OWN_EVERY_NS)
 				own = now, send_own(s, now);
@@ -380,6 +382,21 @@ static bool join_within(pthread_t thread, uint64_t ns)
 	return pthread_timedjoin_np(thread, NULL, &ts) == 0;
 }
 
+/* Its last names, as far as the memory of the targets answers. */
+static void end_resolver(struct session *s)
+{
+	uint64_t until = clock_now_ns() + RESOLVER_END_NS;
+
+	while (s->resolver_runs && !join_within(s->resolver, RESOLVER_SLICE_NS)) {
+		session_watch_resolver(s);
+		if (clock_now_ns() < until)
+			continue;
+		s->resolvers_given_up++;
+		session_note(s, "the last names and lines did not come in time: some are missing");
+		break;
+	}
+}
+
 static void finish_threads(struct session *s)
 {
 	if (s->collector) {
@@ -394,9 +411,7 @@ static void finish_threads(struct session *s)
 	if (s->resolver_runs) {
 		usleep(20000); /* let the writer ask for the last names */
 		mailbox_close(&s->to_resolver);
-		s->resolver_stuck = !join_within(s->resolver, RESOLVER_END_NS);
-		if (s->resolver_stuck)
-			session_note(s, "the memory of a target did not answer: names and lines may be missing");
+		end_resolver(s);
 	}
 	if (s->writer_runs) {
 		mailbox_close(&s->to_writer);
@@ -423,7 +438,7 @@ static int finish(struct session *s, struct session_result *ret, bool complete, 
 	return complete ? err : 0;
 }
 
-/* Not when the resolver is stuck: it still uses all of it, and the process is about to end anyway. */
+/* Not when a resolver was left behind: it still uses all of it, and the process is about to end anyway. */
 static void session_free(struct session *s)
 {
 	session_close_targets(s);
@@ -448,7 +463,7 @@ int session_run(const struct session_options *options, struct session_result *re
 	if (!err)
 		err = capture(s, ret, why);
 	close_err = finish(s, ret, !err, why);
-	if (!s->resolver_stuck)
+	if (!s->resolvers_given_up)
 		session_free(s);
 	return err ? err : close_err;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/patience.h"
 #include "agent/session_priv.h"
 #include "core/base/clock.h"
 #include "core/symbols/symbols.h"
@@ -13,11 +14,32 @@
 #define AGAIN_FOR_NS (3 * NS_PER_S) /* a new program is given so long to start its Python */
 #define AGAIN_PAUSE_US 50000
 
+struct opening {
+	pid_t pid;
+	struct target_options options;
+	struct target *target;
+	struct fail why;
+};
+
+static int do_open(void *opening)
+{
+	struct opening *o = opening;
+
+	return target_open(&o->target, o->pid, &o->options, &o->why);
+}
+
 static int open_one(struct session *s, struct session_target *t, struct fail *why)
 {
-	struct target_options options = { .threads_only = s->options->no_python };
-	int err = target_open(&t->target, t->shown_pid, &options, why);
+	struct opening *o = xcalloc(1, sizeof(*o));
+	int err, left;
 
+	*o = (struct opening){ .pid = t->shown_pid, .options.threads_only = s->options->no_python };
+	left = patience_do(do_open, o, PATIENCE_ATTACH_NS, s->options->stop, &err);
+	if (left)
+		return patience_refuse(left, "attach to", (int)t->shown_pid, why); /* o is that thread's */
+	t->target = o->target;
+	*why = o->why;
+	free(o);
 	if (err)
 		return err;
 	if (target_runtime(t->target))

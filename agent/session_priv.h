@@ -5,7 +5,8 @@
  *   writer                          batches -> timeline -> store; asks for names of new frames -> to_resolver
  *   resolver                        reads target memory: names and lines, thread names, new interpreters -> to_writer
  *
- * Only the resolver reads target memory while recording: a target whose memory blocks stops it alone, not the capture.
+ * Only the resolver reads target memory while recording: a target whose memory blocks stops it alone, not the
+ * capture, which then starts another resolver; the one that blocks is left behind.
  * Only the writer touches the store.  Letters: enum letter_kind; what does not fit in a mailbox is counted as lost. */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -107,7 +108,8 @@ struct session {
 	struct mailbox to_writer, to_resolver;
 	pthread_t writer, resolver;
 	bool writer_runs, resolver_runs;
-	bool resolver_stuck; /* it did not end: reading a target's memory blocks */
+	struct letter *in_hand; /* frames the resolver has taken and not named yet */
+	unsigned resolvers_given_up; /* reading a target's memory blocks them for ever; they still use everything in here */
 	uint64_t start_ns, end_ns;
 	/* written by the writer, shown as progress */
 	atomic_uint_fast64_t waits, handoffs, events, lost, db_bytes;
@@ -128,3 +130,4 @@ void session_close_targets(struct session *s);
 
 void *session_writer_main(void *session);
 void *session_resolver_main(void *session);
+void session_watch_resolver(struct session *s);

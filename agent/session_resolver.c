@@ -1,4 +1,5 @@
 /* The resolver thread: everything that reads a target's memory while it is recorded. */
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #define FIRST_NAMES_NS (200 * NS_PER_MS)
 #define NAMES_EVERY_NS (2 * NS_PER_S)
 #define TAKE_NS (20 * NS_PER_MS)
+#define GIVE_UP_NS (500 * NS_PER_MS) /* a read takes 1 us; from a slow swap perhaps 100 ms */
 
 static void post(struct session *s, struct letter *l)
 {
@@ -130,13 +132,35 @@ static void refresh(struct session *s, struct session_target *t)
 		usleep(1000);
 }
 
+/* Called by the capture thread.  A resolver that waits for memory is left where it is (the end of the process ends it, too),
+ * and another goes on from the frame it was at; without the names it has cached, which it may have been changing. */
+void session_watch_resolver(struct session *s)
+{
+	for (unsigned i = 0; s->resolver_runs && i < s->n_targets; i++) {
+		struct session_target *t = &s->targets[i];
+		uint64_t addr;
+
+		if (!target_give_up_read(t->target, GIVE_UP_NS, &addr))
+			continue;
+		session_note(s, "pid %d: its memory at 0x%" PRIx64 " did not answer: names and lines that lie there are missing",
+			     (int)t->shown_pid, addr);
+		pthread_detach(s->resolver);
+		s->resolvers_given_up++;
+		if (t->symbols)
+			t->symbols = symbols_new(t->target);
+		s->resolver_runs = !pthread_create(&s->resolver, NULL, session_resolver_main, s);
+		if (!s->resolver_runs)
+			session_note(s, "could not start a thread: no more names and lines from here on");
+	}
+}
+
 void *session_resolver_main(void *session)
 {
 	struct session *s = session;
 	uint64_t refreshed_ns = clock_now_ns(), named_ns = refreshed_ns - NAMES_EVERY_NS + FIRST_NAMES_NS;
 	bool closed;
 
-	for (unsigned i = 0; i < s->n_targets; i++) {
+	for (unsigned i = 0; !s->resolvers_given_up && i < s->n_targets; i++) {
 		send_gils(s, &s->targets[i]);
 		send_sleepers(s, &s->targets[i]);
 	}
@@ -144,9 +168,13 @@ void *session_resolver_main(void *session)
 		uint64_t now;
 
 		closed = mailbox_closed(&s->to_resolver);
-		for (struct letter *l = mailbox_take(&s->to_resolver, TAKE_NS), *next; l; l = next) {
-			next = l->next;
+		if (!s->in_hand)
+			s->in_hand = mailbox_take(&s->to_resolver, TAKE_NS);
+		while (s->in_hand) {
+			struct letter *l = s->in_hand;
+
 			resolve(s, (const struct frame_letter *)l);
+			s->in_hand = l->next;
 			free(l);
 		}
 		now = clock_now_ns();

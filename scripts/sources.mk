@@ -136,7 +136,9 @@ AGENT_SRCS := \
 	agent/main.c \
 	agent/pid_list.c \
 	agent/progress.c \
-	agent/session.c agent/session_attach.c \
+	agent/patience.c \
+	agent/session.c \
+	agent/session_attach.c \
 	agent/session_resolver.c \
 	agent/session_writer.c \
 	agent/stop.c \

@@ -189,6 +189,11 @@ bool target_same_program(const struct target *t)
 	return t->maps_fd < 0 || pread(t->maps_fd, &byte, 1, 0) > 0;
 }
 
+bool target_give_up_read(struct target *t, uint64_t limit_ns, uint64_t *ret_addr)
+{
+	return process_mem_give_up(&t->mem, limit_ns, ret_addr);
+}
+
 int target_refresh(struct target *t)
 {
 	int r;

@@ -33,6 +33,9 @@ const struct runtime *target_runtime(const struct target *t); /* NULL with threa
 bool target_alive(const struct target *t); /* still the same process (pidfd) */
 /* … and has not replaced its program since it was opened, so that what was read of it holds. */
 bool target_same_program(const struct target *t);
+/* Another thread's read of the target's memory that takes longer than limit_ns is given up, and that thread with it: it never
+ * comes back, its caller must start another.  What it read is refused from then on (-ETIMEDOUT); *ret_addr tells where. */
+bool target_give_up_read(struct target *t, uint64_t limit_ns, uint64_t *ret_addr);
 /* New interpreters, a GIL moved: 0, RUNTIME_CHANGED, -ESRCH gone, -errno. */
 int target_refresh(struct target *t);
 /* Offset in struct pthread (from the thread's fs base) of the thread-specific block that holds key, per the mapped

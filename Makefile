@@ -71,14 +71,14 @@ test-deps: deps
 
 # Tests.
 ASAN := SAN=address,undefined
-.PHONY: test check check-unit check-golden golden-update check-live check-fault check-layers check-headers check-sizes check-banned check-format
+.PHONY: test check check-unit check-golden golden-update check-live check-fault check-layers check-headers check-sizes check-banned check-bundle check-format
 .PHONY: fuzz bench demo
 test:
 	@$(MAKE) test-deps
 	@$(MAKE) all check
 	@$(MAKE) $(ASAN) check-unit check-golden
 	@$(MAKE) check-live
-check: check-layers check-sizes check-headers check-banned check-format check-unit check-golden
+check: check-layers check-sizes check-headers check-banned check-bundle check-format check-unit check-golden
 check-unit: $(UNIT_BINS)
 	@scripts/run-unit $(UNIT_BINS)
 check-golden: $(B)/gilscope $(TOOL_BINS)
@@ -97,6 +97,8 @@ check-headers: $(SKELS)
 	@CC='$(CC)' FLAGS='$(CPPFLAGS) -std=gnu11 $(WARNINGS)' scripts/check-headers
 check-format:
 	@scripts/check-format
+check-bundle:
+	@scripts/check-bundle
 check-banned:
 	@scripts/check-banned
 FUZZ_SECONDS ?= 30

@@ -12,6 +12,7 @@ $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 $(BPF_COLLECTOR_SRCS:%.c=$(B)/%.o): | $(SKELS)
+$(B)/viewer/html/bundle.o: viewer/html/built/page.js viewer/html/built/page.css
 
 PROTO_OBJS := $(PROTOS:%.proto=$(B)/%.pb-c.o)
 PROTO_HEADERS := $(PROTOS:%.proto=$(B)/%.pb-c.h)

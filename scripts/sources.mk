@@ -109,6 +109,14 @@ VIEWER_SRCS := \
 	viewer/export/pprof.c \
 	viewer/export/roster.c \
 	viewer/export/speedscope.c \
+	viewer/html/bundle.c \
+	viewer/html/columns.c \
+	viewer/html/data.c \
+	viewer/html/html.c \
+	viewer/html/markup.c \
+	viewer/html/rows.c \
+	viewer/html/stack_table.c \
+	viewer/html/static_part.c \
 	viewer/json/dump.c \
 	viewer/json/json.c \
 	viewer/json/stream.c \
@@ -134,6 +142,8 @@ AGENT_SRCS := \
 	agent/dump_take.c \
 	agent/mailbox.c \
 	agent/main.c \
+	agent/open_page.c \
+	agent/output_file.c \
 	agent/pid_list.c \
 	agent/progress.c \
 	agent/patience.c \

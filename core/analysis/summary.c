@@ -328,6 +328,11 @@ int summary_load(struct summary **ret, const char *path, struct fail *why)
 	return err ? err : summary_read(ret, r, why);
 }
 
+struct reader *summary_reader(const struct summary *s)
+{
+	return s->priv->reader;
+}
+
 void summary_free(struct summary *s)
 {
 	if (!s)

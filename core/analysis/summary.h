@@ -169,4 +169,6 @@ struct reader;
 int summary_load(struct summary **ret, const char *path, struct fail *why);
 /* Takes the reader over (also when it fails). */
 int summary_read(struct summary **ret, struct reader *r, struct fail *why);
+/* The recording it was read from, for what a summary leaves out. */
+struct reader *summary_reader(const struct summary *s);
 void summary_free(struct summary *s);

@@ -1,0 +1,321 @@
+/* See rows.h. */
+#include "viewer/html/rows.h"
+
+#include <string.h>
+
+#include "core/util/xalloc.h"
+
+#define uthash_malloc(size) xmalloc(size)
+#include <uthash.h>
+
+struct kind_entry {
+	struct row_kind key;
+	uint32_t id;
+	UT_hash_handle hh;
+};
+
+static uint64_t relative(const struct rows *x, uint64_t t_ns)
+{
+	return t_ns > x->start_ns ? t_ns - x->start_ns : 0;
+}
+
+static uint32_t kind_id(struct rows *x, const struct row_kind *key)
+{
+	struct kind_entry *e;
+
+	HASH_FIND(hh, x->kind_set, key, sizeof(*key), e);
+	if (e)
+		return e->id;
+	e = xcalloc(1, sizeof(*e));
+	e->key = *key;
+	e->id = (uint32_t)x->kinds.n;
+	vec_push(&x->kinds, *key);
+	HASH_ADD(hh, x->kind_set, key, sizeof(e->key), e);
+	return e->id;
+}
+
+static int on_process(void *ctx, const struct reader_process *p)
+{
+	struct rows *x = ctx;
+
+	x->processes[p->row.proc] = (struct row_process){
+		.name = arena_strdup(&x->names, p->name),
+		.runtime = p->runtime ? arena_strdup(&x->names, p->runtime) : NULL,
+		.pid = p->shown_pid, .switch_interval_ns = p->switch_interval_ns, .known = true,
+	};
+	return 0;
+}
+
+static int on_thread(void *ctx, const struct reader_thread *t)
+{
+	struct rows *x = ctx;
+
+	x->threads[t->row.thread] = (struct row_thread){
+		.name = arena_strdup(&x->names, *t->python_name ? t->python_name : t->row.comm),
+		.process = t->row.proc, .tid = t->row.tid, .main = t->row.is_main,
+		.first_ns = relative(x, t->row.first_ns), .last_ns = relative(x, t->row.last_ns),
+	};
+	return 0;
+}
+
+static int on_lock(void *ctx, const struct reader_lock *l)
+{
+	struct rows *x = ctx;
+
+	x->locks[l->row.lock] = (struct row_lock){
+		.addr = l->row.addr, .interp_id = l->interp_id, .process = l->row.proc, .kind = l->row.kind, .known = true,
+	};
+	return 0;
+}
+
+static int on_interval(void *ctx, const struct interval *i)
+{
+	struct rows *x = ctx;
+	struct row_kind kind = { .state = i->state, .flags = i->flags & 31, .lock = i->lock, .nr = i->nr };
+	struct row_interval row = { .t0 = relative(x, i->t0_ns), .thread = i->thread };
+	uint64_t len = relative(x, i->t1_ns) - row.t0;
+
+	row.kind = kind_id(x, &kind);
+	row.stack = stack_table_id(&x->stacks, i->stack);
+	row.len = len < UINT32_MAX ? (uint32_t)len : UINT32_MAX;
+	if (row.len == UINT32_MAX)
+		vec_push(&x->longs, ((struct row_long){ (uint32_t)x->intervals.n, len }));
+	vec_push(&x->intervals, row);
+	return 0;
+}
+
+static int on_wait(void *ctx, const struct wait *w)
+{
+	struct rows *x = ctx;
+
+	vec_push(&x->wait_ids, w->wait);
+	vec_push(&x->waits, ((struct row_wait){
+		.t0 = relative(x, w->t0_ns), .t1 = relative(x, w->t1_ns), .wake = w->wake_latency_ns, .thread = w->thread,
+		.lock = w->lock, .stack = stack_table_id(&x->stacks, w->stack), .sleeps = w->sleeps, .waker = w->waker,
+		.end = (unsigned char)w->end, .flags = (unsigned char)w->flags,
+	}));
+	return 0;
+}
+
+/* Credits come in the order of their waits, nearly always. */
+static uint32_t wait_row(const struct rows *x, uint64_t id)
+{
+	size_t low = 0, high = x->wait_ids.n;
+
+	if (x->credits.n) {
+		size_t last = vec_last(&x->credits)->wait;
+
+		if (x->wait_ids.items[last] == id)
+			return (uint32_t)last;
+		if (last + 1 < x->wait_ids.n && x->wait_ids.items[last + 1] == id)
+			return (uint32_t)last + 1;
+	}
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (x->wait_ids.items[mid] < id)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < x->wait_ids.n && x->wait_ids.items[low] == id ? (uint32_t)low : MODEL_NONE;
+}
+
+static int on_credit(void *ctx, const struct credit *c)
+{
+	struct rows *x = ctx;
+	struct row_credit row = { .ns = c->ns, .wait = wait_row(x, c->wait), .holder = c->holder, .state = (unsigned char)c->state,
+				  .nr = (int16_t)c->nr, .stack = stack_table_id(&x->stacks, c->stack) };
+
+	if (row.wait != MODEL_NONE)
+		vec_push(&x->credits, row);
+	return 0;
+}
+
+static int on_hold(void *ctx, const struct hold *h)
+{
+	struct rows *x = ctx;
+
+	vec_push(&x->holds, ((struct row_hold){
+		.t0 = relative(x, h->t0_ns), .t1 = relative(x, h->t1_ns), .blocked = h->blocked_ns, .preempted = h->preempted_ns,
+		.thread = h->thread, .lock = h->lock, .stack = stack_table_id(&x->stacks, h->stack), .flags = h->flags & 31,
+	}));
+	return 0;
+}
+
+static int on_handoff(void *ctx, const struct handoff *h)
+{
+	struct rows *x = ctx;
+
+	vec_push(&x->handoffs, ((struct row_handoff){
+		.release = h->t_release_ns ? relative(x, h->t_release_ns) : ROW_NEVER, .acquire = relative(x, h->t_acquire_ns),
+		.lock = h->lock, .from = h->from, .to = h->to, .stack = stack_table_id(&x->stacks, h->stack), .forced = h->forced,
+	}));
+	return 0;
+}
+
+static int on_sample(void *ctx, const struct sample_row *s)
+{
+	struct rows *x = ctx;
+
+	vec_push(&x->samples, ((struct row_sample){
+		.t = relative(x, s->t_ns), .thread = s->thread, .stack = stack_table_id(&x->stacks, s->stack),
+		.state = (unsigned char)s->state, .flags = (unsigned char)(s->flags & 7),
+	}));
+	return 0;
+}
+
+static int on_tally(void *ctx, const struct tally *t)
+{
+	struct rows *x = ctx;
+
+	vec_push(&x->tallies, ((struct row_tally){
+		.t0 = relative(x, t->t0_ns), .t1 = relative(x, t->t1_ns), .n = t->n, .ns = t->ns, .thread = t->thread,
+		.lock = t->lock, .state = (unsigned char)t->state, .flags = (unsigned char)(t->flags & 31),
+	}));
+	return 0;
+}
+
+/* ---- order ---- */
+
+struct sortable { /* a table, seen by the two members it is ordered by */
+	const char *items;
+	size_t size, group_at, time_at;
+};
+
+static uint32_t group_of(const struct sortable *s, uint32_t row)
+{
+	return *(const uint32_t *)(const void *)(s->items + row * s->size + s->group_at);
+}
+
+static uint64_t time_of(const struct sortable *s, uint32_t row)
+{
+	return *(const uint64_t *)(const void *)(s->items + row * s->size + s->time_at);
+}
+
+static int by_time(const void *pa, const void *pb, void *ctx)
+{
+	uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
+	uint64_t ta = time_of(ctx, a), tb = time_of(ctx, b);
+
+	return ta != tb ? (ta < tb ? -1 : 1) : (a > b) - (a < b);
+}
+
+/* Counting, and a sort of the groups that are not in order already: rows were settled thread by thread in order of time. */
+static void order_make(struct order *o, struct sortable s, size_t n, size_t groups)
+{
+	uint32_t *next = xcalloc(groups + 2, sizeof(*next));
+
+	*o = (struct order){ .row = xrealloc_array(NULL, n ? n : 1, sizeof(*o->row)), .first = next, .n = n, .groups = groups };
+	for (uint32_t i = 0; i < n; i++)
+		next[group_of(&s, i) + 2]++;
+	for (size_t g = 2; g < groups + 2; g++)
+		next[g] += next[g - 1];
+	for (uint32_t i = 0; i < n; i++)
+		o->row[next[group_of(&s, i) + 1]++] = i;
+	for (size_t g = 0; g < groups; g++) {
+		uint32_t *row = o->row + o->first[g], in_group = o->first[g + 1] - o->first[g], i = 1;
+
+		while (i < in_group && time_of(&s, row[i - 1]) <= time_of(&s, row[i]))
+			i++;
+		if (i < in_group)
+			qsort_r(row, in_group, sizeof(*row), by_time, &s);
+	}
+}
+
+#define ORDER(o, table, group, time, groups) \
+	order_make((o), (struct sortable){ (const char *)(table).items, sizeof(*(table).items), \
+					   offsetof(__typeof__(*(table).items), group), \
+					   offsetof(__typeof__(*(table).items), time) }, (table).n, (groups))
+
+static void order_all(struct rows *x)
+{
+	ORDER(&x->by_thread, x->intervals, thread, t0, x->n_threads);
+	ORDER(&x->waits_by_thread, x->waits, thread, t0, x->n_threads);
+	ORDER(&x->samples_by_thread, x->samples, thread, t, x->n_threads);
+	ORDER(&x->tallies_by_thread, x->tallies, thread, t0, x->n_threads);
+	ORDER(&x->holds_by_lock, x->holds, lock, t0, x->n_locks);
+	ORDER(&x->handoffs_by_lock, x->handoffs, lock, acquire, x->n_locks);
+}
+
+int rows_load(struct rows *ret, struct reader *r)
+{
+	const struct reader_info *info = reader_info(r);
+	struct rows *x = ret;
+	int err;
+
+	*x = (struct rows){ .reader = r, .start_ns = info->start_mono_ns, .n_processes = info->procs, .n_threads = info->threads,
+			    .n_locks = info->locks };
+	x->duration_ns = relative(x, info->end_ns);
+	x->processes = xcalloc(x->n_processes, sizeof(*x->processes));
+	x->threads = xcalloc(x->n_threads, sizeof(*x->threads));
+	x->locks = xcalloc(x->n_locks, sizeof(*x->locks));
+	stack_table_init(&x->stacks, r);
+	err = reader_processes(r, on_process, x);
+	err = err ? err : reader_threads(r, on_thread, x);
+	err = err ? err : reader_locks(r, on_lock, x);
+	err = err ? err : reader_intervals(r, MODEL_NONE, on_interval, x);
+	err = err ? err : reader_waits(r, on_wait, x);
+	err = err ? err : reader_credits(r, on_credit, x);
+	err = err ? err : reader_holds(r, on_hold, x);
+	err = err ? err : reader_handoffs(r, on_handoff, x);
+	err = err ? err : reader_samples(r, on_sample, x);
+	err = err ? err : reader_tallies(r, on_tally, x);
+	if (!err)
+		order_all(x);
+	return err;
+}
+
+static void order_done(struct order *o)
+{
+	free(o->row);
+	free(o->first);
+}
+
+void rows_done(struct rows *x)
+{
+	struct kind_entry *e, *next;
+
+	HASH_ITER(hh, x->kind_set, e, next) {
+		HASH_DEL(x->kind_set, e);
+		free(e);
+	}
+	order_done(&x->by_thread);
+	order_done(&x->waits_by_thread);
+	order_done(&x->samples_by_thread);
+	order_done(&x->tallies_by_thread);
+	order_done(&x->holds_by_lock);
+	order_done(&x->handoffs_by_lock);
+	vec_done(&x->kinds);
+	vec_done(&x->intervals);
+	vec_done(&x->longs);
+	vec_done(&x->waits);
+	vec_done(&x->wait_ids);
+	vec_done(&x->credits);
+	vec_done(&x->holds);
+	vec_done(&x->handoffs);
+	vec_done(&x->samples);
+	vec_done(&x->tallies);
+	stack_table_done(&x->stacks);
+	arena_done(&x->names);
+	free(x->processes);
+	free(x->threads);
+	free(x->locks);
+}
+
+uint64_t rows_interval_len(const struct rows *x, uint32_t row)
+{
+	size_t low = 0, high = x->longs.n;
+
+	if (x->intervals.items[row].len != UINT32_MAX)
+		return x->intervals.items[row].len;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (x->longs.items[mid].row < row)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < x->longs.n ? x->longs.items[low].len : UINT32_MAX;
+}

@@ -1,0 +1,64 @@
+#pragma once
+/* A recording's rows in memory, small: what data.c codes as columns.  Times are nanoseconds since the begin of the
+ * recording, stacks are ids of stack_table.  An order lists the rows of a table by group (thread or lock), then t0.
+ * Owns: rows_done frees.  Context: one thread.  Errors: what the reader returns (reader_failure tells). */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/store/reader.h"
+#include "core/util/arena.h"
+#include "core/util/vec.h"
+#include "viewer/html/stack_table.h"
+
+struct row_thread {
+	const char *name; /* NULL: no such row */
+	uint32_t process, tid;
+	uint64_t first_ns, last_ns;
+	bool main;
+};
+struct row_process { const char *name, *runtime; uint32_t pid; uint64_t switch_interval_ns; bool known; };
+struct row_lock { uint64_t addr; int64_t interp_id; uint32_t process; enum lock_kind kind; bool known; };
+
+struct row_interval { uint64_t t0; uint32_t len, kind, stack, thread; }; /* len UINT32_MAX: in longs */
+struct row_kind { uint32_t state, flags, lock; int32_t nr; };
+struct row_long { uint32_t row; uint64_t len; };
+struct row_wait { uint64_t t0, t1, wake; uint32_t thread, lock, stack, sleeps, waker; unsigned char end, flags; };
+struct row_credit { uint64_t ns; uint32_t wait, holder, stack; int16_t nr; unsigned char state; };
+struct row_hold { uint64_t t0, t1, blocked, preempted; uint32_t thread, lock, stack, flags; };
+struct row_handoff { uint64_t release, acquire; uint32_t lock, from, to, stack; bool forced; }; /* release ROW_NEVER: not seen */
+struct row_sample { uint64_t t; uint32_t thread, stack; unsigned char state, flags; };
+struct row_tally { uint64_t t0, t1, n, ns; uint32_t thread, lock; unsigned char state, flags; };
+#define ROW_NEVER UINT64_MAX
+
+struct order {
+	uint32_t *row; /* of the table, in this order */
+	uint32_t *first; /* of each group, in row; one more than groups */
+	size_t n, groups;
+};
+
+struct rows {
+	struct reader *reader;
+	struct arena names;
+	struct stack_table stacks;
+	uint64_t start_ns, duration_ns;
+	uint32_t n_processes, n_threads, n_locks;
+	struct row_process *processes;
+	struct row_thread *threads;
+	struct row_lock *locks;
+	vec(struct row_kind) kinds;
+	struct kind_entry *kind_set;
+	vec(struct row_interval) intervals;
+	vec(struct row_long) longs;
+	vec(struct row_wait) waits; /* by id */
+	vec(uint64_t) wait_ids;
+	vec(struct row_credit) credits;
+	vec(struct row_hold) holds;
+	vec(struct row_handoff) handoffs;
+	vec(struct row_sample) samples;
+	vec(struct row_tally) tallies;
+	struct order by_thread, waits_by_thread, holds_by_lock, handoffs_by_lock, samples_by_thread, tallies_by_thread;
+};
+
+int rows_load(struct rows *ret, struct reader *r);
+void rows_done(struct rows *x);
+uint64_t rows_interval_len(const struct rows *x, uint32_t row);

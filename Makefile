@@ -62,7 +62,8 @@ help:
 # Packages.  Nothing is asked of apt-get when all are there.
 BUILD_DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libsqlite3-dev libjansson-dev \
 	libprotobuf-c-dev protobuf-c-compiler uthash-dev linux-libc-dev libc6-dev scdoc
-TEST_DEPS := libcmocka-dev python3 python3-pytest sqlite3 jq libclang-rt-dev clang-format
+TEST_DEPS := libcmocka-dev python3 python3-pytest sqlite3 jq libclang-rt-dev clang-format golang-1.19-go prometheus protobuf-compiler \
+	chromium-headless-shell
 .PHONY: deps test-deps
 deps:
 	@scripts/install-packages building $(BUILD_DEPS)
@@ -71,13 +72,14 @@ test-deps: deps
 
 # Tests.
 ASAN := SAN=address,undefined
-.PHONY: test check check-unit check-golden golden-update check-live check-fault check-layers check-headers check-sizes check-banned check-bundle check-format
+.PHONY: test check check-unit check-golden golden-update check-live check-fault check-export check-layers check-headers check-sizes check-banned check-bundle check-format
 .PHONY: fuzz bench demo
 test:
 	@$(MAKE) test-deps
 	@$(MAKE) all check
 	@$(MAKE) $(ASAN) check-unit check-golden
 	@$(MAKE) check-live
+	@$(MAKE) check-export
 check: check-layers check-sizes check-headers check-banned check-bundle check-format check-unit check-golden
 check-unit: $(UNIT_BINS)
 	@scripts/run-unit $(UNIT_BINS)
@@ -89,6 +91,9 @@ check-live: $(B)/gilscope $(TOOL_BINS)
 	@B=$(B) GILSCOPE=$(CURDIR)/$(B)/gilscope scripts/run-live
 check-fault: $(B)/gilscope $(TOOL_BINS)
 	@B=$(B) GILSCOPE=$(CURDIR)/$(B)/gilscope GILSCOPE_FAULT=full scripts/run-live tests/fault
+check-export: $(B)/gilscope $(TOOL_BINS)
+	@scripts/npm-install tests/export
+	@B=$(B) GILSCOPE=$(CURDIR)/$(B)/gilscope scripts/run-live tests/export
 check-layers:
 	@scripts/check-layers
 check-sizes:

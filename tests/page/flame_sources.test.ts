@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Filter } from '../../viewer/html/page/data/aggregate'
-import { StackRows, StackSums, SOURCE_ORDER, boxText, readSource, sourceTotal, unitNs, whyEmpty } from '../../viewer/html/page/data/flame_sources'
+import { StackSums, SOURCE_ORDER, boxText, readSource, sourceSize, unitNs, whyEmpty } from '../../viewer/html/page/data/flame_sources'
 import { HolderState, NONE, State, type Recording } from '../../viewer/html/page/data/recording'
 import type { FlameSource } from '../../viewer/html/page/state'
 import { synthetic } from './synthetic'
@@ -68,7 +68,7 @@ for (const source of SOURCE_ORDER)
       for (let e = 0; e < sums.n; e++) added += sums.weight(e)
       assert.equal(sums.total, expected, name)
       assert.equal(added, expected, name)
-      assert.equal(sourceTotal(rec, source, filter), expected * unitNs(rec, source), name)
+      assert.equal(sourceSize(rec, source, filter).total, expected, name)
       seen += expected
     }
     assert.ok(seen > 0)
@@ -122,25 +122,32 @@ test('what a holder did when it did not run is a box of its own', () => {
 })
 
 test('rows come thread by thread, in time order within one', () => {
-  const rows = new StackRows()
-  readSource(rec, 'wait', ALL, rows)
-  assert.ok(rows.n > 1024, 'more than the first allocation')
   const done = new Set<number>()
-  let total = 0
-  for (let i = 0; i < rows.n; i++) {
-    total += rows.weight[i]!
-    if (i && rows.groups[i] !== rows.groups[i - 1]) {
-      assert.ok(!done.has(rows.groups[i]!))
-      done.add(rows.groups[i - 1]!)
-    } else if (i && rows.row[i] !== NONE) assert.ok(rec.waits.t0[rows.row[i]!]! > rec.waits.t0[rows.row[i - 1]!]!)
-  }
-  assert.equal(total, rows.total)
+  let group = NONE, last = -1, total = 0, rows = 0
+  readSource(rec, 'wait', ALL, {
+    group(thread) {
+      assert.ok(!done.has(thread))
+      done.add(thread)
+      group = thread
+      last = -1
+    },
+    add(_stack, _leaf, weight, thread, row) {
+      assert.equal(thread, group)
+      total += weight
+      rows++
+      if (row === NONE) return
+      assert.equal(rec.waits.thread[row], thread)
+      assert.ok(rec.waits.t0[row]! > last)
+      last = rec.waits.t0[row]!
+    },
+  })
+  assert.deepEqual(sourceSize(rec, 'wait', ALL), { total, rows, threads: done.size })
 })
 
 test('an empty source says why', () => {
   const none = { ...rec, sampleHz: 0 }
   assert.equal(whyEmpty(none, 'gil', ALL), 'no samples: recorded with -r 0')
-  assert.equal(sourceTotal({ ...none, samples: { ...rec.samples, n: 0 } }, 'gil', ALL), 0)
+  assert.equal(unitNs(none, 'gil'), 0)
   assert.match(whyEmpty(rec, 'wait', { ...ALL, lock: others[0]! }), /Other locks/)
   assert.match(whyEmpty(rec, 'locks', { ...ALL, range: MIDDLE }), /in what is selected/)
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { StackRows, StackSums, readSource } from '../../viewer/html/page/data/flame_sources'
+import { StackSums, readSource, sourceSize } from '../../viewer/html/page/data/flame_sources'
 import { Symbols } from '../../viewer/html/page/data/flame_symbols'
 import { ancestors, boxAt, functionSums, mergedTree, pathOf, timeTree, treeAround, type Input, type Shape, type Tree } from '../../viewer/html/page/data/flame_tree'
 import type { Recording } from '../../viewer/html/page/data/recording'
@@ -107,16 +107,37 @@ test('hidden functions leave the tree and are counted', () => {
   assert.equal(tree.hidden, 6)
 })
 
+/* Rows in time order, per thread. */
+function timeOf(s: Symbols, ...threads: [stack: number, weight: number, leaf?: number][][]): Tree {
+  const all = threads.flat(), size = { total: all.reduce((sum, r) => sum + r[1], 0), rows: all.length, threads: threads.length }
+  return timeTree(s, PLAIN, size, (sink) => threads.forEach((rows, thread) => {
+    sink.group(thread)
+    rows.forEach(([stack, weight, leaf = 0], row) => sink.add(stack, leaf, weight, thread, row, 1))
+  }))
+}
+
 test('time order merges with neighbours in time only', () => {
-  const s = new Symbols(recordingOf(STACKS), true), rows = new StackRows()
-  rows.group(0)
-  for (const [stack, weight] of [[1, 3], [1, 2], [4, 1], [1, 5], [3, 1]] as const) rows.add(stack, 0, weight, 0, rows.n, 1)
-  const tree = timeTree(s, rows, PLAIN)
+  const s = new Symbols(recordingOf(STACKS), true)
+  const rows = [[1, 3], [1, 2], [4, 1], [1, 5], [3, 1]] as [number, number][]
+  const tree = timeOf(s, rows)
   assert.deepEqual(shown(tree, s), ['all 12', '  main:1 5', '    work:2 5(5)', '  loop:5 1(1)', '  main:1 6', '    work:2 5(5)', '    idle:9 1(1)'])
   assert.deepEqual([...tree.x].map((x, b) => [x, tree.width[b]]), [[0, 12], [0, 5], [0, 5], [5, 1], [6, 6], [6, 5], [11, 1]])
-  rows.group(1)
-  rows.add(3, 0, 1, 1, rows.n, 1)
-  assert.deepEqual(shown(timeTree(s, rows, PLAIN), s).filter((l) => /^ {2}\S/.test(l)), ['  T0 (100) 12', '  T1 (101) 1'])
+  assert.deepEqual([...tree.row], [3, 0, 0, 2, 3, 3, 4])
+  assert.equal(tree.merged, 0)
+  assert.deepEqual(shown(timeOf(s, rows, [], [[3, 1]]), s).filter((l) => /^ {2}\S/.test(l)), ['  T0 (100) 12', '  (thread not known) 1'])
+})
+
+test('time order of very many rows: merged within slices, nothing lost, the order of slices kept', () => {
+  const s = new Symbols(recordingOf(STACKS), true), first: [number, number][] = [], second: [number, number][] = []
+  for (let i = 0; i < 30000; i++) first.push([1 + (i % 2), 2])
+  for (let i = 0; i < 30000; i++) second.push([3 + (i % 2), 1])
+  const tree = timeOf(s, [...first, ...second])
+  assert.ok(tree.n < 5000, `${tree.n} boxes`)
+  assert.ok(tree.merged > 0 && tree.merged < 0.002, `${tree.merged}`)
+  sound(tree, 90000, 'all')
+  let loops = 0
+  for (let b = 1; b < tree.n; b++) if (s.name(tree.symbol[b]!) === 'loop') (loops += tree.total[b]!), assert.ok(tree.x[b]! >= 59900)
+  assert.equal(loops, 15000)
 })
 
 test('difference: per second of each range; width is both together', () => {
@@ -144,9 +165,8 @@ test('functions: recursion counts once, self is the innermost', () => {
 })
 
 test('a path finds its box again, also among equal neighbours, and as deep as it is there', () => {
-  const s = new Symbols(recordingOf(STACKS), true), rows = new StackRows()
-  for (const stack of [1, 4, 2, 4, 1]) rows.add(stack, 3, 2, 0, rows.n, 1)
-  const tree = timeTree(s, rows, PLAIN)
+  const s = new Symbols(recordingOf(STACKS), true)
+  const tree = timeOf(s, [1, 4, 2, 4, 1].map((stack) => [stack, 2, 3]))
   for (let b = 0; b < tree.n; b++) assert.equal(boxAt(tree, s, pathOf(tree, s, b)), b)
   const last = pathOf(tree, s, tree.n - 1)
   assert.equal(boxAt(tree, s, `${last}.zz`), tree.n - 1)
@@ -184,19 +204,18 @@ function sound(tree: Tree, total: number, what: string): void {
 
 for (const source of ['blame', 'wait', 'blocked', 'gil'] as const)
   test(`${source}: the root is the total in every layout`, () => {
-    const rows = new StackRows(), sums = new StackSums(true)
-    readSource(rec, source, ALL, rows)
+    const sums = new StackSums(true), size = sourceSize(rec, source, ALL)
     readSource(rec, source, ALL, sums)
     const input = { sums, base: null, seconds: 1, baseSeconds: 1 }
     for (const lines of [true, false]) {
       const s = new Symbols(rec, lines)
       const hidden = new Set([s.functionSymbol(s.ofFrame[20]!)])
       for (const shape of [PLAIN, { ...PLAIN, inverted: true }, { ...PLAIN, collapse: true, byThread: true }, { ...PLAIN, hidden }]) {
-        sound(mergedTree(s, input, shape), rows.total, JSON.stringify(shape))
-        sound(timeTree(s, rows, shape), rows.total, `time ${JSON.stringify(shape)}`)
+        sound(mergedTree(s, input, shape), size.total, JSON.stringify(shape))
+        sound(timeTree(s, shape, size, (sink) => readSource(rec, source, ALL, sink)), size.total, `time ${JSON.stringify(shape)}`)
       }
       const table = functionSums(s, input, PLAIN)
-      assert.equal(table.self.reduce((a, b) => a + b, 0), rows.total)
+      assert.equal(table.self.reduce((a, b) => a + b, 0), size.total)
       for (let i = 0; i < table.n; i += 7) {
         const around = (callers: boolean) => treeAround(s, input, PLAIN, table.symbol[i]!, callers)
         assert.equal(around(true).total[0], table.total[i])

@@ -5,6 +5,7 @@
  * proportion and still add up to the part.  A range, process and thread say whose rows count: of Blame the *waiters'*.  A
  * lock restricts waits to it, blocked time to that spent holding it, samples (which know no lock) to its process. */
 import type { Filter } from './aggregate'
+import { printable, lockName, threadName } from '../ui/format'
 import { HolderState, IntervalFlag, NONE, SampleFlag, State, type Recording, type Tallies } from './recording'
 import type { FlameSource, Focus } from '../state'
 
@@ -55,15 +56,15 @@ const BOX_TEXT: Record<number, string> = {
 export function boxText(rec: Recording, code: number): string {
   if (code >= BOX_THREAD) {
     const thread = rec.threads[code - BOX_THREAD]
-    return thread ? `${thread.name || '?'} (${thread.tid})` : '(thread not known)'
+    return thread ? `${threadName(thread)} (${thread.tid})` : '(thread not known)'
   }
-  if (code >= LEAF_LOCK) return `waiting for ${rec.locks[code - LEAF_LOCK]?.name ?? 'a lock'}`
+  if (code >= LEAF_LOCK) return `waiting for ${lockName(rec, code - LEAF_LOCK)}`
   if (code < LEAF_SYSCALL) return BOX_TEXT[code] ?? '?'
   const nr = (code - LEAF_SYSCALL) >> 2
   const verb = (code & CALL_SLEEP) !== 0 ? 'sleeping' : 'blocked'
   const held = (code & CALL_HELD) !== 0 ? ', GIL held' : ''
   if (nr === 0) return `${verb} outside a system call${held}`
-  return `${verb} in ${rec.syscalls[nr - 1] ? `${rec.syscalls[nr - 1]}()` : `system call ${nr - 1}`}${held}`
+  return `${verb} in ${rec.syscalls[nr - 1] ? `${printable(rec.syscalls[nr - 1]!)}()` : `system call ${nr - 1}`}${held}`
 }
 
 export interface SourceLook { title: string; width: string; items: [string, string]; table: Focus['table']; sampled: boolean }
@@ -217,10 +218,17 @@ export function readSource(rec: Recording, source: FlameSource, filter: Filter, 
   else addWaits(rec, threads, clip, filter.lock, false, sink)
 }
 
-export function sourceTotal(rec: Recording, source: FlameSource, filter: Filter): number {
-  let total = 0
-  readSource(rec, source, filter, { group: () => {}, add: (_stack, _leaf, weight) => void (total += weight) })
-  return total * unitNs(rec, source)
+/* total: in the source's unit */
+export function sourceSize(rec: Recording, source: FlameSource, filter: Filter): { total: number; rows: number; threads: number } {
+  let total = 0, rows = 0
+  readSource(rec, source, filter, {
+    group: () => {},
+    add: (_stack, _leaf, weight) => {
+      total += weight
+      rows++
+    },
+  })
+  return { total, rows, threads: threadsOf(rec, filter).length }
 }
 
 /* Why a source has nothing to show. */
@@ -235,49 +243,6 @@ export function whyEmpty(rec: Recording, source: FlameSource, filter: Filter): s
   if ((source === 'wait' || source === 'blame') && filter.lock !== null && !isGil(rec, filter.lock)) return 'the chosen lock is no GIL: its waits are under Other locks'
   const what = source === 'blocked' ? 'was blocked in a system call' : source === 'locks' ? 'waited for another lock' : 'waited for the GIL'
   return `no thread ${what}${filtered ? ' in what is selected' : ''}`
-}
-
-/* Rows as they come: for the layout in time order. */
-export class StackRows implements Sink {
-  n = 0
-  total = 0
-  stack = new Uint32Array(1024)
-  leaf = new Uint32Array(1024)
-  weight = new Float64Array(1024)
-  thread = new Uint32Array(1024)
-  row = new Uint32Array(1024)
-  items = new Float64Array(1024)
-  groups = new Uint32Array(1024)
-  private current = NONE
-
-  group(thread: number): void {
-    this.current = thread
-  }
-
-  add(stack: number, leaf: number, weight: number, thread: number, row: number, items: number): void {
-    const i = this.n++
-    if (i === this.stack.length) this.grow()
-    this.stack[i] = stack
-    this.leaf[i] = leaf
-    this.weight[i] = weight
-    this.thread[i] = thread
-    this.row[i] = row
-    this.items[i] = items
-    this.groups[i] = this.current
-    this.total += weight
-  }
-
-  private grow(): void {
-    const size = this.stack.length * 2
-    const widen = <T extends Uint32Array | Float64Array>(old: T, wide: T): T => (wide.set(old), wide)
-    this.stack = widen(this.stack, new Uint32Array(size))
-    this.leaf = widen(this.leaf, new Uint32Array(size))
-    this.weight = widen(this.weight, new Float64Array(size))
-    this.thread = widen(this.thread, new Uint32Array(size))
-    this.row = widen(this.row, new Uint32Array(size))
-    this.items = widen(this.items, new Float64Array(size))
-    this.groups = widen(this.groups, new Uint32Array(size))
-  }
 }
 
 /* Pairs of numbers to dense numbers in order of appearance: open addressing, as a Map of a million keys is too slow. */

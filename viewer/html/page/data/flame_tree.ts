@@ -1,6 +1,6 @@
 /* Weighted stacks to trees of calls: merged (left-heavy), inverted, in time order, around one function, as a difference.
  * Pure.  A tree is columns, a box is a number: 0 is the root, a parent has a smaller number than its children. */
-import { BOX_NO_STACK, BOX_OUTER_MISSING, BOX_THREAD, LEAF_NONE, PairIndex, type StackRows, type StackSums } from './flame_sources'
+import { BOX_NO_STACK, BOX_OUTER_MISSING, BOX_THREAD, LEAF_NONE, PairIndex, type Sink, type StackSums } from './flame_sources'
 import { ROOT_SYMBOL, TORN, type Symbols } from './flame_symbols'
 import { NONE } from './recording'
 
@@ -30,7 +30,7 @@ export interface Tree {
   hidden: number /* weight that was left out, also of the baseline */
   hiddenBase: number
   inverted: boolean
-  merged: number /* in time order: boxes are merged within this part of the width, 0 only with neighbours */
+  merged: number /* in time order: boxes are merged within up to this part of the width, 0 only with neighbours */
 }
 
 /* Both sets in "per second" when there is a baseline; width is what both have together, so that gone boxes are seen. */
@@ -308,97 +308,143 @@ export function functionSums(symbols: Symbols, input: Input, shape: Shape): Func
   }
 }
 
+/* How much there is to read: of the same source and filter. */
+export interface Size { total: number; rows: number; threads: number }
+
 /* Time order: thread after thread, each from its begin to its end; a box is merged with its neighbour in time only.  Of
- * very many rows those within a slice of the width (less than a pixel or two) are merged too. */
-export function timeTree(symbols: Symbols, rows: StackRows, shape: Shape): Tree {
-  const builder = new TimeBuilder(symbols, rows, shape)
-  builder.run()
+ * very many rows those within a slice of the width are merged too, so that the tree stays small. */
+export function timeTree(symbols: Symbols, shape: Shape, size: Size, read: (sink: Sink) => void): Tree {
+  const builder = new TimeBuilder(symbols, shape, size)
+  read(builder)
   return builder.tree()
 }
 
-class TimeBuilder {
+class TimeBuilder implements Sink {
   private readonly builder = new Builder(ROOT_SYMBOL)
   private readonly path: Path
-  private readonly boxOf: Int32Array /* of a row */
-  private readonly sliced: boolean
+  private readonly sliceWeight: number
+  private readonly rowsPerStack: number /* that a slice has at least */
+  private thread = NONE
+  private root = 0
+  private slice = 1
+  private sliceRows = 0
+  private sliceSum = 0
+  private widest = 0
+  /* Of the slice: its stacks, each with its sums */
+  private readonly stacks = new PairIndex()
+  private readonly touched: number[] = []
+  private sliceOfStack: Int32Array = new Int32Array(1024)
+  private readonly weight: number[] = []
+  private readonly items: number[] = []
+  private readonly largest: number[] = []
+  private readonly row: number[] = []
+  /* Of the boxes */
   private readonly latest = new PairIndex()
-  private latestBox = new Int32Array(1024)
-  private slice = 0
-  private sliceOf = new Int32Array(1024) /* of a box: the slice it was last used in */
-  private lastChild = new Int32Array(1024)
+  private latestBox: Int32Array = new Int32Array(1024)
+  private sliceOfBox: Int32Array = new Int32Array(1024) /* the slice it was last used in */
+  private lastChild: Int32Array = new Int32Array(1024)
+  private readonly done = { box: [] as number[], stack: [] as number[], weight: [] as number[], items: [] as number[], largest: [] as number[], row: [] as number[] }
 
-  constructor(private readonly symbols: Symbols, private readonly rows: StackRows, private readonly shape: Shape) {
+  constructor(private readonly symbols: Symbols, private readonly shape: Shape, private readonly size: Size) {
     this.path = new Path(symbols, shape)
-    this.boxOf = new Int32Array(rows.n)
-    this.sliced = rows.n > EXACT_ROWS
+    this.sliceWeight = size.rows > EXACT_ROWS ? size.total / SLICES : 0
+    this.rowsPerStack = size.rows > EXACT_ROWS ? size.rows / EXACT_ROWS : 0
   }
 
-  run(): void {
-    const { rows } = this
-    const width = this.sliced ? rows.total / SLICES : 0
-    const entries = new PairIndex(), boxOfEntry: number[] = [], sliceOfEntry: number[] = []
-    let group = NONE, root = 0, end = 0, at = 0
-    const many = rows.n > 0 && rows.groups.subarray(0, rows.n).some((g) => g !== rows.groups[0])
-    for (let i = 0; i < rows.n; i++) {
-      if (many && (rows.groups[i] !== group || !i)) {
-        group = rows.groups[i]!
-        root = this.builder.append(0, threadBox(this.symbols, group))
-        end = at
-      }
-      if (at >= end) {
-        this.slice++
-        end = at + width
-      }
-      at += rows.weight[i]!
-      const entry = entries.of(rows.stack[i]!, rows.leaf[i]!)
-      if (sliceOfEntry[entry] !== this.slice) {
-        sliceOfEntry[entry] = this.slice
-        boxOfEntry[entry] = this.insert(root, rows.stack[i]!, rows.leaf[i]!)
-      }
-      this.boxOf[i] = boxOfEntry[entry]!
-      if (this.boxOf[i]! < 0) this.builder.hidden += rows.weight[i]!
+  group(thread: number): void {
+    this.flush()
+    this.thread = thread
+    this.root = -1
+  }
+
+  add(stack: number, leaf: number, weight: number, _thread: number, row: number, items: number): void {
+    if (this.root < 0) this.root = this.size.threads > 1 ? this.append(0, threadBox(this.symbols, this.thread)) : 0
+    const s = this.stacks.of(stack, leaf)
+    if (s >= this.sliceOfStack.length) this.sliceOfStack = doubled(this.sliceOfStack)
+    if (this.sliceOfStack[s] !== this.slice) {
+      this.sliceOfStack[s] = this.slice
+      this.touched.push(s)
+      this.weight[s] = this.items[s] = this.largest[s] = 0
+      this.row[s] = NONE
     }
+    this.weight[s]! += weight
+    this.items[s]! += items
+    if (weight > this.largest[s]! && row !== NONE) {
+      this.largest[s] = weight
+      this.row[s] = row
+    }
+    this.sliceSum += weight
+    this.sliceRows++
+    if (this.sliceSum >= this.sliceWeight && this.sliceRows >= this.rowsPerStack * this.touched.length) this.flush()
+  }
+
+  /* The end of a slice: its stacks become boxes. */
+  private flush(): void {
+    const { done } = this
+    for (const s of this.touched) {
+      const stack = this.stacks.a[s]!, box = this.insert(this.root, stack, this.stacks.b[s]!)
+      if (box < 0) {
+        this.builder.hidden += this.weight[s]!
+        continue
+      }
+      done.box.push(box)
+      done.stack.push(stack)
+      done.weight.push(this.weight[s]!)
+      done.items.push(this.items[s]!)
+      done.largest.push(this.largest[s]!)
+      done.row.push(this.row[s]!)
+    }
+    if (this.sliceRows > 1) this.widest = Math.max(this.widest, this.sliceSum)
+    this.touched.length = this.sliceRows = this.sliceSum = 0
+    this.slice++
   }
 
   private insert(at: number, stack: number, leaf: number): number {
     if (!this.path.read(stack, leaf)) return -1
-    const { boxes } = this.path
-    for (let i = this.shape.inverted ? 0 : this.path.n - 1, left = this.path.n; left > 0; left--, i += this.shape.inverted ? 1 : -1) at = this.under(at, boxes[i]!)
+    const { boxes, n } = this.path
+    for (let i = 0; i < n; i++) at = this.under(at, boxes[this.shape.inverted ? i : n - 1 - i]!)
     return at
   }
 
   private under(parent: number, symbol: number): number {
     const last = this.lastChild[parent]!
-    if (last && this.builder.symbol[last] === symbol) return (this.sliceOf[last] = this.slice), last
-    const pair = this.sliced ? this.latest.of(parent, symbol) : -1
-    if (pair >= 0) {
-      const box = this.latestBox[pair] ?? 0
-      if (box && this.sliceOf[box] === this.slice) return box
-    }
-    const box = this.builder.append(parent, symbol)
-    if (box >= this.sliceOf.length) [this.sliceOf, this.lastChild] = [doubled(this.sliceOf), doubled(this.lastChild)]
+    if (last && this.builder.symbol[last] === symbol) return this.use(last)
+    const pair = this.sliceWeight ? this.latest.of(parent, symbol) : -1
+    const box = pair >= 0 ? (this.latestBox[pair] ?? 0) : 0
+    if (box && this.sliceOfBox[box] === this.slice) return box
+    const made = this.append(parent, symbol)
     if (pair >= this.latestBox.length) this.latestBox = doubled(this.latestBox)
-    if (pair >= 0) this.latestBox[pair] = box
-    this.sliceOf[box] = this.slice
+    if (pair >= 0) this.latestBox[pair] = made
+    return made
+  }
+
+  private append(parent: number, symbol: number): number {
+    const box = this.builder.append(parent, symbol)
+    if (box >= this.lastChild.length) [this.sliceOfBox, this.lastChild] = [doubled(this.sliceOfBox), doubled(this.lastChild)]
     this.lastChild[parent] = box
+    return this.use(box)
+  }
+
+  private use(box: number): number {
+    this.sliceOfBox[box] = this.slice
     return box
   }
 
   tree(): Tree {
-    const { rows, builder } = this
+    this.flush()
+    const { done, builder } = this
     const tree = builder.columns(false, this.shape.inverted), torn = tornTest(this.symbols)
-    for (let i = 0; i < rows.n; i++) {
-      const at = this.boxOf[i]!
-      if (at < 0) continue
-      tree.self[at]! += rows.weight[i]!
-      tree.items[at]! += rows.items[i]!
-      if (torn(rows.stack[i]!)) tree.torn[at]! += rows.weight[i]!
-      largestIn(tree, at, rows.weight[i]!, rows.row[i]!)
+    for (let i = 0; i < done.box.length; i++) {
+      const at = done.box[i]!
+      tree.self[at]! += done.weight[i]!
+      tree.items[at]! += done.items[i]!
+      if (torn(done.stack[i]!)) tree.torn[at]! += done.weight[i]!
+      largestIn(tree, at, done.largest[i]!, done.row[i]!)
     }
     sumUp(tree)
     tree.width.set(tree.total)
     place(tree, false)
-    tree.merged = this.sliced ? 1 / SLICES : 0
+    tree.merged = this.size.total > 0 ? this.widest / this.size.total : 0
     return tree
   }
 }

@@ -36,6 +36,7 @@ export interface ViewState {
   matrix: 'lines' | 'functions' | 'threads'
   asTable: boolean /* its pairs as a list */
   cell: string /* the one that is open, '' none */
+  columns: 'gil' | 'states' /* of the threads */
   byTime: boolean /* histograms of waits: their time, else their number */
   theme: 'auto' | 'light' | 'dark'
 }
@@ -43,7 +44,7 @@ export interface ViewState {
 export const INITIAL: Readonly<ViewState> = {
   view: 'overview', visible: null, selection: null, baseline: null, process: null, thread: null, lock: null, focus: null, search: '',
   group: true, sort: 'wait', filter: '', hideIdle: false, source: 'blame', layout: 'left', inverted: false, root: '',
-  lines: true, byThread: false, collapse: false, hidden: '', matrix: 'functions', asTable: false, cell: '', byTime: false,
+  lines: true, byThread: false, collapse: false, hidden: '', matrix: 'functions', asTable: false, cell: '', columns: 'gil', byTime: false,
   theme: 'auto',
 }
 

@@ -31,6 +31,7 @@ const CHOICES: { [key: string]: readonly string[] } = {
   source: ['gil', 'nogil', 'wait', 'blame', 'blocked', 'locks'],
   layout: ['left', 'time', 'sandwich'],
   matrix: ['lines', 'functions', 'threads'],
+  columns: ['gil', 'states'],
   theme: ['auto', 'light', 'dark'],
 }
 const RANGES = ['visible', 'selection', 'baseline']

@@ -54,7 +54,7 @@ export function bytes(n: number): string {
 /* A moment of the recording, so precise that moments `span` apart look different: 1.2345 s, 12:05.3, 3:02:11. */
 export function moment(ns: number, span: number): string {
   const digits = Math.min(9, Math.max(0, Math.ceil(-Math.log10(Math.max(span, 1) / 1e9)) + 2))
-  const s = ns / 1e9
+  const s = Number((ns / 1e9).toFixed(digits)) /* first rounded, then split: never 60 seconds */
   if (s < 100) return `${s.toFixed(digits)} s`
   const rest = (s % 60).toFixed(digits).padStart(digits ? digits + 3 : 2, '0')
   const minutes = Math.floor(s / 60)

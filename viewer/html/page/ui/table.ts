@@ -49,7 +49,7 @@ export class Table<R> {
     this.table = el('table', { class: 'table', 'aria-label': options.label }, el('thead', {}, this.head), this.body)
     this.note = el('p', { class: 'quiet', text: options.empty, hidden: true })
     const copy = el('button', { class: 'plain copy', text: 'Copy', title: `Copy “${options.label}” as tab separated text` })
-    copy.addEventListener('click', () => void copyText(this.tsv(), copy))
+    copy.addEventListener('click', () => void copyText(tsv(options.columns, this.rows), copy))
     this.element = el('div', { class: 'table-box' }, copy, this.table, this.note)
     this.body.addEventListener('click', (e) => this.onClick(e))
     this.drawHead()
@@ -66,19 +66,8 @@ export class Table<R> {
     this.draw(true)
   }
 
-  tsv(): string {
-    const clean = (text: string) => text.replace(/[\t\r\n]+/g, ' ')
-    const line = (cells: string[]) => cells.map(clean).join('\t')
-    const { columns } = this.options
-    return [line(columns.map((c) => c.title)),
-      ...this.rows.map((r) => line(columns.map((c) => (c.text ? c.text(r) : String(c.value(r))))))].join('\n') + '\n'
-  }
-
   private sortRows(): void {
-    const sign = this.down ? -1 : 1
-    const keyed = this.rows.map((row, at) => ({ row, at, value: this.column.value(row) }))
-    keyed.sort((a, b) => sign * compare(a.value, b.value) || a.at - b.at)
-    this.rows = keyed.map((k) => k.row)
+    this.rows = sorted(this.rows, this.column, this.down)
   }
 
   private drawHead(): void {
@@ -114,10 +103,7 @@ export class Table<R> {
       this.scroller?.addEventListener('scroll', () => this.draw(false), { passive: true })
     }
     const box = this.scroller?.getBoundingClientRect()
-    const top = this.table.getBoundingClientRect().top + ROW_HEIGHT
-    const first = Math.floor(((box?.top ?? 0) - top) / ROW_HEIGHT) - SPARE_ROWS
-    const from = Math.max(0, Math.min(first, this.rows.length - 1))
-    return [from - (from % 2), Math.min(this.rows.length, from + Math.ceil((box?.height ?? 800) / ROW_HEIGHT) + 2 * SPARE_ROWS)]
+    return rowsInSight((box?.top ?? 0) - this.table.getBoundingClientRect().top - ROW_HEIGHT, box?.height ?? 800, this.rows.length)
   }
 
   private draw(always: boolean): void {
@@ -169,11 +155,29 @@ function spacer(rows: number): HTMLElement[] {
   return [el('tr', { 'aria-hidden': 'true' }, cell)]
 }
 
+/* Rows [from, to) to draw when `above` pixels of them are scrolled away and `height` are in sight. */
+export function rowsInSight(above: number, height: number, n: number): [number, number] {
+  const first = Math.floor(above / ROW_HEIGHT) - SPARE_ROWS
+  const from = Math.max(0, Math.min(first - (first & 1), n - 1))
+  return [from, Math.min(n, from + Math.ceil(height / ROW_HEIGHT) + 2 * SPARE_ROWS + 1)]
+}
+
+/* What has no number stays last either way. */
+export function sorted<R>(rows: readonly R[], column: Pick<Column<R>, 'value'>, down: boolean): R[] {
+  const keyed = rows.map((row, at) => ({ row, at, value: column.value(row) }))
+  const last = (v: number | string) => Number(typeof v === 'number' && Number.isNaN(v))
+  keyed.sort((a, b) => last(a.value) - last(b.value) || (down ? -1 : 1) * compare(a.value, b.value) || a.at - b.at)
+  return keyed.map((k) => k.row)
+}
+
+export function tsv<R>(columns: readonly Column<R>[], rows: readonly R[]): string {
+  const line = (cells: string[]) => cells.map((text) => text.replace(/[\t\r\n]+/g, ' ')).join('\t')
+  const cell = (c: Column<R>, r: R) => (c.text ? c.text(r) : String(c.value(r)))
+  return [line(columns.map((c) => c.title)), ...rows.map((r) => line(columns.map((c) => cell(c, r))))].join('\n') + '\n'
+}
+
 export function compare(a: number | string, b: number | string): number {
-  if (typeof a === 'number' && typeof b === 'number') {
-    if (Number.isNaN(a) || Number.isNaN(b)) return Number(Number.isNaN(b)) - Number(Number.isNaN(a))
-    return a - b
-  }
+  if (typeof a === 'number' && typeof b === 'number') return Number.isNaN(a) || Number.isNaN(b) ? 0 : a - b
   return String(a).localeCompare(String(b), 'en', { numeric: true })
 }
 

@@ -6,6 +6,7 @@ import { State } from '../data/recording'
 import type { Key } from '../state'
 import { el } from '../ui/dom'
 import { count, counted, duration, lockName, percent, processName, threadName } from '../ui/format'
+import { segmented } from '../ui/segmented'
 import { Table } from '../ui/table'
 import type { Column } from '../ui/table'
 import { STATE_LOOKS } from '../ui/theme'
@@ -14,7 +15,7 @@ import { showWait } from './findings'
 
 const ORDER = [State.Gil, State.NoGil, State.WaitGil, State.WaitLock, State.Runnable, State.Blocked, State.Sleep, State.Unknown]
 const TITLES: { [state: number]: string } = {
-  [State.Gil]: 'GIL', [State.NoGil]: 'no GIL', [State.WaitGil]: 'waits', [State.WaitLock]: 'a lock', [State.Runnable]: 'a CPU', [State.Blocked]: 'syscall',
+  [State.Gil]: 'GIL', [State.NoGil]: 'no GIL', [State.WaitGil]: 'waits for it', [State.WaitLock]: 'a lock', [State.Runnable]: 'a CPU', [State.Blocked]: 'syscall',
   [State.Sleep]: 'timer', [State.Unknown]: 'unseen',
 }
 const some = (n: number, text: (n: number) => string): string => (n > 0 ? text(n) : '·')
@@ -38,24 +39,32 @@ class Threads implements View {
   readonly keys = []
   private page!: Page
   private table!: Table<ThreadSums>
+  private host!: HTMLElement
+  private shownColumns = ''
+  private readonly choice = segmented('Columns', [{ value: 'gil', label: 'Waits and holds' }, { value: 'states', label: 'States' }], 'gil', (columns) => this.page.store.set({ columns }))
   private readonly note = el('p', { class: 'quiet above-table' })
 
   mount(host: HTMLElement, page: Page): void {
     this.page = page
-    this.table = new Table<ThreadSums>({
-      label: 'Threads', sort: '-ns', empty: 'No thread lived then.', key: (t) => t.thread, columns: this.columns(page.recording),
-      open: (t) => page.store.set({ thread: page.store.get().thread === t.thread ? null : t.thread }), selected: (t) => page.store.get().thread === t.thread,
-    })
-    host.append(el('div', { class: 'threads' }, this.legend(), this.note, this.table.element))
+    this.host = el('div', { class: 'threads' }, el('div', { class: 'bar-row' }, this.choice.element, this.legend()), this.note)
+    host.append(this.host)
     this.draw()
   }
 
   update(changed: ReadonlySet<Key>): void {
-    if (['selection', 'process', 'lock', 'search', 'view'].some((k) => changed.has(k as Key))) this.draw()
+    if (['selection', 'process', 'lock', 'search', 'view', 'columns'].some((k) => changed.has(k as Key))) this.draw()
     else if (changed.has('thread')) this.table.refresh()
   }
 
   redraw(): void {}
+
+  private makeTable(): Table<ThreadSums> {
+    const { store, recording } = this.page
+    return new Table<ThreadSums>({
+      label: 'Threads', sort: '-ns', empty: 'No thread lived then, or none matches.', key: (t) => t.thread, columns: this.columns(recording),
+      open: (t) => store.set({ thread: store.get().thread === t.thread ? null : t.thread }), selected: (t) => store.get().thread === t.thread,
+    })
+  }
 
   private legend(): HTMLElement {
     return el('div', { class: 'legend', 'aria-hidden': 'true' }, ...ORDER.map((s) => el('span', {}, el('i', { class: `s-${STATE_LOOKS[s].name}` }), STATE_LOOKS[s].label)))
@@ -67,14 +76,20 @@ class Threads implements View {
       text: (t) => (t.stateNs[s]! > 0 ? percent(t.stateNs[s]!, t.lifeNs) : '·'),
     })
     const time = (id: string, title: string, help: string, of: (t: ThreadSums) => number): Column<ThreadSums> => ({ id, title, help, number: true, value: of, text: (t) => some(of(t), duration) })
-    return [
+    const common: Column<ThreadSums>[] = [
       { id: 'name', title: 'thread', value: (t) => threadName(rec.threads[t.thread]), cell: (t) => [el('bdi', { text: threadName(rec.threads[t.thread]), title: threadName(rec.threads[t.thread]) })] },
       { id: 'tid', title: 'tid', number: true, value: (t) => rec.threads[t.thread]!.tid },
       ...(rec.processes.length > 1 ? [{ id: 'process', title: 'process', value: (t: ThreadSums) => processName(rec, rec.threads[t.thread]!.process) }] : []),
       { id: 'bar', title: 'its life', help: 'Share of each state; sorts by waiting for the GIL', value: (t) => t.stateNs[State.WaitGil]! / (t.lifeNs || 1), text: (t) => percent(t.stateNs[State.WaitGil]!, t.lifeNs), cell: (t) => stateBar(t) },
-      ...ORDER.filter((s) => s !== State.Unknown || this.anyUnknown(rec)).map(state),
+    ]
+    const show: Column<ThreadSums> = { id: 'show', title: 'show', help: 'Its longest wait on the timeline', value: (t) => t.max, text: () => '', cell: (t) => this.link(t) }
+    const waited = time('ns', 'in all', 'Time it waited for the GIL', (t) => t.waitNs)
+    if (this.page.store.get().columns === 'states')
+      return [...common, ...ORDER.filter((s) => s !== State.Unknown || this.anyUnknown(rec)).map(state), { ...waited, title: 'waited' }, time('life', 'lived', 'Its life in the time that is shown', (t) => t.lifeNs), show]
+    return [
+      ...common,
       { id: 'waits', title: 'waits', number: true, help: 'How often it waited for the GIL', value: (t) => t.waits, text: (t) => some(t.waits, count) },
-      time('ns', 'in all', 'Time it waited for the GIL', (t) => t.waitNs),
+      waited,
       time('p50', 'p50', 'Half of its waits are longer', (t) => t.p50),
       time('p99', 'p99', 'One in a hundred is longer', (t) => t.p99),
       time('max', 'longest', 'Its longest wait', (t) => t.max),
@@ -83,7 +98,7 @@ class Threads implements View {
       time('nocpu', 'no CPU', 'Held the GIL while it waited for a CPU', (t) => t.heldPreemptedNs),
       time('caused', 'delays', 'Waiting of others during its holds', (t) => t.causedNs),
       time('spin', 'spin', 'CPU time that went into taking the GIL without sleeping (sampled)', (t) => t.spinNs),
-      { id: 'show', title: 'show', help: 'Its longest wait on the timeline', value: (t) => t.max, text: () => '', cell: (t) => this.link(t) },
+      show,
     ]
   }
 
@@ -110,6 +125,14 @@ class Threads implements View {
 
   private draw(): void {
     const s = this.page.store.get()
+    if (s.columns !== this.shownColumns) {
+      const table = this.makeTable()
+      if (this.shownColumns) this.table.element.replaceWith(table.element)
+      else this.host.append(table.element)
+      this.table = table
+      this.shownColumns = s.columns
+      this.choice.set(s.columns)
+    }
     const rec = this.page.recording
     const wanted = s.search.toLowerCase()
     const all = sums(rec, filterOf({ ...s, thread: null })).threads

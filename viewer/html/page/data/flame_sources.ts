@@ -26,6 +26,7 @@ const CALL_HELD = 1
 const CALL_SLEEP = 2
 const LEAF_LOCK = 1 << 20
 export const BOX_THREAD = 1 << 24
+export const BOXES_END = 1 << 25
 
 function syscallLeaf(nr: number, sleep: boolean, held: boolean): number {
   return LEAF_SYSCALL + 4 * nr + (sleep ? CALL_SLEEP : 0) + (held ? CALL_HELD : 0)

@@ -1,6 +1,6 @@
 /* What the boxes of a flame graph are labelled with.  Pure.  A symbol is a number: a frame's stands for all frames of the
  * same line (or of the same function), those from `frames` on are boxes without a frame (flame_sources.ts). */
-import { PairIndex, boxText } from './flame_sources'
+import { BOXES_END, PairIndex, boxText } from './flame_sources'
 import type { Recording } from './recording'
 
 export const ROOT_SYMBOL = -1
@@ -47,6 +47,10 @@ export class Symbols {
   }
   isFrame(symbol: number): boolean {
     return symbol >= 0 && symbol < this.frames
+  }
+  /* A number from outside that means something. */
+  isKnown(symbol: number): boolean {
+    return Number.isInteger(symbol) && symbol >= 0 && symbol < this.frames + BOXES_END
   }
   code(symbol: number): number {
     return symbol - this.frames

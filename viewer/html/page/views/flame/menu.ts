@@ -1,0 +1,61 @@
+/* A small menu at a place of the window, and the text that could not be copied by itself. */
+import { el } from '../../ui/dom'
+
+export interface Item { label: string; run(): void }
+
+let open: HTMLElement | null = null
+const outside = (e: Event): void => { if (open && !open.contains(e.target as Node)) closeMenu() }
+
+export function closeMenu(): void {
+  const menu = open
+  open = null
+  menu?.remove()
+  document.removeEventListener('pointerdown', outside)
+}
+
+export function openMenu(host: HTMLElement, title: string, items: Item[], x: number, y: number): void {
+  closeMenu()
+  const back = document.activeElement as HTMLElement | null
+  const done = (run?: () => void) => {
+    closeMenu()
+    back?.focus({ preventScroll: true })
+    run?.()
+  }
+  const buttons = items.map((item) => el('button', { role: 'menuitem', tabindex: -1, text: item.label, on: { click: () => done(item.run) } }))
+  const menu = el('div', { class: 'flame-menu', role: 'menu', 'aria-label': title }, el('div', { class: 'flame-menu-title', role: 'presentation' }, el('bdi', { text: title })), ...buttons)
+  menu.addEventListener('keydown', (e) => {
+    const at = buttons.indexOf(document.activeElement as HTMLButtonElement), n = buttons.length
+    const to = { ArrowDown: (at + 1) % n, ArrowUp: (at + n - 1) % n, Home: 0, End: n - 1 }[e.key]
+    if (to !== undefined) buttons[to]!.focus()
+    else if (e.key === 'Escape' || e.key === 'Tab') done()
+    else return
+    e.preventDefault()
+    e.stopPropagation()
+  })
+  menu.addEventListener('focusout', (e) => { if (open === menu && e.relatedTarget && !menu.contains(e.relatedTarget as Node)) closeMenu() })
+  host.append(menu)
+  open = menu
+  document.addEventListener('pointerdown', outside)
+  const { width, height } = menu.getBoundingClientRect(), origin = host.getBoundingClientRect()
+  menu.style.setProperty('left', `${Math.max(4, Math.min(x, innerWidth - width - 8)) - origin.left}px`)
+  menu.style.setProperty('top', `${Math.max(4, Math.min(y, innerHeight - height - 8)) - origin.top}px`)
+  buttons[0]?.focus({ preventScroll: true })
+}
+
+
+/* The clipboard may be refused, as for a page from a file: then the text is shown, marked, to be copied by hand. */
+export async function copyOrShow(text: string, copied: () => void): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(text)
+    copied()
+  } catch {
+    const area = el('textarea', { rows: 14, readonly: true, 'aria-label': 'Stack' })
+    area.value = text
+    const dialog = el('dialog', { class: 'flame-copy', 'aria-label': 'Copy the stack' }, el('p', { text: 'This page may not write to the clipboard. The text is marked: copy it with Ctrl+C.' }), area,
+      el('button', { class: 'plain', text: 'Close', on: { click: () => dialog.close() } }))
+    dialog.addEventListener('close', () => dialog.remove())
+    document.body.append(dialog)
+    dialog.showModal()
+    area.select()
+  }
+}

@@ -54,6 +54,9 @@ test_store_damage_SRCS := $(STORE_UNIT) tests/unit/store_read_all.c
 UNIT_TESTS += test_store_file
 test_store_file_SRCS := $(STORE_UNIT)
 
+TEST_TOOLS += tests/bench/synthetic_recording
+synthetic_recording_SRCS := $(STORE_UNIT)
+
 TEST_TOOLS += tests/bench/bench_store
 bench_store_SRCS := $(STORE_UNIT)
 

@@ -34,7 +34,7 @@ static const char doc[] =
 	"Examples:\n"
 	"  gilscope dump -p 4242\n"
 	"  gilscope dump -p 4242 --json | jq '.gils[0].holder'\n\n"
-	"Exit codes: 0 ok, 2 usage, 3 could not attach.";
+	"Exit codes: 0 ok, 1 other failure, 2 usage, 3 could not attach, 77 cannot run here (/proc of another pid namespace).";
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {

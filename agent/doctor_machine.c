@@ -2,6 +2,7 @@
  * what the collector does (load a tp_btf/sched_switch program that uses bpf_probe_read_kernel, attach it), so it is
  * the one that decides; the others say why it failed. */
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -43,13 +44,21 @@ static void probe_cpu(struct doctor *d, const struct check *c, struct finding *f
 		finding_set(f, strcmp(u.machine, "x86_64") ? FINDING_FAIL : FINDING_OK, "%.64s", u.machine);
 }
 
+static int silent(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	(void)level, (void)fmt, (void)args;
+	return 0;
+}
+
 static void probe_btf(struct doctor *d, const struct check *c, struct finding *f)
 {
 	(void)d, (void)c;
-	if (!access("/sys/kernel/btf/vmlinux", R_OK))
-		finding_set(f, FINDING_OK, "/sys/kernel/btf/vmlinux");
-	else
-		finding_set(f, FINDING_FAIL, "/sys/kernel/btf/vmlinux: %s", strerror(errno));
+	libbpf_print_fn_t print = libbpf_set_print(silent);
+	struct btf *btf = btf__load_vmlinux_btf(); /* as libbpf will when the programs are loaded: from any of its places */
+
+	libbpf_set_print(print);
+	finding_set(f, btf ? FINDING_OK : FINDING_FAIL, btf ? "found and read" : "none that can be read (/sys/kernel/btf/vmlinux)");
+	btf__free(btf);
 }
 
 static void probe_lockdown(struct doctor *d, const struct check *c, struct finding *f)
@@ -127,12 +136,6 @@ static const struct bpf_insn tiny_program[] = {
 	{.code = BPF_JMP | BPF_EXIT},
 };
 
-static int silent(enum libbpf_print_level level, const char *fmt, va_list args)
-{
-	(void)level, (void)fmt, (void)args;
-	return 0;
-}
-
 /* Last line of the verifier's log with words in it: the reason. */
 static void last_words(char *log)
 {
@@ -156,7 +159,7 @@ static void probe_bpf(struct doctor *d, const struct check *c, struct finding *f
 	(void)c;
 	libbpf_set_print(print);
 	if (id < 0) {
-		finding_set(f, FINDING_FAIL, "no tracepoint sched_switch in the kernel's BTF: %s", strerror(-id));
+		finding_set(f, FINDING_FAIL, "no tracepoint sched_switch in the kernel's BTF");
 		return;
 	}
 	load.attach_btf_id = (__u32)id;

@@ -83,7 +83,7 @@ void finding_paste_rights(struct finding *f, const struct doctor *d)
 
 	if (d->initial_userns && (d->caps_bound & needed) == needed)
 		snprintf(f->paste, sizeof(f->paste),
-			 "sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep %s   # or use sudo",
+			 "sudo setcap " TARGET_SETCAP " %s   # or use sudo",
 			 d->program);
 	else if (!strcmp(d->container, "kubernetes"))
 		snprintf(f->paste, sizeof(f->paste),
@@ -91,7 +91,7 @@ void finding_paste_rights(struct finding *f, const struct doctor *d)
 	else if (d->container[0])
 		snprintf(f->paste, sizeof(f->paste),
 			 "%s run --pid=host%s --cap-add BPF --cap-add PERFMON --cap-add SYS_PTRACE "
-			 "--cap-add DAC_READ_SEARCH --security-opt seccomp=unconfined "
+			 "--cap-add DAC_READ_SEARCH --cap-add CHECKPOINT_RESTORE --security-opt seccomp=unconfined "
 			 "--security-opt apparmor=unconfined IMAGE",
 			 podman ? "sudo podman" : "docker", d->initial_userns || podman ? "" : " --userns=host");
 	else
@@ -137,14 +137,17 @@ static void probe_yama(struct doctor *d, const struct check *c, struct finding *
 	char value[16];
 
 	(void)c;
-	if (file_read_line("/proc/sys/kernel/yama/ptrace_scope", value, sizeof(value)) < 0)
+	if (file_read_line("/proc/sys/kernel/yama/ptrace_scope", value, sizeof(value)) < 0) {
 		finding_set(f, FINDING_OK, "yama is not in this kernel");
-	else if (!strcmp(value, "3"))
+	} else if (!strcmp(value, "3")) {
 		finding_set(f, FINDING_FAIL, "3: nobody may read another process until the next boot");
-	else if (!strcmp(value, "0") || doctor_has_cap(d, CAP_SYS_PTRACE))
+		snprintf(f->paste, sizeof(f->paste), "sudo reboot   # with kernel.yama.ptrace_scope below 3 in /etc/sysctl.d");
+	} else if (!strcmp(value, "0") || doctor_has_cap(d, CAP_SYS_PTRACE)) {
 		finding_set(f, FINDING_OK, "%s%s", value, strcmp(value, "0") ? " (no matter: CAP_SYS_PTRACE is there)" : "");
-	else
-		finding_set(f, FINDING_FAIL, "%s: only child processes may be read", value);
+	} else {
+		finding_set(f, FINDING_FAIL, "%s: %s", value,
+			    !strcmp(value, "2") ? "nobody without CAP_SYS_PTRACE may read a process" : "only child processes may be read");
+	}
 }
 
 static void probe_seccomp(struct doctor *d, const struct check *c, struct finding *f)
@@ -183,6 +186,8 @@ const struct check rights_checks[] = {
 	{"CAP_SYS_PTRACE", probe_cap, "To read the memory of other users' processes.", NULL, CAP_SYS_PTRACE},
 	{"CAP_DAC_READ_SEARCH", probe_soft_cap,
 	 "To read program files of other users that are not world-readable.", NULL, CAP_DAC_READ_SEARCH},
+	{"CAP_CHECKPOINT_RESTORE", probe_soft_cap,
+	 "To open such files by the target's own mappings, where their path means another file.", NULL, CAP_CHECKPOINT_RESTORE},
 	{"CAP_SYS_RESOURCE", probe_soft_cap,
 	 "To raise the locked-memory limit, needed by kernels before 5.11 only.", NULL, CAP_SYS_RESOURCE},
 	{"yama ptrace_scope", probe_yama, "Without CAP_SYS_PTRACE it decides whose memory may be read.",

@@ -45,6 +45,11 @@ static void probe_exists(struct doctor *d, const struct check *c, struct finding
 	(void)c;
 	snprintf(path, sizeof(path), "/proc/%d/comm", d->pid);
 	if (read_stat(d->pid, &state, &flags)) {
+		if (target_is_hidden(d->pid)) {
+			finding_set(f, FINDING_FAIL, "%d is hidden from this user: /proc is mounted with hidepid", d->pid);
+			snprintf(f->paste, sizeof(f->paste), "sudo gilscope doctor -p %d", d->pid);
+			return;
+		}
 		finding_set(f, FINDING_FAIL, "no process %d here%s", d->pid,
 			    d->initial_pidns ? "" : " (this is a container's pid namespace)");
 		return;

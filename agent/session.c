@@ -246,7 +246,7 @@ static int capture(struct session *s, struct session_result *ret, struct fail *w
 		err = atomic_load(&s->store_err);
 		if (err) {
 			ret->end = SESSION_END_ERROR;
-			fail_set(why, err, FAIL_DATA, "could not write \"%s\": %s", s->options->output,
+			fail_set(why, err, FAIL_DATA, "could not write recording '%s': %s", s->options->output,
 				 store_error(s->store) ? store_error(s->store) : strerror(-err));
 			return fail_hint(why, "What was recorded up to then is in the file.");
 		}

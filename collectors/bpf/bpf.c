@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include "collectors/bpf/detail.h"
@@ -125,14 +126,17 @@ static void stop_samplers(struct bpf_collector *c)
 
 static int explain_load(int err, struct fail *why)
 {
+	struct btf *btf = err == -EPERM || err == -EACCES ? NULL : btf__load_vmlinux_btf();
+
+	if (!btf && err != -EPERM && err != -EACCES) {
+		fail_set(why, err, FAIL_MACHINE, "could not load the eBPF programs: this kernel has no BTF (/sys/kernel/btf/vmlinux)");
+		return fail_hint(why, "It needs 5.15 or newer, built with CONFIG_DEBUG_INFO_BTF, as distributions' kernels are.");
+	}
+	btf__free(btf);
 	fail_set(why, err, FAIL_MACHINE, "could not load the eBPF programs: %s", strerror(-err));
 	if (err == -EPERM || err == -EACCES)
 		return fail_hint(why, "Run as root (sudo gilscope …) or give the program the capabilities it needs: sudo setcap "
-				      "cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search,cap_checkpoint_restore+ep "
-				      "$(command -v gilscope).  `gilscope doctor` names what is missing.");
-	if (access("/sys/kernel/btf/vmlinux", R_OK))
-		return fail_hint(why, "This kernel has no BTF (/sys/kernel/btf/vmlinux): it needs 5.15 or newer, built with "
-				      "CONFIG_DEBUG_INFO_BTF.");
+				      TARGET_SETCAP " \"$(command -v gilscope)\".  `gilscope doctor` names what is missing.");
 	return fail_hint(why, "`gilscope doctor` checks this machine; GILSCOPE_BPF_DEBUG=1 shows what the kernel said.");
 }
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "core/store/schema.h"
 #include "core/util/escape.h"
 #include "core/util/xalloc.h"
 
@@ -100,6 +102,23 @@ static int open_directory(struct place *p, const char *path, struct fail *why)
 	return fail_hint(why, "Choose a directory that exists and that you may write to, with -o.");
 }
 
+/* Ours by its header (https://sqlite.org/fileformat.html), or what a recording that was killed at its very start leaves: nothing,
+ * or one page of a database without anything in it. */
+static bool is_recording(int dir_fd, const char *name, off_t size)
+{
+	int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	uint8_t head[100];
+	ssize_t n = fd < 0 ? -1 : pread(fd, head, sizeof(head), 0);
+	uint32_t id = n == sizeof(head) ? (uint32_t)head[68] << 24 | head[69] << 16 | head[70] << 8 | head[71] : 0;
+
+	if (fd >= 0)
+		close(fd);
+	if (n == 0)
+		return true;
+	return n == sizeof(head) && memcmp(head, "SQLite format 3", 16) == 0 &&
+	       (id == SCHEMA_APPLICATION_ID || (id == 0 && size <= 4096));
+}
+
 /* An existing file in the way: 0 when there is none, or when it may be replaced and was removed. */
 static int clear_way(const struct place *p, const char *name, uid_t owner, bool overwrite, struct fail *why)
 {
@@ -128,6 +147,10 @@ static int clear_way(const struct place *p, const char *name, uid_t owner, bool 
 	if (st.st_nlink > 1) {
 		cannot(why, -EMLINK, p, "the existing file has more than one name (hard links)");
 		return fail_hint(why, "Choose another name with -o.");
+	}
+	if (name == p->base && !is_recording(p->fd, name, st.st_size)) {
+		cannot(why, -EEXIST, p, "the existing file is not a recording");
+		return fail_hint(why, "Only a recording is replaced: remove '%s' yourself or choose another name with -o.", shown);
 	}
 	return unlinkat(p->fd, name, 0) < 0 ? cannot(why, -errno, p, strerror(errno)) : 0;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/target/find_runtime.h"
@@ -41,6 +42,18 @@ bool target_in_initial_pid_namespace(void)
 	struct stat st;
 
 	return stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == INITIAL_PID_NAMESPACE;
+}
+
+bool target_is_hidden(pid_t pid)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	char path[32];
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	return access(path, R_OK) != 0;
 }
 
 bool target_proc_is_foreign(void)

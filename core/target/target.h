@@ -42,8 +42,13 @@ int target_refresh(struct target *t);
  * libc; 0 if unknown.  glibc x86-64: 0x310 + key*16 + 8 for key < 32 (nptl/descr.h specific_1stblock). */
 uint64_t target_tss_offset(const struct target *t);
 
+/* What record needs, for lines to paste: setcap replaces what a file has, so every such line names all of them. */
+#define TARGET_SETCAP "cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search,cap_checkpoint_restore+ep"
+
 /* Do we run in the initial pid namespace?  Else the kernel's own numbers of processes are not the ones we see. */
 bool target_in_initial_pid_namespace(void);
+/* Does a process of that number exist that /proc does not show us (mount option hidepid)? */
+bool target_is_hidden(pid_t pid);
 /* Is /proc that of another pid namespace than ours (unshare --pid without --mount-proc)? */
 bool target_proc_is_foreign(void);
 

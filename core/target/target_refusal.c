@@ -27,25 +27,37 @@ static int yama_scope(void)
 	return scope;
 }
 
-int target_refuse_access(const struct target *t, int err, struct fail *why)
+/* Whom to ask for the right to read it, most particular first. */
+static int hint_access(const struct target *t, struct fail *why)
 {
 	struct proc_status status = {0};
+	bool known = proc_status_read(t->proc_fd, "status", &status) == 0;
 	int scope = yama_scope();
 
+	if (scope >= 3)
+		return fail_hint(why, "%s is %d: nobody may read another process, not even root, until a reboot with a lower "
+				 "setting.", YAMA_FILE, scope);
+	if (geteuid() == 0)
+		return fail_hint(why, "This root has no CAP_SYS_PTRACE. In a container add it: docker run --cap-add=SYS_PTRACE …");
+	if (known && status.uid != geteuid())
+		return fail_hint(why, "It belongs to uid %u. Run as that user, as root (sudo gilscope …), or give gilscope its "
+				 "capabilities: sudo setcap " TARGET_SETCAP " \"$(command -v gilscope)\"", status.uid);
+	if (scope > 0)
+		return fail_hint(why, "%s is %d. Run as root (sudo gilscope …), or allow it until the next boot: "
+				 "sudo sysctl kernel.yama.ptrace_scope=0", YAMA_FILE, scope);
+	return fail_hint(why, "It is protected even from its own user (a set-user-id program, one with more capabilities, or "
+			 "PR_SET_DUMPABLE 0). Run as root: sudo gilscope …");
+}
+
+int target_refuse_access(const struct target *t, int err, struct fail *why)
+{
 	if (err == -ESRCH || err == -ENOENT)
 		return fail_set(why, -ESRCH, FAIL_ATTACH, "could not attach to pid %d: it has ended", t->pid);
 	if (err != -EPERM && err != -EACCES)
 		return fail_set(why, err, FAIL_ATTACH, "could not attach to pid %d: %s", t->pid, strerror(-err));
-	fail_set(why, -EPERM, FAIL_ATTACH, "could not attach to pid %d (%s): no permission to read its memory", t->pid,
-		 t->name);
-	if (proc_status_read(t->proc_fd, "status", &status) == 0 && status.uid != geteuid())
-		return fail_hint(why, "It belongs to uid %u. Run as that user, as root, or give gilscope CAP_SYS_PTRACE: "
-				 "sudo setcap cap_sys_ptrace+ep \"$(command -v gilscope)\"", status.uid);
-	if (scope > 0)
-		return fail_hint(why, "%s is %d. Run as root or with CAP_SYS_PTRACE, or allow it until the next boot: "
-				 "sudo sysctl kernel.yama.ptrace_scope=0", YAMA_FILE, scope);
-	return fail_hint(why, "It needs CAP_SYS_PTRACE. In a container add it: docker run --cap-add=SYS_PTRACE …; "
-			 "elsewhere: sudo gilscope …");
+	fail_set(why, -EPERM, FAIL_ATTACH, "could not attach to pid %d%s%s%s: no permission to read its memory", t->pid,
+		 t->name[0] ? " (" : "", t->name, t->name[0] ? ")" : "");
+	return hint_access(t, why);
 }
 
 int target_refuse_not_python(const struct target *t, const struct runtime_search *search, struct fail *why)
@@ -89,6 +101,10 @@ static int refuse_kind(const struct target *t, const struct proc_stat *stat, con
 
 static int refuse_missing(const struct target *t, struct fail *why)
 {
+	if (t->pid > 0 && target_is_hidden(t->pid)) {
+		fail_set(why, -EPERM, FAIL_ATTACH, "could not attach to pid %d: it is hidden from this user", t->pid);
+		return fail_hint(why, "/proc is mounted with hidepid. Run as root: sudo gilscope …");
+	}
 	fail_set(why, -ESRCH, FAIL_ATTACH, "could not attach to pid %d: no such process", t->pid);
 	return fail_hint(why, "Find the process with: pgrep -a python");
 }
@@ -115,10 +131,8 @@ int target_enter(struct target *t, struct fail *why)
 	r = proc_stat_read(t->proc_fd, "stat", &stat);
 	if (r == 0)
 		r = proc_status_read(t->proc_fd, "status", &status);
-	if (r == -ESRCH || r == -ENOENT)
-		return refuse_missing(t, why);
 	if (r < 0)
-		return target_refuse_access(t, r, why);
+		return refuse_missing(t, why);
 	escape_to(t->name, sizeof(t->name), stat.comm, strlen(stat.comm));
 	t->start_ns = stat.start_ns;
 	t->other_namespace = status.other_namespace;

@@ -177,6 +177,109 @@ def test_no_permission(busy, tmp_path):
     assert not os.path.exists(path)
 
 
+CAPABILITIES = "cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search,cap_checkpoint_restore+ep"
+PROTECTED = "import ctypes, time; ctypes.CDLL(None).prctl(4, 0, 0, 0, 0); print('up', flush=True); time.sleep(60)"
+
+
+def in_mounts(prepare, *command):
+    """The command after some shell in a mount namespace of its own."""
+    if os.geteuid():
+        pytest.skip("needs root to mount")
+    return subprocess.run(["unshare", "--mount", "sh", "-c", prepare + ' && exec "$@"', "sh"] + [str(c) for c in command],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=60)
+
+
+def readable_copy():
+    """The program where every user can run it."""
+    path = "/tmp/gilscope-test-%d" % os.getpid()
+    shutil.copy(harness.GILSCOPE, path)
+    os.chmod(path, 0o755)
+    return path
+
+
+def test_the_line_to_paste_grants_all(busy):
+    """setcap replaces what a file has: each of our lines names all capabilities."""
+    program = readable_copy()
+    try:
+        for args in (["record", "-o", "/tmp/gilscope-never", "-p", busy.pid], ["dump", "-p", busy.pid], ["doctor"]):
+            done = subprocess.run(live.setpriv() + [program] + [str(a) for a in args], stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, universal_newlines=True)
+            said = done.stdout + done.stderr
+            assert re.findall(r"setcap (\S+)", said) and set(re.findall(r"setcap (\S+)", said)) == {CAPABILITIES}, said
+    finally:
+        os.unlink(program)
+
+
+def test_no_btf(busy, can_record, tmp_path):
+    for prepare in ("mount --bind /dev/null /sys/kernel/btf/vmlinux", "mount -t tmpfs none /sys/kernel/btf"):
+        done = in_mounts(prepare, harness.GILSCOPE, "record", "-p", busy.pid, "-d", 1, "-o", tmp_path / "x")
+        refused(done, MACHINE, "BTF", "CONFIG_DEBUG_INFO_BTF")
+        doctor = in_mounts(prepare, harness.GILSCOPE, "doctor")
+        assert doctor.returncode == MACHINE and re.search(r"FAIL +BTF", doctor.stdout), doctor.stdout
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_a_process_that_proc_hides(busy, level):
+    program = readable_copy()
+    try:
+        prepare = "mount -t proc -o hidepid=%d proc /proc" % level
+        done = in_mounts(prepare, *live.setpriv(), program, "dump", "-p", busy.pid)
+        refused(done, ATTACH, "hidepid|hidden", "root")
+        assert "()" not in done.stderr, done.stderr
+        doctor = in_mounts(prepare, *live.setpriv(), program, "doctor", "-p", busy.pid)
+        assert "hid" in doctor.stdout[doctor.stdout.index("\nProcess"):], doctor.stdout
+    finally:
+        os.unlink(program)
+
+
+@pytest.mark.parametrize("scope, wanted, unwanted", [(0, "protected|dumpable", "ptrace_scope"), (1, "ptrace_scope=0", "reboot"),
+                                                     (2, "ptrace_scope=0", "reboot"), (3, "reboot", "sysctl kernel")])
+def test_yama(any_python, scope, wanted, unwanted):
+    """The setting is faked (this kernel may have no yama), a refusal is had from a process that is not dumpable."""
+    program = readable_copy()
+    python = next((p for p in ("/usr/bin/python3",) if os.path.exists(p)), None) or pytest.skip("no Python other users can run")
+    target = subprocess.Popen(live.setpriv() + [python, "-c", PROTECTED], stdout=subprocess.PIPE)
+    try:
+        target.stdout.readline()
+        prepare = ("mount -t tmpfs none /proc/sys/kernel && mkdir /proc/sys/kernel/yama && "
+                   "echo %d > /proc/sys/kernel/yama/ptrace_scope" % scope)
+        done = in_mounts(prepare, *live.setpriv(), program, "dump", "-p", target.pid)
+        refused(done, ATTACH, "permission", wanted)
+        assert not re.search(unwanted, done.stderr), done.stderr
+        doctor = in_mounts(prepare, *live.setpriv(), program, "doctor")
+        yama = doctor.stdout[doctor.stdout.index("yama ptrace_scope"):].split("seccomp")[0]
+        if scope:
+            assert re.search(wanted, yama) and not re.search(unwanted, yama), yama
+    finally:
+        target.kill()
+        target.wait()
+        os.unlink(program)
+
+
+def test_force_replaces_recordings_only(busy, can_record, tmp_path):
+    letter = tmp_path / "letter"
+    letter.write_text("dear reader\n" * 100)
+    other = tmp_path / "other.db"
+    db = sqlite3.connect(str(other))
+    db.execute("CREATE TABLE precious(id)")
+    db.commit()
+    db.close()
+    for path in (letter, other):
+        before = path.read_bytes()
+        refused(record("-p", busy.pid, "-o", path, "--force"), DATA, "not a recording")
+        assert path.read_bytes() == before
+    mine = tmp_path / "mine"
+    for _ in range(2):
+        assert record("-p", busy.pid, "-o", mine, "--force").returncode == 0
+    killed = harness.Recorder(busy.pid, str(tmp_path / "killed"))
+    killed.process.kill()
+    killed.process.communicate()
+    assert record("-p", busy.pid, "-o", tmp_path / "killed", "--force").returncode == 0
+    (tmp_path / "empty").write_bytes(b"")
+    assert record("-p", busy.pid, "-o", tmp_path / "empty", "--force").returncode == 0
+
+
 def test_recording_is_private(busy, can_record, tmp_path):
     path = tmp_path / "x"
     assert record("-p", busy.pid, "-o", path).returncode == 0

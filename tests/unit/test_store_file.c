@@ -157,9 +157,15 @@ static void test_existing(void **state)
 	assert_non_null(strstr(why.what, "exists already"));
 	assert_true(why.hint[0]);
 	assert_precious(path);
-	assert_int_equal(try_create(&s, path, true, &why), 0);
-	assert_int_equal(store_close(s, true, T0, &why), 0);
-	reader_close(open_reader(path));
+	assert_int_equal(try_create(&s, path, true, &why), -EEXIST);
+	assert_non_null(strstr(why.what, "not a recording"));
+	assert_precious(path);
+	unlink(path);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(try_create(&s, path, true, &why), 0);
+		assert_int_equal(store_close(s, true, T0, &why), 0);
+		reader_close(open_reader(path));
+	}
 }
 
 /* A directory reached through a symlink is the user's business. */

@@ -75,7 +75,10 @@ ANALYSIS_SRCS := \
 	core/analysis/blame.c \
 	core/analysis/findings.c \
 	core/analysis/findings_gil.c \
+	core/analysis/metric_infos.c \
+	core/analysis/metrics.c \
 	core/analysis/paired.c \
+	core/analysis/regression.c \
 	core/analysis/span_union.c \
 	core/analysis/summary.c \
 	core/analysis/summary_rows.c \

@@ -147,6 +147,84 @@ int paired_estimate(const double *differences, size_t n, double alpha, struct pa
 	return 0;
 }
 
+/* Probabilities of Mann and Whitney's U for samples of m and n: p[u].  The number of ways to reach u with i of one and j of the other is
+ * that with one fewer of either, the larger last observation deciding; divided by the ways there are at each step. */
+static double *u_distribution(size_t m, size_t n)
+{
+	double *row = xcalloc((n + 1) * (m * n + 1), sizeof(*row)), *p;
+	size_t width = m * n + 1;
+
+	for (size_t j = 0; j <= n; j++)
+		row[j * width] = 1; /* none of the first: U is 0 */
+	for (size_t i = 1; i <= m; i++)
+		for (size_t j = 1; j <= n; j++) {
+			double of_first = (double)i / (double)(i + j);
+			double *at = row + j * width, *fewer = row + (j - 1) * width;
+
+			/* the largest is one of the first (it beats j), or one of the second */
+			for (size_t u = i * j + 1; u-- > 0;)
+				at[u] = of_first * (u >= j ? at[u - j] : 0) + (1 - of_first) * (u <= i * (j - 1) ? fewer[u] : 0);
+		}
+	p = xcalloc(width, sizeof(*p));
+	memcpy(p, row + n * width, width * sizeof(*p));
+	free(row);
+	return p;
+}
+
+double unpaired_u_cdf(size_t m, size_t n, long u)
+{
+	double *p, result;
+
+	if (!m || !n || m > PAIRED_MAX || n > PAIRED_MAX)
+		return NAN;
+	if (u < 0)
+		return 0;
+	p = u_distribution(m, n);
+	result = sum_to(p, (size_t)u < m * n ? (size_t)u : m * n);
+	free(p);
+	return result;
+}
+
+int unpaired_estimate(const double *base, size_t n_base, const double *head, size_t n_head, double alpha, struct paired_estimate *ret)
+{
+	size_t pairs = n_base * n_head, k = 0, above = 0, below = 0;
+	double *shifts, *p, tail = 0, left_out = 0;
+
+	if (!n_base || !n_head || n_base > PAIRED_MAX || n_head > PAIRED_MAX || !(alpha > 0) || !(alpha < 1))
+		return -EINVAL;
+	shifts = xcalloc(pairs, sizeof(*shifts));
+	for (size_t i = 0; i < n_base; i++)
+		for (size_t j = 0; j < n_head; j++) {
+			double d = head[j] - base[i];
+
+			if (!isfinite(d)) {
+				free(shifts);
+				return -EINVAL;
+			}
+			shifts[i * n_head + j] = d;
+			above += d > 0;
+			below += d < 0;
+		}
+	qsort(shifts, pairs, sizeof(*shifts), compare);
+	p = u_distribution(n_base, n_head);
+	memset(ret, 0, sizeof(*ret));
+	ret->n = n_base < n_head ? n_base : n_head;
+	ret->estimate = shifts[(pairs - 1) / 2] / 2 + shifts[pairs / 2] / 2;
+	while (k < pairs / 2 && tail + p[k] <= alpha / 2) {
+		tail += p[k++];
+		left_out = tail;
+	}
+	ret->low = k ? shifts[k - 1] : -INFINITY;
+	ret->high = k ? shifts[pairs - k] : INFINITY;
+	ret->level = k ? 1 - 2 * left_out : 0;
+	ret->p_greater = sum_to(p, pairs - above); /* symmetric */
+	ret->p_less = sum_to(p, pairs - below);
+	ret->p_two_sided = fmin(1, 2 * fmin(ret->p_greater, ret->p_less));
+	free(p);
+	free(shifts);
+	return 0;
+}
+
 void paired_holm(double *p, size_t n)
 {
 	size_t order[PAIRED_MAX];

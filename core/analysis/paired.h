@@ -1,5 +1,5 @@
 #pragma once
-/* Statistics of paired observations: one number per round, the difference of head and base in that round.
+/* Statistics of repeated observations: paired, one difference of head and base per round, or two samples apart.
  *
  * Estimate: Hodges-Lehmann, the median of the Walsh averages (d[i] + d[j]) / 2, i <= j.  Interval: the Walsh averages
  * that the exact null distribution of Wilcoxon's signed-rank statistic leaves at either end (Hollander and Wolfe,
@@ -22,6 +22,12 @@ struct paired_estimate {
 
 /* alpha: the interval covers at least 1 - alpha; 0 < alpha < 1. */
 int paired_estimate(const double *differences, size_t n, double alpha, struct paired_estimate *ret);
+
+/* The shift of head against base when runs are not paired: median of all head[j] - base[i], interval from the exact null distribution
+ * of Mann and Whitney's U (Hollander and Wolfe, 4.2 and 4.3; ties are taken as they fall).  p values as above. */
+int unpaired_estimate(const double *base, size_t n_base, const double *head, size_t n_head, double alpha, struct paired_estimate *ret);
+/* P(U <= u) for samples of m and n under no shift. */
+double unpaired_u_cdf(size_t m, size_t n, long u);
 
 /* P(W+ <= w) for n differences without ties under no shift; n at most PAIRED_MAX. */
 double paired_signed_rank_cdf(size_t n, long w);

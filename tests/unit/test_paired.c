@@ -102,6 +102,37 @@ static void refuses_what_is_no_number(void **state)
 	assert_int_equal(paired_estimate(many, PAIRED_MAX, 0.05, &e), 0);
 }
 
+/* Two-sided critical values at 5 % of Mann and Whitney's U, as textbooks print them (for example Siegel, table K). */
+static void critical_values_of_two_samples(void **state)
+{
+	static const struct { size_t m, n; long u; } rows[] = {
+		{4, 4, 0}, {5, 5, 2}, {6, 5, 3}, {7, 7, 8}, {8, 10, 17}, {10, 10, 23}, {12, 15, 49}, {20, 20, 127},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_true(unpaired_u_cdf(rows[i].m, rows[i].n, rows[i].u) <= 0.025);
+		assert_true(unpaired_u_cdf(rows[i].m, rows[i].n, rows[i].u + 1) > 0.025);
+	}
+	assert_near(unpaired_u_cdf(1, 1, 0), 0.5);
+	assert_near(unpaired_u_cdf(2, 2, 1), 2.0 / 6);
+	assert_near(unpaired_u_cdf(30, 40, 1200), 1);
+}
+
+/* Hollander and Wolfe, table 4.1 (permeability of the human chorioamnion, at term and at 12 to 26 weeks): W = 35 of
+ * the first sample's pairs, one-sided p = 0.1272, shift 0.305 between them. */
+static void a_worked_example_of_two_samples(void **state)
+{
+	static const double term[] = {0.80, 0.83, 1.89, 1.04, 1.45, 1.38, 1.91, 1.64, 0.73, 1.46}, early[] = {1.15, 0.88, 0.90, 0.74, 1.21};
+	struct paired_estimate e;
+
+	(void)state;
+	assert_int_equal(unpaired_estimate(early, 5, term, 10, 0.05, &e), 0);
+	assert_true(fabs(e.p_greater - 0.1272) < 5e-5);
+	assert_true(fabs(e.estimate - 0.305) < 1e-9);
+	assert_true(e.low < 0 && e.high > 0.305);
+}
+
 /* Holm 1979: adjusted p values never fall below those of smaller p. */
 static void holm_steps_down(void **state)
 {
@@ -126,6 +157,8 @@ int main(void)
 		cmocka_unit_test(the_interval_is_made_of_walsh_averages),
 		cmocka_unit_test(ties_share_ranks_and_zeros_count_not),
 		cmocka_unit_test(refuses_what_is_no_number),
+		cmocka_unit_test(critical_values_of_two_samples),
+		cmocka_unit_test(a_worked_example_of_two_samples),
 		cmocka_unit_test(holm_steps_down),
 	};
 

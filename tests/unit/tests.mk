@@ -19,6 +19,9 @@ test_memory_SRCS := core/util/arena.c core/util/strbuf.c core/util/vec.c core/ut
 UNIT_TESTS += test_paired
 test_paired_SRCS := core/analysis/paired.c core/util/xalloc.c
 
+UNIT_TESTS += test_regression
+test_regression_SRCS := core/analysis/metric_infos.c core/analysis/paired.c core/analysis/regression.c core/util/xalloc.c
+
 UNIT_TESTS += test_detail
 test_detail_SRCS := collectors/bpf/detail.c
 

@@ -1,0 +1,118 @@
+/* The panel at the foot: all that is known of the focused row, and what one can do with it; or the list of a lane. */
+import { NONE } from '../../data/recording'
+import type { Recording } from '../../data/recording'
+import type { Focus } from '../../state'
+import { clear, el } from '../../ui/dom'
+import { duration, leafPlace, moment, percent, place, threadName } from '../../ui/format'
+import { StackList } from '../../ui/stack'
+import { HOLDER_LABEL, creditsOf, factsOf, stackOf, stateOf, syscall, titleOf, who } from './describe'
+import { rangeOf, threadOf } from './navigate'
+import { STATE_LOOKS } from '../../ui/theme'
+
+export interface Actions {
+  holder(): void
+  back(): void
+  previous(): void
+  next(): void
+  zoom(): void
+  select(): void
+  thread(): void
+  close(): void
+}
+
+const HOLDERS_SHOWN = 12
+
+export class DetailPanel {
+  readonly element = el('section', { class: 'tl-detail', 'aria-label': 'Details of the focused row', hidden: true })
+  private buttons = new Map<string, HTMLButtonElement>()
+  private readonly body = el('div', { class: 'tl-detail-body' })
+  private readonly heading = el('h2', { class: 'tl-detail-title' })
+
+  constructor(private rec: Recording, actions: Actions) {
+    const button = (id: keyof Actions, text: string, key: string, title: string) => {
+      const b = el('button', { type: 'button', class: 'plain', title, on: { click: () => actions[id]() } }, text, key ? el('kbd', { text: key }) : null)
+      this.buttons.set(id, b)
+      return b
+    }
+    const bar = el('div', { class: 'tl-detail-bar' },
+      button('holder', 'Holder', 'g', 'Go to the hold that this wait waited for; from a hold, to the wait before it'),
+      button('back', 'Back', 'b', 'Back to where you came from'),
+      button('previous', 'Previous', ',', 'The row before it in its lane'),
+      button('next', 'Next', '.', 'The row after it in its lane'),
+      button('zoom', 'Zoom', 'f', 'Fit it into the window'),
+      button('select', 'Select its time', '', 'Select its time: the other views show only that'),
+      button('thread', 'Only this thread', '', 'Filter the other views by its thread'),
+      button('close', 'Close', 'Esc', 'Close'))
+    this.element.append(el('div', { class: 'tl-detail-head' }, this.heading, bar), this.body)
+  }
+
+  hide(): void {
+    this.element.hidden = true
+  }
+
+  show(f: Focus, can: { holder: boolean; back: boolean }): void {
+    const { rec } = this
+    const thread = threadOf(rec, f)
+    const { t0, t1 } = rangeOf(rec, f)
+    this.buttons.get('holder')!.disabled = !can.holder
+    this.buttons.get('holder')!.firstChild!.textContent = f.table === 'hold' ? 'Wait before' : 'Holder'
+    this.buttons.get('back')!.disabled = !can.back
+    this.buttons.get('thread')!.disabled = thread === NONE
+    for (const id of ['previous', 'next', 'zoom', 'select', 'thread', 'holder'] as const) this.buttons.get(id)!.hidden = false
+    clear(this.heading)
+    this.heading.append(el('span', { class: `tl-swatch tl-swatch-${STATE_LOOKS[stateOf(rec, f)].name}`, 'aria-hidden': 'true' }),
+      el('bdi', { text: who(rec, thread) }), ` ${titleOf(rec, f)}`, f.table === 'sample' ? '' : `, ${duration(t1 - t0)}`)
+    const span = Math.max(1, t1 - t0)
+    const rows: [string, string][] = [['thread', thread === NONE ? 'not known' : `${threadName(rec.threads[thread])}, tid ${rec.threads[thread]!.tid}`],
+      ['from', moment(t0, span)], ...(f.table === 'sample' ? [] : [['to', moment(t1, span)], ['lasted', duration(t1 - t0)]] as [string, string][]), ...factsOf(rec, f)]
+    clear(this.body)
+    this.body.append(el('div', { class: 'tl-col' }, el('dl', { class: 'tl-facts' }, ...rows.map(([name, value]) => el('div', {}, el('dt', { text: name }), el('dd', {}, el('bdi', { text: value })))))))
+    if (f.table === 'wait') this.body.append(this.holders(f.row))
+    if (f.table !== 'tally') this.body.append(el('div', { class: 'tl-col tl-col-stack' }, el('h3', { text: f.table === 'wait' ? 'Waits here' : 'Stack' }), new StackList(rec, stackOf(rec, f)).element))
+    this.element.hidden = false
+  }
+
+  /* Who held the lock meanwhile. */
+  private holders(wait: number): HTMLElement {
+    const { rec } = this
+    const credits = creditsOf(rec, wait)
+    const all = rec.waits.t1[wait]! - rec.waits.t0[wait]!
+    const box = el('div', { class: 'tl-col tl-col-holders' }, el('h3', { text: 'Held meanwhile by' }))
+    for (const c of credits.slice(0, HOLDERS_SHOWN)) {
+      const at = leafPlace(rec, c.stack)
+      const entry = el('details', { class: 'tl-holder' },
+        el('summary', {}, el('span', { class: 'tl-num', text: duration(c.ns) }), el('span', { class: 'tl-num tl-dim', text: percent(c.ns, all) }), el('bdi', { class: 'tl-holder-name', text: who(rec, c.holder) }),
+          el('span', { class: 'tl-dim', text: HOLDER_LABEL[c.state] + (c.nr ? ` in ${syscall(rec, c.nr)}` : '') }), el('bdi', { class: 'tl-holder-place', text: at ? place(at) : '' })))
+      entry.addEventListener('toggle', () => { if (entry.open && entry.children.length === 1) entry.append(new StackList(rec, c.stack).element) })
+      box.append(entry)
+    }
+    if (!credits.length) box.append(el('p', { class: 'tl-dim', text: 'Nobody was seen holding it.' }))
+    if (credits.length > HOLDERS_SHOWN) box.append(el('p', { class: 'tl-dim', text: `and ${credits.length - HOLDERS_SHOWN} more, ${duration(credits.slice(HOLDERS_SHOWN).reduce((ns, c) => ns + c.ns, 0))}` }))
+    /* the first one is what one looks for */
+    const first = box.querySelector('details')
+    if (first) first.open = true
+    return box
+  }
+
+  /* Rows of a lane as a table, a page at a time. */
+  list(title: string, rows: Focus[], from: number, all: number, open: (f: Focus) => void, page: (by: number) => void): void {
+    const { rec } = this
+    for (const id of ['previous', 'next', 'zoom', 'select', 'thread', 'holder'] as const) this.buttons.get(id)!.hidden = true
+    this.heading.replaceChildren(title)
+    const step = rows.length
+    const pager = el('div', { class: 'tl-pager' }, el('span', { class: 'tl-dim', text: all ? `${from + 1} to ${from + step} of ${all} in the visible range` : 'nothing in the visible range' }),
+      el('button', { type: 'button', class: 'plain', text: 'Previous page', disabled: from === 0, on: { click: () => page(-1) } }),
+      el('button', { type: 'button', class: 'plain', text: 'Next page', disabled: from + step >= all, on: { click: () => page(1) } }))
+    const head = el('tr', {}, ...['from', 'state', 'lasted', 'details', 'function'].map((text) => el('th', { scope: 'col', text })))
+    const body = rows.map((f) => {
+      const { t0, t1 } = rangeOf(rec, f)
+      const at = leafPlace(rec, stackOf(rec, f))
+      const facts = factsOf(rec, f).filter(([name]) => name !== 'remarks').slice(0, 2).map(([, value]) => value).join(', ')
+      return el('tr', {}, el('th', { scope: 'row' }, el('button', { type: 'button', class: 'link', text: moment(t0, Math.max(t1 - t0, 1)), on: { click: () => open(f) } })),
+        el('td', { text: titleOf(rec, f) }), el('td', { class: 'tl-num', text: f.table === 'sample' ? '' : duration(t1 - t0) }), el('td', {}, el('bdi', { text: facts })), el('td', {}, el('bdi', { text: at ? place(at) : '' })))
+    })
+    this.body.replaceChildren(el('div', { class: 'tl-list' }, pager, el('table', { 'aria-label': title }, el('thead', {}, head), el('tbody', {}, ...body))))
+    this.element.hidden = false
+    ;(this.body.querySelector('tbody button') as HTMLElement | null)?.focus()
+  }
+}

@@ -1,0 +1,150 @@
+/* Columns of coverage to pixels: one 32-bit write a pixel, no path, no fillRect.  A pixel shows every state that touches
+ * it: what is short is drawn larger than it is rather than not at all. */
+import { CHANNELS, COUNTED, GC, HELD, HOLD, LOCK_CHANNELS, OFF_CPU, WORST, BLUE, FORCED, GREEN, RED } from '../../data/pyramid'
+import { State, STATES } from '../../data/recording'
+import { MASKS, Pattern, STATE_PATTERN, pixel } from './colors'
+import type { Palette, Rgb } from './colors'
+
+/* The least share of a pixel that a state gets which touches it; long waits more, see worstShare(). */
+const LEAST = new Float32Array(STATES)
+LEAST[State.Gil] = LEAST[State.NoGil] = LEAST[State.Runnable] = 0.07
+LEAST[State.WaitGil] = LEAST[State.WaitLock] = 0.12
+
+/* A long wait in a pixel of much more time must not average away. */
+export function worstShare(worstNs: number, switchNs: number): number {
+  return worstNs >= 10 * switchNs ? 0.5 : worstNs >= 1.5 * switchNs ? 0.3 : 0
+}
+
+export class Columns {
+  base = new Uint32Array(0)
+  alt = new Uint32Array(0)
+  pattern = new Uint8Array(0)
+  foot = new Uint32Array(0) /* 0: none */
+  head = new Uint32Array(0)
+
+  resize(width: number): void {
+    if (this.base.length === width) return
+    this.base = new Uint32Array(width)
+    this.alt = new Uint32Array(width)
+    this.pattern = new Uint8Array(width)
+    this.foot = new Uint32Array(width)
+    this.head = new Uint32Array(width)
+  }
+
+  private put(x: number, r: number, g: number, b: number, shade: number, pattern: Pattern): void {
+    this.base[x] = pixel(r, g, b)
+    this.alt[x] = pixel(r * shade, g * shade, b * shade)
+    this.pattern[x] = pattern
+  }
+
+  thread(cov: Float32Array, width: number, p: Palette, switchNs: number): void {
+    const share = new Float32Array(STATES)
+    const shade = p.dark ? 0.66 : 0.74
+    for (let x = 0, at = 0; x < width; x++, at += CHANNELS) {
+      let total = 0, real = 0, most = 0, top = 0
+      const worst = cov[at + WORST]! > 0 ? worstShare(cov[at + WORST]!, switchNs) : 0
+      for (let s = 0; s < STATES; s++) {
+        let v = cov[at + s]!
+        if (v > 0) {
+          real += v
+          if (v < LEAST[s]!) v = LEAST[s]!
+          if (worst > v && (s === State.WaitGil || s === State.WaitLock)) v = worst
+          if (v > most) {
+            most = v
+            top = s
+          }
+          total += v
+        }
+        share[s] = v
+      }
+      this.foot[x] = this.head[x] = 0
+      if (total <= 0) {
+        this.put(x, p.lane[0], p.lane[1], p.lane[2], 1, Pattern.Solid)
+        continue
+      }
+      /* what nothing covers is background */
+      const bare = Math.max(0, Math.min(0.88, 1 - real))
+      const scale = (1 - bare) / total
+      let r = p.lane[0] * bare, g = p.lane[1] * bare, b = p.lane[2] * bare
+      for (let s = 0; s < STATES; s++) {
+        const v = share[s]! * scale
+        if (v === 0) continue
+        const c = p.states[s]!
+        r += c[0] * v
+        g += c[1] * v
+        b += c[2] * v
+      }
+      const counted = cov[at + COUNTED]! > 0.5 * real
+      this.put(x, r, g, b, shade, counted ? Pattern.Lines : STATE_PATTERN[top]!)
+      if (cov[at + HELD]! > 0) this.foot[x] = over(r, g, b, p.held, Math.max(0.55, Math.min(1, cov[at + HELD]!)))
+      if (cov[at + GC]! > 0) this.head[x] = over(r, g, b, p.gc, Math.max(0.5, Math.min(1, cov[at + GC]!)))
+    }
+  }
+
+  lock(cov: Float32Array, width: number, p: Palette): void {
+    const light = p.dark ? 0.78 : 1
+    for (let x = 0, at = 0; x < width; x++, at += LOCK_CHANNELS) {
+      const held = cov[at + HOLD]!
+      this.foot[x] = this.head[x] = 0
+      if (held <= 0) {
+        this.put(x, p.lane[0], p.lane[1], p.lane[2], 1, Pattern.Solid)
+        continue
+      }
+      const share = Math.min(1, Math.max(held, 0.15)), k = (share * light) / held, bare = 1 - share
+      const r = p.lane[0] * bare + cov[at + RED]! * k, g = p.lane[1] * bare + cov[at + GREEN]! * k, b = p.lane[2] * bare + cov[at + BLUE]! * k
+      this.put(x, r, g, b, 1, Pattern.Solid)
+      if (cov[at + OFF_CPU]! > 0.001) this.foot[x] = over(r, g, b, p.held, Math.max(0.55, Math.min(1, cov[at + OFF_CPU]! / held)))
+      if (cov[at + FORCED]! > 0) this.head[x] = over(r, g, b, p.forced, Math.max(0.3, Math.min(0.9, cov[at + FORCED]! / held)))
+    }
+  }
+}
+
+function over(r: number, g: number, b: number, c: Rgb, share: number): number {
+  return pixel(r + (c[0] - r) * share, g + (c[1] - g) * share, b + (c[2] - b) * share)
+}
+
+/* An image of the size of the canvas; y of its rows in device pixels. */
+export class Pixels {
+  image: ImageData | null = null
+  words = new Uint32Array(0)
+  width = 0
+  height = 0
+
+  resize(width: number, height: number): void {
+    if (this.width === width && this.height === height && this.image) return
+    this.image = new ImageData(width, height)
+    this.words = new Uint32Array(this.image.data.buffer)
+    this.width = width
+    this.height = height
+  }
+
+  clear(color: number): void {
+    this.words.fill(color)
+  }
+
+  fill(x0: number, y0: number, x1: number, y1: number, color: number): void {
+    const left = Math.max(0, x0), right = Math.min(this.width, x1)
+    if (right <= left) return
+    for (let y = Math.max(0, y0); y < Math.min(this.height, y1); y++) this.words.fill(color, y * this.width + left, y * this.width + right)
+  }
+
+  /* Rows y0..y1 of patterned columns.  phase: where the pattern begins, so that it moves with the time. */
+  columns(c: Columns, y0: number, y1: number, phase: number): void {
+    const { words, width } = this
+    const { base, alt, pattern } = c
+    for (let y = Math.max(0, y0); y < Math.min(this.height, y1); y++) {
+      const rows = MASKS.map((m) => m[(y - y0) & 7]!)
+      for (let x = 0, at = y * width; x < width; x++, at++) words[at] = (rows[pattern[x]!]! >> ((x + phase) & 7)) & 1 ? alt[x]! : base[x]!
+    }
+  }
+
+  /* Only where a column has a colour. */
+  strip(colors: Uint32Array, y0: number, y1: number): void {
+    const top = Math.max(0, y0), bottom = Math.min(this.height, y1)
+    if (bottom <= top) return
+    for (let x = 0; x < this.width; x++) {
+      const color = colors[x]!
+      if (color) for (let y = top, at = top * this.width + x; y < bottom; y++, at += this.width) this.words[at] = color
+    }
+  }
+}

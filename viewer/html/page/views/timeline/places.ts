@@ -1,0 +1,23 @@
+/* Where one has been, for the way back. */
+import type { Range } from '../../data/recording'
+import type { Focus } from '../../state'
+
+export interface Stop { focus: Focus | null; visible: Range | null }
+const MOST = 100
+
+export class Places {
+  private stops: Stop[] = []
+
+  push(stop: Stop): void {
+    this.stops.push(stop)
+    if (this.stops.length > MOST) this.stops.shift()
+  }
+
+  pop(): Stop | null {
+    return this.stops.pop() ?? null
+  }
+
+  get length(): number {
+    return this.stops.length
+  }
+}

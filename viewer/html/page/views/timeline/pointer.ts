@@ -1,0 +1,100 @@
+/* Mouse, pen and touch on the lanes: what each gesture means. */
+import type { Range } from '../../data/recording'
+
+export interface Surface {
+  readonly element: HTMLElement
+  /* the moment at x, in CSS pixels from the left edge */
+  timeAt(x: number): number
+  spanNs(): number
+  width(): number
+  visible(): Range
+  selection(): Range | null
+  setSelection(r: Range | null): void
+  setBaseline(r: Range | null): void
+  pan(ns: number): void
+  panFrom(visible: Range, ns: number): void
+  zoom(factor: number, at: number): void
+  click(x: number, y: number): void
+  open(x: number, y: number): void
+  hover(x: number, y: number): void
+  leave(): void
+  dragging(on: boolean): void
+}
+
+const CLICK_PX = 4
+const EDGE_PX = 5
+
+type Drag = { kind: 'select' | 'baseline' | 'pan'; x: number; y: number; at: number; visible: Range; moved: boolean; id: number }
+
+export function ordered(a: number, b: number): Range {
+  return a < b ? { t0: a, t1: b } : { t0: b, t1: a }
+}
+
+export function listenTo(s: Surface): void {
+  let drag: Drag | null = null
+  const point = (e: MouseEvent) => {
+    const box = s.element.getBoundingClientRect()
+    return { x: e.clientX - box.left, y: e.clientY - box.top }
+  }
+  /* The fixed end when an edge of the selection is grabbed. */
+  const grabbed = (x: number): number | null => {
+    const r = s.selection(), v = s.visible()
+    if (!r) return null
+    const xOf = (t: number) => ((t - v.t0) / s.spanNs()) * s.width()
+    if (Math.abs(x - xOf(r.t0)) <= EDGE_PX) return r.t1
+    return Math.abs(x - xOf(r.t1)) <= EDGE_PX ? r.t0 : null
+  }
+  const clampedTime = (x: number) => s.timeAt(Math.max(0, Math.min(s.width(), x)))
+
+  s.element.addEventListener('pointerdown', (e) => {
+    if (e.button !== 0 && e.button !== 1) return
+    const { x, y } = point(e)
+    const kind = e.shiftKey || e.button === 1 ? 'pan' : e.ctrlKey || e.metaKey ? 'baseline' : 'select'
+    const edge = kind === 'select' ? grabbed(x) : null
+    drag = { kind, x, y, at: edge ?? s.timeAt(x), visible: s.visible(), moved: edge !== null, id: e.pointerId }
+    if (e.button === 1 || e.shiftKey) e.preventDefault()
+  })
+  s.element.addEventListener('pointermove', (e) => {
+    const { x, y } = point(e)
+    if (!drag) {
+      s.element.classList.toggle('tl-edge', grabbed(x) !== null)
+      s.hover(x, y)
+      return
+    }
+    if (!drag.moved) {
+      if (Math.abs(x - drag.x) < CLICK_PX && (drag.kind !== 'pan' || Math.abs(y - drag.y) < CLICK_PX)) return
+      drag.moved = true
+    }
+    if (!s.element.hasPointerCapture(drag.id)) {
+      s.element.setPointerCapture(drag.id)
+      s.dragging(true)
+    }
+    if (drag.kind === 'pan') s.panFrom(drag.visible, ((drag.x - x) / s.width()) * (drag.visible.t1 - drag.visible.t0))
+    else (drag.kind === 'select' ? s.setSelection : s.setBaseline).call(s, ordered(drag.at, clampedTime(x)))
+  })
+  const end = (e: PointerEvent) => {
+    if (!drag) return
+    const { moved, kind } = drag
+    drag = null
+    s.dragging(false)
+    const { x, y } = point(e)
+    if (e.type === 'pointerup' && !moved && kind === 'select') s.click(x, y)
+  }
+  s.element.addEventListener('pointerup', end)
+  s.element.addEventListener('pointercancel', end)
+  s.element.addEventListener('pointerleave', () => { if (!drag) s.leave() })
+  s.element.addEventListener('dblclick', (e) => {
+    const { x, y } = point(e)
+    s.open(x, y)
+  })
+  s.element.addEventListener('wheel', (e) => {
+    const lines = e.deltaMode === 1 ? 16 : 1
+    if (e.ctrlKey || e.metaKey) {
+      e.preventDefault()
+      s.zoom(Math.exp(Math.max(-1, Math.min(1, e.deltaY * lines * 0.004))), point(e).x)
+    } else if (e.shiftKey || Math.abs(e.deltaX) > Math.abs(e.deltaY)) {
+      e.preventDefault()
+      s.pan((((e.deltaX || e.deltaY) * lines) / s.width()) * s.spanNs())
+    }
+  }, { passive: false })
+}

@@ -196,12 +196,29 @@ class Lengths {
     const n = this.n + this.counted
     if (n === 0) return 0
     if (!this.tallies.length) return nth(this.values, this.n, Math.ceil(this.n * q - 1e-9) - 1)
-    const all = [...this.tallies]
-    for (const ns of this.values.subarray(0, this.n)) all.push({ n: 1, ns })
-    all.sort((a, b) => a.ns - b.ns)
-    let seen = 0
-    for (const a of all) if ((seen += a.n) >= q * n - 1e-9) return a.ns
-    return all[all.length - 1]!.ns
+    const rank = q * n - 1e-9
+    this.tallies.sort((x, y) => x.ns - y.ns)
+    /* the first tally at which enough are as long or shorter; what is looked for is it, or a recorded one before it */
+    let before = 0
+    let at = 0
+    for (let hi = this.tallies.length; at < hi;) {
+      const mid = (at + hi) >>> 1
+      let counted = 0
+      for (let i = 0; i <= mid; i++) counted += this.tallies[i]!.n
+      if (counted + this.upTo(this.tallies[mid]!.ns) >= rank) hi = mid
+      else at = mid + 1
+    }
+    for (let i = 0; i < at; i++) before += this.tallies[i]!.n
+    const wanted = Math.max(1, Math.ceil(rank - before))
+    const recorded = wanted <= this.n ? nth(this.values, this.n, wanted - 1) : Infinity
+    return Math.min(recorded, at < this.tallies.length ? this.tallies[at]!.ns : Infinity)
+  }
+
+  /* How many recorded ones are at most as long. */
+  private upTo(ns: number): number {
+    let n = 0
+    for (let i = 0; i < this.n; i++) if (this.values[i]! <= ns) n++
+    return n
   }
 
   longest(): number {
@@ -489,128 +506,192 @@ export function holderSums(rec: Recording, f: Filter, lock: number): HolderSums[
 
 /* Pairs */
 
-/* A part of a wait, or a stretch of counted waits (wait NONE). */
-interface Part { wait: number; credit: number /* NONE: explained by none */; ns: number; waits: number; thread: number; lock: number }
-
-/* Visits each credit of the filter's waits (a thread: where it waits or holds), what no credit explains, and what was only
- * counted.  The part is the same object each time. */
-function eachPart(rec: Recording, f: Filter, visit: (p: Part) => void): void {
-  const locks = meant(rec, f)
-  const w = rec.waits
-  const { holder, ns } = rec.credits
-  const p: Part = { wait: 0, credit: 0, ns: 0, waits: 1, thread: 0, lock: 0 }
-  eachWait(rec, f, locks, (row, share) => {
-    p.wait = row
-    p.thread = w.thread[row]!
-    p.lock = w.lock[row]!
-    const mine = f.thread === null || p.thread === f.thread
-    let rest = w.t1[row]! - w.t0[row]!
-    for (let c = w.credits[row]!; c < w.credits[row + 1]!; c++) {
-      rest -= ns[c]!
-      if (!mine && holder[c] !== f.thread) continue
-      p.credit = c
-      p.ns = share * ns[c]!
-      visit(p)
-    }
-    if (rest < 1 || !mine) return
-    p.credit = NONE
-    p.ns = share * rest
-    visit(p)
-  })
-  eachTally(rec, f, (row, share, thread) => {
-    const y = rec.tallies
-    if (locks[y.lock[row]!]) visit({ wait: NONE, credit: NONE, ns: share * y.ns[row]!, waits: share * y.count[row]!, thread, lock: y.lock[row]! })
-  })
-}
-
-/* Which pair a part belongs to, as one number: waiter * places + holder, the last place being UNSEEN. */
+/* Which pair a credit belongs to, as one number: waiter * places + holder, the last place being UNSEEN.  Lines by stack are
+ * looked up beforehand: there are many more credits than stacks. */
 class PairKeys {
   readonly places: number
-  readonly of: (p: Part) => number
+  private readonly ofStack: Uint32Array
+
+  private readonly byThread: boolean
+  private readonly waiters: Uint32Array
+  private readonly holders: Uint32Array
+  private readonly stacks: Uint32Array
+  readonly unseen: number
 
   constructor(rec: Recording, unit: PairUnit) {
     const l = lines(rec)
-    const { holder, stack } = rec.credits
-    const waiting = rec.waits.stack
-    const places = (unit === 'thread' ? rec.threads.length : l.n) + 1
-    this.places = places
-    if (unit === 'thread') {
-      this.of = (p) => p.thread * places + (p.credit === NONE ? places - 1 : Math.min(holder[p.credit]!, places - 1))
-      return
-    }
-    const group = unit === 'line' ? Uint32Array.from(l.functionOf, (_, i) => i) : l.functionOf
-    const ofStack = l.ofStack.map((line) => group[line]!)
-    this.of = (p) => {
-      const waiter = p.wait === NONE ? 0 : ofStack[waiting[p.wait]!]!
-      const unseen = p.credit === NONE || (holder[p.credit] === NONE && !stack[p.credit])
-      return waiter * places + (unseen ? places - 1 : ofStack[stack[p.credit]!]!)
-    }
+    this.byThread = unit === 'thread'
+    this.waiters = this.byThread ? rec.waits.thread : rec.waits.stack
+    this.holders = rec.credits.holder
+    this.stacks = rec.credits.stack
+    this.unseen = this.byThread ? rec.threads.length : l.n
+    this.places = this.unseen + 1
+    this.ofStack = unit === 'function' ? l.ofStack.map((line) => l.functionOf[line]!) : l.ofStack
+  }
+
+  waiter(row: number): number {
+    const of = this.waiters[row]!
+    return this.byThread ? of : this.ofStack[of]!
+  }
+
+  holder(credit: number): number {
+    const held = this.holders[credit]!
+    if (this.byThread) return held < this.unseen ? held : this.unseen
+    const stack = this.stacks[credit]!
+    return stack === 0 && held === NONE ? this.unseen : this.ofStack[stack]!
   }
 
   key(pair: PairSums): number {
-    return pair.waiter * this.places + (pair.holder === UNSEEN ? this.places - 1 : pair.holder)
+    return pair.waiter * this.places + (pair.holder === UNSEEN ? this.unseen : pair.holder)
   }
 
   pair(key: number, lock: number): PairSums {
     const holder = key % this.places
-    return {
-      waiter: Math.floor(key / this.places), holder: holder === this.places - 1 ? UNSEEN : holder, lock, ns: 0, waits: 0,
-      byState: new Float64Array(4),
+    return { waiter: Math.floor(key / this.places), holder: holder === this.unseen ? UNSEEN : holder, lock, ns: 0, waits: 0, byState: new Float64Array(4) }
+  }
+}
+
+/* Dense where the keys are few, because most credits fall into few pairs. */
+const DENSE_MAX = 1 << 22
+
+const STATES_OF_HOLDER = 4
+
+class PairRows {
+  private n = 0
+  private readonly dense: Uint32Array | null
+  private readonly sparse = new Map<number, number>()
+  private keysOf: Float64Array = new Float64Array(1024)
+  private locks: Uint32Array = new Uint32Array(1024)
+  private last: Uint32Array = new Uint32Array(1024)
+  private waits: Float64Array = new Float64Array(1024)
+  private ns: Float64Array = new Float64Array(1024 * STATES_OF_HOLDER)
+
+  constructor(private readonly keys: PairKeys) {
+    const n = keys.places * keys.places
+    this.dense = n <= DENSE_MAX ? new Uint32Array(n) : null
+  }
+
+  add(key: number, wait: number, waits: number, state: number, ns: number, lock: number): void {
+    const known = this.dense ? this.dense[key]! : this.sparse.get(key) ?? 0
+    const at = known ? known - 1 : this.make(key, lock)
+    this.ns[at * STATES_OF_HOLDER + state]! += ns
+    if (this.last[at] === wait && wait !== NONE) return
+    this.last[at] = wait
+    this.waits[at]! += waits
+  }
+
+  private make(key: number, lock: number): number {
+    if (this.n === this.keysOf.length) this.grow()
+    const at = this.n++
+    this.keysOf[at] = key
+    this.locks[at] = lock
+    this.last[at] = NONE
+    if (this.dense) this.dense[key] = this.n
+    else this.sparse.set(key, this.n)
+    return at
+  }
+
+  private grow(): void {
+    const more = <T extends Float64Array | Uint32Array>(from: T, make: (n: number) => T): T => {
+      const to = make(from.length * 2)
+      to.set(from)
+      return to
     }
+    const doubles = (from: Float64Array) => more(from, (n) => new Float64Array(n))
+    const numbers = (from: Uint32Array) => more(from, (n) => new Uint32Array(n))
+    this.keysOf = doubles(this.keysOf)
+    this.waits = doubles(this.waits)
+    this.ns = doubles(this.ns)
+    this.locks = numbers(this.locks)
+    this.last = numbers(this.last)
+  }
+
+  rows(): PairSums[] {
+    return Array.from({ length: this.n }, (_, at) => {
+      const byState = this.ns.slice(at * STATES_OF_HOLDER, (at + 1) * STATES_OF_HOLDER)
+      return { ...this.keys.pair(this.keysOf[at]!, this.locks[at]!), ns: byState.reduce((a, b) => a + b, 0), waits: this.waits[at]!, byState }
+    })
   }
 }
 
 export function pairSums(rec: Recording, f: Filter, unit: PairUnit): PairSums[] {
   const keys = new PairKeys(rec, unit)
-  const { state } = rec.credits
-  const by = new Map<number, { pair: PairSums; last: number }>()
-  let at: { pair: PairSums; last: number } | undefined
-  let lastKey = -1
-  eachPart(rec, f, (p) => {
-    const k = keys.of(p)
-    if (k !== lastKey || !at) {
-      lastKey = k
-      at = by.get(k)
-      if (!at) by.set(k, (at = { pair: keys.pair(k, p.lock), last: -1 }))
+  const pairs = new PairRows(keys)
+  const { holder, ns, state } = rec.credits
+  const { t0, t1, thread, lock, credits } = rec.waits
+  const { unseen, places } = keys
+  const meantLocks = meant(rec, f)
+  eachWait(rec, f, meantLocks, (row, share) => {
+    const mine = f.thread === null || thread[row] === f.thread
+    const from = keys.waiter(row) * places
+    let rest = t1[row]! - t0[row]!
+    for (let c = credits[row]!; c < credits[row + 1]!; c++) {
+      rest -= ns[c]!
+      if (mine || holder[c] === f.thread) pairs.add(from + keys.holder(c), row, 1, state[c]!, share * ns[c]!, lock[row]!)
     }
-    at.pair.ns += p.ns
-    if (p.wait === NONE || at.last !== p.wait) at.pair.waits += p.waits
-    at.last = p.wait
-    at.pair.byState[p.credit === NONE ? HolderState.Unknown : state[p.credit]!]! += p.ns
+    if (rest >= 1 && mine) pairs.add(from + unseen, row, 1, HolderState.Unknown, share * rest, lock[row]!)
   })
-  return [...by.values()].map((v) => v.pair).sort((a, b) => b.ns - a.ns)
+  eachTally(rec, f, (row, share, of) => {
+    const y = rec.tallies
+    if (!meantLocks[y.lock[row]!]) return
+    pairs.add((unit === 'thread' ? of : 0) * places + unseen, NONE, share * y.count[row]!, HolderState.Unknown, share * y.ns[row]!, y.lock[row]!)
+  })
+  return pairs.rows().sort((a, b) => b.ns - a.ns)
+}
+
+/* What is gathered of one pair: time by thread, by pair of stacks, by system call, by wait. */
+class PairGathering {
+  private readonly waiters = new Map<number, number>()
+  private readonly holders = new Map<number, number>()
+  private readonly stacks = new Map<number, number>()
+  private readonly calls = new Map<number, number>()
+  private readonly waits = new Map<number, number>()
+
+  constructor(private readonly rec: Recording) {}
+
+  add(row: number, credit: number, ns: number): void {
+    const { waits, credits, stacks } = this.rec
+    const add = (map: Map<number, number>, k: number) => map.set(k, (map.get(k) ?? 0) + ns)
+    add(this.waiters, waits.thread[row]!)
+    add(this.waits, row)
+    add(this.stacks, waits.stack[row]! * stacks.node.length + (credit === NONE ? 0 : credits.stack[credit]!))
+    if (credit === NONE) return
+    if (credits.holder[credit] !== NONE) add(this.holders, credits.holder[credit]!)
+    if (credits.state[credit] === HolderState.Blocked) add(this.calls, credits.nr[credit]!)
+  }
+
+  detail(most: number): PairDetail {
+    const byNs = (map: Map<number, number>) => [...map].sort((a, b) => b[1] - a[1])
+    const first = (map: Map<number, number>) => byNs(map)[0]?.[0] ?? 0
+    const stacks = this.rec.stacks.node.length
+    const top = first(this.stacks)
+    return {
+      waiters: byNs(this.waiters).map(([t]) => t), holders: byNs(this.holders).map(([t]) => t), waiterStack: Math.floor(top / stacks), holderStack: top % stacks,
+      nr: first(this.calls), waits: most ? byNs(this.waits).slice(0, most).map(([row, ns]) => ({ row, ns })) : [],
+    }
+  }
 }
 
 /* The rows behind some pairs, one pass for all; of each the `most` longest waits. */
 export function pairDetails(rec: Recording, f: Filter, unit: PairUnit, pairs: PairSums[], most = 0): PairDetail[] {
   const keys = new PairKeys(rec, unit)
-  const { holder, state, nr, stack } = rec.credits
-  const stacks = rec.stacks.node.length
-  const make = () => ({
-    waiters: new Map<number, number>(), holders: new Map<number, number>(), stacks: new Map<number, number>(), calls: new Map<number, number>(),
-    waits: new Map<number, number>(),
-  })
-  const found = new Map(pairs.map((p) => [keys.key(p), make()]))
-  const add = (map: Map<number, number>, k: number, ns: number) => map.set(k, (map.get(k) ?? 0) + ns)
-  if (found.size) eachPart(rec, f, (p) => {
-    const d = found.get(keys.of(p))
-    if (!d || p.wait === NONE) return
-    add(d.waiters, p.thread, p.ns)
-    if (most) add(d.waits, p.wait, p.ns)
-    add(d.stacks, rec.waits.stack[p.wait]! * stacks + (p.credit === NONE ? 0 : stack[p.credit]!), p.ns)
-    if (p.credit === NONE) return
-    if (holder[p.credit] !== NONE) add(d.holders, holder[p.credit]!, p.ns)
-    if (state[p.credit] === HolderState.Blocked) add(d.calls, nr[p.credit]!, p.ns)
-  })
-  const byNs = (map: Map<number, number>): number[] => [...map].sort((a, b) => b[1] - a[1]).map(([k]) => k)
-  return pairs.map((pair) => {
-    const d = found.get(keys.key(pair))!
-    const top = byNs(d.stacks)[0] ?? 0
-    return {
-      waiters: byNs(d.waiters), holders: byNs(d.holders), waiterStack: Math.floor(top / stacks), holderStack: top % stacks,
-      nr: byNs(d.calls)[0] ?? 0, waits: byNs(d.waits).slice(0, most).map((row) => ({ row, ns: d.waits.get(row)! })),
+  const found = new Map(pairs.map((p) => [keys.key(p), new PairGathering(rec)]))
+  const wanted = new Uint8Array(keys.places)
+  for (const p of pairs) wanted[p.waiter] = 1
+  const { holder, ns } = rec.credits
+  const { t0, t1, thread, credits } = rec.waits
+  if (pairs.length) eachWait(rec, f, meant(rec, f), (row, share) => {
+    const waiter = keys.waiter(row)
+    if (!wanted[waiter]) return
+    const mine = f.thread === null || thread[row] === f.thread
+    let rest = t1[row]! - t0[row]!
+    for (let c = credits[row]!; c < credits[row + 1]!; c++) {
+      rest -= ns[c]!
+      if (mine || holder[c] === f.thread) found.get(waiter * keys.places + keys.holder(c))?.add(row, c, share * ns[c]!)
     }
+    if (rest >= 1 && mine) found.get(waiter * keys.places + keys.unseen)?.add(row, NONE, share * rest)
   })
+  return pairs.map((pair) => found.get(keys.key(pair))!.detail(most))
 }
 
 /* Lengths of waits: decades below a switch interval, multiples of it above, because that is where waits for the GIL pile

@@ -4,6 +4,7 @@ import './page.css'
 import './views/overview.css'
 import './views/tables.css'
 import './ui/stack.css'
+import './views/timeline/timeline.css'
 import type { Recording } from './data/recording'
 import { decodeRecording } from './data/decode'
 import { listen, overlay } from './keys'
@@ -37,7 +38,6 @@ class Shell implements Page {
   private shown: View | null = null
   private before: Readonly<ViewState> = INITIAL
   private urlTimer = 0
-  private drawRange: (() => void) | undefined
 
   constructor(readonly recording: Recording) {}
 
@@ -53,8 +53,7 @@ class Shell implements Page {
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.applyTheme())
     matchMedia('(forced-colors: active)').addEventListener('change', () => this.redraw())
     listen(document, () => [...(this.shown?.keys ?? []), ...this.globalKeys()])
-    const bar = mountRangeBar(this.rangeBar, this)
-    this.drawRange = () => bar?.redraw()
+    mountRangeBar(this.rangeBar, this)
     drawFilterBar(this.filters, this.recording, this.store)
     this.show(this.store.get().view)
     let first = true
@@ -245,7 +244,6 @@ class Shell implements Page {
   }
 
   private redraw(): void {
-    this.drawRange?.()
     if (this.shown && this.mounted.has(this.shown.id)) this.guard(this.shown, () => this.shown!.redraw())
   }
 }

@@ -100,7 +100,7 @@ class Shell implements Page {
   }
 
   private verdictChip(): HTMLElement | null {
-    const worst = gravest(this.recording.facts, null)[0]
+    const worst = gravest(this.recording, null)[0]
     if (!worst) return null
     const { severity, title } = worst.finding
     return el('button', {

@@ -10,6 +10,7 @@ export interface Column<R> {
   help?: string
   number?: boolean /* right, tabular */
   wide?: boolean /* takes what is left, is cut with dots */
+  name?: boolean /* is cut with dots when long */
   value(row: R): number | string /* sorts by it; copied unless text() is given */
   cell?(row: R): Cell | Cell[]
   text?(row: R): string
@@ -129,10 +130,10 @@ export class Table<R> {
     columns.forEach((c, i) => {
       const shown = c.cell ? c.cell(row) : c.text ? c.text(row) : String(c.value(row))
       const cells = Array.isArray(shown) ? shown : [shown]
-      const cell = el(i === 0 ? 'th' : 'td', { scope: i === 0 ? 'row' : undefined, class: c.number ? 'num' : c.wide ? 'wide' : '' })
+      const cell = el(i === 0 ? 'th' : 'td', { scope: i === 0 ? 'row' : undefined, class: c.number ? 'num' : c.wide ? 'wide' : c.name ? 'name' : '' })
       if (i === 0 && open) cell.append(el('button', { class: 'link', 'aria-pressed': selected ? String(!!marked) : undefined }, ...cells))
       else cell.append(...cells)
-      if (c.wide) cell.title = c.text ? c.text(row) : String(c.value(row))
+      if (c.wide || c.name) cell.title = c.text ? c.text(row) : String(c.value(row))
       line.append(cell)
     })
     return line

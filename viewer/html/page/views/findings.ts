@@ -1,6 +1,5 @@
 /* Findings of the facts: in which order they are told, how they are marked, and how one gets from them to the timeline. */
-import type { Facts, Finding, Place, Recording } from '../data/recording'
-import { NONE } from '../data/recording'
+import type { FactsProcess, Finding, Place, Recording } from '../data/recording'
 import type { ViewState } from '../state'
 import { el } from '../ui/dom'
 
@@ -16,26 +15,27 @@ export function severityMark(severity: Finding['severity']): HTMLElement {
   return el('span', { class: `mark ${severity}`, role: 'img', 'aria-label': NAMES[severity] ?? 'remark', text: MARKS[severity] ?? MARKS.info })
 }
 
+/* The facts leave out processes of which nothing is known. */
+export function processRow(rec: Recording, p: FactsProcess, at: number): number {
+  return rec.processes[at]?.pid === p.pid ? at : rec.processes.findIndex((row) => row.pid === p.pid)
+}
+
 /* Gravest first, then costliest; what is said of the whole recording stands in every process and is told once. */
-export function gravest(facts: Facts, process: number | null): Told[] {
+export function gravest(rec: Recording, process: number | null): Told[] {
   const seen = new Set<string>()
   const all: Told[] = []
-  facts.processes.forEach((p, i) => {
-    if (process !== null && process !== i) return
+  rec.facts.processes.forEach((p, i) => {
+    const row = processRow(rec, p, i)
+    if (process !== null && process !== row) return
     for (const finding of p.findings) {
       const key = JSON.stringify(finding)
       if (seen.has(key)) continue
       seen.add(key)
-      all.push({ process: i, finding })
+      all.push({ process: row, finding })
     }
   })
-  if (facts.processes.length < 2 || process !== null) return all
+  if (rec.facts.processes.length < 2 || process !== null) return all
   return all.sort((a, b) => (GRAVITY[a.finding.severity] ?? 2) - (GRAVITY[b.finding.severity] ?? 2) || (b.finding.wait_ns ?? 0) - (a.finding.wait_ns ?? 0))
-}
-
-export function threadOf(rec: Recording, process: number, tid: number | null): number | null {
-  const at = tid === null ? -1 : rec.threads.findIndex((t) => t.process === process && t.tid === tid)
-  return at < 0 ? null : at
 }
 
 /* The longest wait there, of that thread, for that lock; null without one. */
@@ -47,7 +47,7 @@ function waitAt(rec: Recording, process: number, place: Place): number | null {
     if (t.process !== process || (place.tid !== null && place.tid !== t.tid)) return
     for (let row = t.waits[0]; row < t.waits[1]; row++) {
       const ns = Math.min(waits.t1[row]!, place.to_ns) - Math.max(waits.t0[row]!, place.from_ns)
-      if (ns > most && waits.thread[row] === i && (place.lock === null || waits.lock[row] === place.lock || waits.lock[row] === NONE)) {
+      if (ns > most && waits.thread[row] === i && (place.lock === null || waits.lock[row] === place.lock)) {
         most = ns
         best = row
       }

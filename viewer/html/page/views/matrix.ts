@@ -18,7 +18,7 @@ const OTHERS = -1
 
 const UNITS: { [matrix in ViewState['matrix']]: PairUnit } = { functions: 'function', lines: 'line', threads: 'thread' }
 
-/* The short name of a waiter or holder, and the whole. */
+/* A waiter or holder by name. */
 function nameOf(rec: Recording, unit: PairUnit, id: number): string {
   if (id === OTHERS) return 'others'
   if (id === UNSEEN) return '(holder not seen)'

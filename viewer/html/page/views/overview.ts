@@ -1,5 +1,5 @@
 /* The first thing one sees: what is wrong, how bad it is, and which two lines are to blame. */
-import type { LockSums, PairSums, Sums } from '../data/aggregate'
+import type { LockSums, PairDetail, PairSums, Sums } from '../data/aggregate'
 import { filterOf, lines, pairDetails, sums, UNSEEN } from '../data/aggregate'
 import type { Recording } from '../data/recording'
 import type { Key } from '../state'
@@ -10,7 +10,7 @@ import { linePlace, meanwhile, twoSides } from './blocks'
 import type { Told } from './findings'
 import { gravest, severityMark, showPlace, showWait } from './findings'
 
-const PAIRS_SHOWN = 5
+const PAIRS_SHOWN = 4 /* beside the worst */
 const SURE: { [certainty: string]: string } = {
   measured: 'measured: seen by the kernel, exact', inferred: 'inferred: concluded from what was seen before and after',
   sampled: 'sampled: estimated from samples',
@@ -24,6 +24,12 @@ function worstGil(rec: Recording, all: LockSums[]): LockSums | null {
 
 function known(pair: PairSums): boolean {
   return pair.waiter !== 0 || (pair.holder !== 0 && pair.holder !== UNSEEN)
+}
+
+/* The first whose lines are known, both if there is one. */
+function worstPair(all: Sums): PairSums | undefined {
+  const pairs = all.pairs('function').filter(known)
+  return pairs.find((p) => p.holder !== UNSEEN) ?? pairs[0]
 }
 
 class Overview implements View {
@@ -50,7 +56,11 @@ class Overview implements View {
     const rec = this.page.recording
     const all = sums(rec, filterOf(s))
     clear(this.host)
-    this.host.append(el('div', { class: 'overview' }, this.verdict(all), this.figures(all), this.findings(s.process), this.pairs(all), this.recording()))
+    const box = el('div', { class: 'overview' }, this.verdict(all), this.figures(all), this.findings(s.process))
+    const pairs = this.pairs(all)
+    if (pairs) box.append(pairs)
+    box.append(this.recording())
+    this.host.append(box)
   }
 
   private scope(): string {
@@ -75,25 +85,32 @@ class Overview implements View {
     }
     const waiting = all.spanNs > 0 ? gil.waitNs / all.spanNs : 0
     const n = waiting.toFixed(1)
-    const lock = all.locks.filter((l) => rec.locks[l.lock]!.kind === 'gil').length > 1 ? lockName(rec, gil.lock) : 'the GIL'
+    const lock = all.locks.filter((l) => rec.locks[l.lock]!.kind === 'gil').length > 1 ? lockName(rec, gil.lock) : 'GIL'
     const line = el('p', { class: 'verdict-line' })
-    const start = scope ? `${scope}, ${lock} is` : `${lock[0]!.toUpperCase()}${lock.slice(1)} is`
+    const start = scope ? `${scope}, the ${lock} is` : `The ${lock} is`
     line.append(`${start} held `, el('b', { text: percent(gil.utilisation) }), ' of the time, and ',
       waiting >= 0.05 ? el('b', { text: `${n} thread${n === '1.0' ? '' : 's'}` }) : 'hardly anybody',
       waiting >= 0.05 ? ` on average ${n === '1.0' ? 'waits' : 'wait'} for it.` : ' waits for it.')
     box.append(line)
-    const pair = all.pairs('function').find(known)
-    if (pair) box.append(this.worstLine(all, pair))
+    const pair = worstPair(all)
+    if (pair) {
+      const detail = pairDetails(rec, all.filter, 'function', [pair], 1)[0]!
+      box.append(this.worstLine(all, pair, detail), this.pair(pair, detail, this.total(all)))
+    }
     return box
   }
 
-  private worstLine(all: Sums, pair: PairSums): HTMLElement {
+  private total(all: Sums): number {
+    return all.pairs('function').reduce((ns, p) => ns + p.ns, 0)
+  }
+
+  private worstLine(all: Sums, pair: PairSums, detail: PairDetail): HTMLElement {
     const rec = this.page.recording
-    const detail = pairDetails(rec, all.filter, 'function', [pair])[0]!
     const l = lines(rec)
     const at = (line: number, none: string) => el('bdi', { class: 'code', text: linePlace(rec, line) ? place(linePlace(rec, line)) : none })
-    const total = all.pairs('function').reduce((sum, p) => sum + p.ns, 0)
-    const most = pair.ns > total / 2 ? 'Most of the waiting, ' : 'The largest part of the waiting, '
+    const total = this.total(all)
+    const first = all.pairs('function')[0] === pair
+    const most = pair.ns > total / 2 ? 'Most of the waiting, ' : first ? 'The largest part of the waiting, ' : 'The largest part of it with a holder that was seen, '
     return el('p', { class: 'verdict-line' }, most, el('b', { text: `${percent(pair.ns, total)}` }), ` (${duration(pair.ns)}), is `,
       at(l.ofStack[detail.waiterStack] || pair.waiter, 'code without a Python stack'), ' waiting for ',
       pair.holder === UNSEEN ? 'a holder that was not seen' : at(l.ofStack[detail.holderStack] || pair.holder, 'code without a Python stack'), '.')
@@ -115,7 +132,7 @@ class Overview implements View {
     return el('section', { 'aria-label': 'Key figures' }, el('dl', { class: 'figures' },
       figure('GIL held', Number.isNaN(used) ? '-' : percent(used), gils.length > 1 ? `the worst of ${gils.length} GILs` : 'of the time', 'Share of the time in which some thread held the GIL',
         used >= 0.9 && waitNs / all.spanNs > 0.2 ? 'bad' : ''),
-      figure('Waiting', `${(waitNs / 1e9 / seconds).toFixed(2)}`, `thread-s per s, ${duration(waitNs)} in all`, 'Thread-seconds spent waiting for the GIL in each second: the mean number of waiting threads'),
+      figure('Waiting', `${(waitNs / 1e9 / seconds).toFixed(2)}`, `thread-s per s${gils.length > 1 ? ', all GILs' : ''}, ${duration(waitNs)} in all`, 'Thread-seconds spent waiting for the GIL in each second: the mean number of waiting threads'),
       figure('p99 wait', gil?.waits ? duration(gil.p99) : '-', gil?.waits ? `half over ${duration(gil.p50)}, longest ${duration(gil.max)}` : 'no waits', 'One wait in a hundred is longer than this'),
       figure('Forced hand-offs', rate(forced / seconds), `${percent(forced, handoffs)} of ${rate(handoffs / seconds)}`, 'Hand-offs that a waiter demanded after a switch interval'),
       figure('Lost', r.lost_events ? count(r.lost_events) : 'nothing', r.lost_events ? 'events: numbers are too low' : 'all events were kept', 'Events that could not be kept', r.lost_events ? 'bad' : ''),
@@ -123,7 +140,7 @@ class Overview implements View {
   }
 
   private findings(process: number | null): HTMLElement {
-    const told = gravest(this.page.recording.facts, process)
+    const told = gravest(this.page.recording, process)
     const s = this.page.store.get()
     return el('section', { class: 'findings', 'aria-label': 'Findings' },
       el('div', { class: 'section-head' }, el('h2', { text: 'Findings' }), el('span', { class: 'quiet', text: s.selection || s.thread !== null ? 'of the whole recording; what each costs, and how sure it is' : 'what each costs, and how sure it is' })),
@@ -142,22 +159,23 @@ class Overview implements View {
         share ? el('span', { text: `${share} of all waiting` }) : null, el('span', { class: 'sure', title: SURE[f.certainty] ?? '', text: f.certainty }), show))
   }
 
-  private pairs(all: Sums): HTMLElement {
+  private pairs(all: Sums): HTMLElement | null {
     const rec = this.page.recording
     const pairs = all.pairs('function')
-    const total = pairs.reduce((n, p) => n + p.ns, 0)
-    const shown = pairs.filter(known).slice(0, PAIRS_SHOWN)
+    const total = this.total(all)
+    const told = worstPair(all)
+    const shown = pairs.filter((p) => known(p) && p !== told).slice(0, PAIRS_SHOWN)
+    if (!shown.length) return null
     const details = pairDetails(rec, all.filter, 'function', shown, 1)
-    const rest = pairs.length - shown.length
-    const restNs = total - shown.reduce((n, p) => n + p.ns, 0)
+    const rest = pairs.length - shown.length - 1
+    const restNs = total - told!.ns - shown.reduce((n, p) => n + p.ns, 0)
     return el('section', { class: 'pairs', 'aria-label': 'Who waits for whom' },
-      el('div', { class: 'section-head' }, el('h2', { text: 'Who waits for whom' }), el('span', { class: 'quiet', text: 'waiter left, holder right; of each two functions the costliest lines' })),
+      el('div', { class: 'section-head' }, el('h2', { text: 'Who else waits for whom' }), el('span', { class: 'quiet', text: 'waiter left, holder right; of each two functions the costliest lines' })),
       ...shown.map((pair, i) => this.pair(pair, details[i]!, total)),
-      shown.length ? null : el('p', { class: 'quiet', text: 'Nobody waited for the GIL.' }),
       rest > 0 ? el('button', { class: 'link', text: `${counted(rest, 'more pair')}, ${duration(restNs)} in all: Who blocks whom`, on: { click: () => this.page.store.set({ view: 'blame', matrix: 'functions' }) } }) : null)
   }
 
-  private pair(pair: PairSums, detail: ReturnType<typeof pairDetails>[number], total: number): HTMLElement {
+  private pair(pair: PairSums, detail: PairDetail, total: number): HTMLElement {
     const rec = this.page.recording
     const wait = detail.waits[0]
     const bar = el('span', { class: 'share-bar', 'aria-hidden': 'true' })

@@ -3,7 +3,7 @@ import type { ThreadSums } from '../data/aggregate'
 import { filterOf, sums } from '../data/aggregate'
 import type { Recording } from '../data/recording'
 import { State } from '../data/recording'
-import type { Key } from '../state'
+import type { Key, ViewState } from '../state'
 import { el } from '../ui/dom'
 import { count, counted, duration, lockName, percent, processName, threadName } from '../ui/format'
 import { segmented } from '../ui/segmented'
@@ -39,15 +39,16 @@ class Threads implements View {
   readonly keys = []
   private page!: Page
   private table!: Table<ThreadSums>
-  private host!: HTMLElement
-  private shownColumns = ''
+  private shownColumns: ViewState['columns'] = 'gil'
   private readonly choice = segmented('Columns', [{ value: 'gil', label: 'Waits and holds' }, { value: 'states', label: 'States' }], 'gil', (columns) => this.page.store.set({ columns }))
-  private readonly note = el('p', { class: 'quiet above-table' })
+  private readonly note = el('p', { class: 'quiet' })
 
   mount(host: HTMLElement, page: Page): void {
     this.page = page
-    this.host = el('div', { class: 'threads' }, el('div', { class: 'bar-row' }, this.choice.element, this.legend()), this.note)
-    host.append(this.host)
+    this.shownColumns = page.store.get().columns
+    this.choice.set(this.shownColumns)
+    this.table = this.makeTable()
+    host.append(el('div', { class: 'threads' }, el('div', { class: 'bar-row above-table' }, this.choice.element, this.note), this.table.element, this.legend()))
     this.draw()
   }
 
@@ -79,7 +80,7 @@ class Threads implements View {
     const common: Column<ThreadSums>[] = [
       { id: 'name', title: 'thread', value: (t) => threadName(rec.threads[t.thread]), cell: (t) => [el('bdi', { text: threadName(rec.threads[t.thread]), title: threadName(rec.threads[t.thread]) })] },
       { id: 'tid', title: 'tid', number: true, value: (t) => rec.threads[t.thread]!.tid },
-      ...(rec.processes.length > 1 ? [{ id: 'process', title: 'process', value: (t: ThreadSums) => processName(rec, rec.threads[t.thread]!.process) }] : []),
+      ...(rec.processes.length > 1 ? [{ id: 'process', title: 'process', name: true, value: (t: ThreadSums) => processName(rec, rec.threads[t.thread]!.process) }] : []),
       { id: 'bar', title: 'its life', help: 'Share of each state; sorts by waiting for the GIL', value: (t) => t.stateNs[State.WaitGil]! / (t.lifeNs || 1), text: (t) => percent(t.stateNs[State.WaitGil]!, t.lifeNs), cell: (t) => stateBar(t) },
     ]
     const show: Column<ThreadSums> = { id: 'show', title: 'show', help: 'Its longest wait on the timeline', value: (t) => t.max, text: () => '', cell: (t) => this.link(t) }
@@ -127,8 +128,7 @@ class Threads implements View {
     const s = this.page.store.get()
     if (s.columns !== this.shownColumns) {
       const table = this.makeTable()
-      if (this.shownColumns) this.table.element.replaceWith(table.element)
-      else this.host.append(table.element)
+      this.table.element.replaceWith(table.element)
       this.table = table
       this.shownColumns = s.columns
       this.choice.set(s.columns)

@@ -5,6 +5,7 @@ import type { Key } from '../state'
 import { clear, el } from '../ui/dom'
 import { counted, duration, percent, place, printable, processName } from '../ui/format'
 import type { Page, View } from '../view'
+import { processRow } from './findings'
 
 function frameText(f: FactsFrame | null): string {
   return f ? place(f) : '(no Python stack)'
@@ -36,8 +37,9 @@ class WhatIfView implements View {
     const box = el('div', { class: 'whatif' })
     if (selection || thread !== null) box.append(el('p', { class: 'quiet', text: 'These answers are about the whole recording, not about what is selected.' }))
     processes.forEach((p, i) => {
-      if (process !== null && process !== i) return
-      if (processes.length > 1) box.append(el('h2', { text: processName(this.page.recording, i) }))
+      const row = processRow(this.page.recording, p, i)
+      if (process !== null && process !== row) return
+      if (processes.length > 1) box.append(el('h2', { text: processName(this.page.recording, row) }))
       if (p.what_if) box.append(this.pairs(p.what_if), this.bounds(p.what_if))
       else box.append(el('p', { text: 'Not computed: this recording has no waits that could be replayed.' }))
     })

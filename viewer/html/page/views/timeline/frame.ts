@@ -63,9 +63,8 @@ export class FramePainter {
     } else {
       const cov = this.clear(CHANNELS, win.width)
       this.pyramids.addThread(lane.thread, win, cov, true)
-      columns.thread(cov, win.width, p, this.rec.processes[lane.process]?.switchIntervalNs || 5e6)
       const top = y0 + px(compact ? 1 : 2), bottom = y1 - px(compact ? 1 : 5)
-      pixels.columns(columns, top, bottom, phase)
+      columns.thread(cov, pixels, top, bottom, p, this.rec.processes[lane.process]?.switchIntervalNs || 5e6, phase)
       pixels.strip(columns.head, top, top + px(compact ? 2 : 3))
       pixels.strip(columns.foot, bottom - px(compact ? 3 : 5), bottom)
       this.marks(lane.thread, win, p, top, bottom, dpr, compact)

@@ -1,8 +1,8 @@
-/* Columns of coverage to pixels: one 32-bit write a pixel, no path, no fillRect.  A pixel shows every state that touches
+/* Columns of coverage to pixels: one 32-bit write a pixel, no path, no fillRect.  A column shows every state that touches
  * it: what is short is drawn larger than it is rather than not at all. */
 import { CHANNELS, COUNTED, GC, HELD, HOLD, LOCK_CHANNELS, OFF_CPU, WORST, BLUE, FORCED, GREEN, RED } from '../../data/pyramid'
 import { State, STATES } from '../../data/recording'
-import { MASKS, Pattern, STATE_PATTERN, pixel } from './colors'
+import { MASKS, Pattern, STATE_PATTERN, mix, pixel, pixelOf } from './colors'
 import type { Palette, Rgb } from './colors'
 
 /* The least share of a pixel that a state gets which touches it; long waits more, see worstShare(). */
@@ -13,6 +13,18 @@ LEAST[State.WaitGil] = LEAST[State.WaitLock] = 0.12
 /* A long wait in a pixel of much more time must not average away. */
 export function worstShare(worstNs: number, switchNs: number): number {
   return worstNs >= 10 * switchNs ? 0.5 : worstNs >= 1.5 * switchNs ? 0.3 : 0
+}
+
+/* From the foot of a lane: what runs, what is off the CPU, what waits on top. */
+const STACK_ORDER = [State.Gil, State.NoGil, State.Runnable, State.Blocked, State.Sleep, State.Unknown, State.WaitLock, State.WaitGil]
+
+/* Colours of the states and of their patterns' lines. */
+function inks(p: Palette): { base: number[]; alt: number[] } {
+  return { base: p.states.map(pixelOf), alt: p.states.map((c) => pixelOf(mix(c, [0, 0, 0], p.dark ? 0.34 : 0.26))) }
+}
+
+function blend(under: Rgb, c: Rgb, share: number): number {
+  return pixelOf(mix(under, c, share))
 }
 
 export class Columns {
@@ -37,11 +49,15 @@ export class Columns {
     this.pattern[x] = pattern
   }
 
-  thread(cov: Float32Array, width: number, p: Palette, switchNs: number): void {
+  /* A thread's columns, rows y0..y1: each pixel is a small stack of the states that touch it, their heights the shares. */
+  thread(cov: Float32Array, pixels: Pixels, y0: number, y1: number, p: Palette, switchNs: number, phase: number): void {
+    const { words, width, height } = pixels
     const share = new Float32Array(STATES)
-    const shade = p.dark ? 0.66 : 0.74
+    const tall = y1 - y0, top = Math.max(0, y0), bottom = Math.min(height, y1)
+    const lane = pixelOf(p.lane)
+    const { base, alt } = inks(p)
     for (let x = 0, at = 0; x < width; x++, at += CHANNELS) {
-      let total = 0, real = 0, most = 0, top = 0
+      let total = 0, real = 0
       const worst = cov[at + WORST]! > 0 ? worstShare(cov[at + WORST]!, switchNs) : 0
       for (let s = 0; s < STATES; s++) {
         let v = cov[at + s]!
@@ -49,35 +65,26 @@ export class Columns {
           real += v
           if (v < LEAST[s]!) v = LEAST[s]!
           if (worst > v && (s === State.WaitGil || s === State.WaitLock)) v = worst
-          if (v > most) {
-            most = v
-            top = s
-          }
           total += v
         }
         share[s] = v
       }
-      this.foot[x] = this.head[x] = 0
-      if (total <= 0) {
-        this.put(x, p.lane[0], p.lane[1], p.lane[2], 1, Pattern.Solid)
-        continue
-      }
-      /* what nothing covers is background */
-      const bare = Math.max(0, Math.min(0.88, 1 - real))
-      const scale = (1 - bare) / total
-      let r = p.lane[0] * bare, g = p.lane[1] * bare, b = p.lane[2] * bare
-      for (let s = 0; s < STATES; s++) {
-        const v = share[s]! * scale
-        if (v === 0) continue
-        const c = p.states[s]!
-        r += c[0] * v
-        g += c[1] * v
-        b += c[2] * v
-      }
+      const held = cov[at + HELD]!, gc = cov[at + GC]!
+      this.foot[x] = held > 0 ? blend(p.lane, p.held, Math.max(0.7, Math.min(1, held))) : 0
+      this.head[x] = gc > 0 ? blend(p.lane, p.gc, Math.max(0.6, Math.min(1, gc))) : 0
+      /* what nothing covers stays bare */
+      const scale = total > 0 ? (tall * Math.min(1, Math.max(0.12, real))) / total : 0
       const counted = cov[at + COUNTED]! > 0.5 * real
-      this.put(x, r, g, b, shade, counted ? Pattern.Lines : STATE_PATTERN[top]!)
-      if (cov[at + HELD]! > 0) this.foot[x] = over(r, g, b, p.held, Math.max(0.55, Math.min(1, cov[at + HELD]!)))
-      if (cov[at + GC]! > 0) this.head[x] = over(r, g, b, p.gc, Math.max(0.5, Math.min(1, cov[at + GC]!)))
+      const bit = (x + phase) & 7
+      let level = y1, y = bottom - 1
+      for (let k = 0; k < STATES && total > 0; k++) {
+        const s = STACK_ORDER[k]!
+        if (share[s] === 0) continue
+        level -= share[s]! * scale
+        const end = Math.max(top, Math.round(level)), mask = MASKS[counted ? Pattern.Lines : STATE_PATTERN[s]!]!
+        for (; y >= end; y--) words[y * width + x] = (mask[(y - y0) & 7]! >> bit) & 1 ? alt[s]! : base[s]!
+      }
+      for (; y >= top; y--) words[y * width + x] = lane
     }
   }
 
@@ -93,8 +100,8 @@ export class Columns {
       const share = Math.min(1, Math.max(held, 0.15)), k = (share * light) / held, bare = 1 - share
       const r = p.lane[0] * bare + cov[at + RED]! * k, g = p.lane[1] * bare + cov[at + GREEN]! * k, b = p.lane[2] * bare + cov[at + BLUE]! * k
       this.put(x, r, g, b, 1, Pattern.Solid)
-      if (cov[at + OFF_CPU]! > 0.001) this.foot[x] = over(r, g, b, p.held, Math.max(0.55, Math.min(1, cov[at + OFF_CPU]! / held)))
-      if (cov[at + FORCED]! > 0) this.head[x] = over(r, g, b, p.forced, Math.max(0.3, Math.min(0.9, cov[at + FORCED]! / held)))
+      if (cov[at + OFF_CPU]! > 0.001) this.foot[x] = over(r, g, b, p.held, Math.min(1, 0.35 + cov[at + OFF_CPU]! / held))
+      if (cov[at + FORCED]! > 0) this.head[x] = over(r, g, b, p.forced, Math.min(0.9, 0.15 + 0.75 * cov[at + FORCED]! / held))
     }
   }
 }

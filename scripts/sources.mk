@@ -75,16 +75,23 @@ ANALYSIS_SRCS := \
 	core/analysis/blame.c \
 	core/analysis/findings.c \
 	core/analysis/findings_gil.c \
+	core/analysis/hold_log.c \
 	core/analysis/metric_infos.c \
 	core/analysis/metrics.c \
 	core/analysis/paired.c \
 	core/analysis/regression.c \
+	core/analysis/replay.c \
 	core/analysis/span_union.c \
 	core/analysis/summary.c \
+	core/analysis/summary_places.c \
 	core/analysis/summary_rows.c \
 	core/analysis/summary_waits.c \
+	core/analysis/summary_what_if.c \
 	core/analysis/wait_hist.c \
-	core/analysis/wait_quantile.c
+	core/analysis/wait_quantile.c \
+	core/analysis/what_if.c \
+	core/analysis/what_if_bounds.c \
+	core/analysis/worst_window.c
 
 # Programs for the kernel: each x.bpf.c becomes $(B)/…/x.skel.h, which its loader includes by that path.
 BPF_PROGS := \
@@ -130,7 +137,8 @@ VIEWER_SRCS := \
 	viewer/text/text.c \
 	viewer/text/threads.c \
 	viewer/text/verdict.c \
-	viewer/text/waits.c
+	viewer/text/waits.c \
+	viewer/text/what_if.c
 
 AGENT_SRCS := \
 	agent/cmd_doctor.c \

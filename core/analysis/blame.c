@@ -5,8 +5,28 @@
 #include <string.h>
 
 #include "core/analysis/summary_priv.h"
+#include "core/util/strbuf.h"
 
-struct summary_stack summary_stack(struct loader *l, uint64_t id)
+static uint32_t number_line(struct loader *l, const struct summary_stack *stack)
+{
+	const struct summary_frame *leaf = stack->n ? stack->frames : NULL;
+	struct line_entry *entry;
+	autostrbuf name = STRBUF_INIT;
+
+	if (leaf)
+		strbuf_addf(&name, "%s\n%s\n%u", leaf->function, leaf->file, leaf->line);
+	HASH_FIND_STR(l->s->priv->lines, name.s, entry);
+	if (entry)
+		return entry->line;
+	entry = arena_alloc(l->arena, sizeof(*entry));
+	entry->name = arena_strdup(l->arena, name.s);
+	entry->line = HASH_COUNT(l->s->priv->lines);
+	entry->frame = leaf;
+	HASH_ADD_KEYPTR(hh, l->s->priv->lines, entry->name, strlen(entry->name), entry);
+	return entry->line;
+}
+
+static const struct stack_entry *stack_entry(struct loader *l, uint64_t id)
 {
 	struct summary_priv *priv = l->s->priv;
 	const struct reader_frame *from;
@@ -14,11 +34,9 @@ struct summary_stack summary_stack(struct loader *l, uint64_t id)
 	struct stack_entry *entry;
 	unsigned flags = 0, n;
 
-	if (id == 0)
-		return (struct summary_stack){0};
 	HASH_FIND(hh, priv->stacks, &id, sizeof(id), entry);
 	if (entry)
-		return entry->stack;
+		return entry;
 	n = reader_stack(l->r, id, &from, &flags);
 	frames = arena_array(l->arena, n, sizeof(*frames));
 	for (unsigned i = 0; i < n; i++)
@@ -31,8 +49,19 @@ struct summary_stack summary_stack(struct loader *l, uint64_t id)
 		.frames = frames, .n = n,
 		.truncated = flags & READER_STACK_F_TRUNCATED, .torn = flags & READER_STACK_F_TORN,
 	};
+	entry->line = number_line(l, &entry->stack);
 	HASH_ADD(hh, priv->stacks, id, sizeof(entry->id), entry);
-	return entry->stack;
+	return entry;
+}
+
+struct summary_stack summary_stack(struct loader *l, uint64_t id)
+{
+	return id ? stack_entry(l, id)->stack : (struct summary_stack){0};
+}
+
+uint32_t summary_line(struct loader *l, uint64_t id)
+{
+	return id ? stack_entry(l, id)->line : number_line(l, &(struct summary_stack){0});
 }
 
 static int compare_u32(const void *a, const void *b)
@@ -70,6 +99,8 @@ static int on_blame(void *ctx, const struct reader_blame *row)
 		return 0;
 	b.waiter = summary_stack(l, row->waiter_stack);
 	b.holder = summary_stack(l, row->holder_stack);
+	b.waiter_line = summary_line(l, row->waiter_stack);
+	b.holder_line = summary_line(l, row->holder_stack);
 	b.waiter_tids = tids_of(l, row->waiters, row->n_waiters, &b.n_waiters);
 	b.holder_tids = tids_of(l, row->holders, row->n_holders, &b.n_holders);
 	vec_push(&l->procs[k->proc].blame, b);
@@ -155,6 +186,7 @@ static bool same_tids(const uint32_t *a, unsigned n, const uint32_t *b, unsigned
 static void pair_add(struct loader *l, struct summary_pair *pair, const struct summary_blame *b)
 {
 	pair->ns += b->ns;
+	pair->waits += b->waits;
 	pair->state_ns[b->state] += b->ns;
 	pair->stacks++;
 	if (b->state == HOLDER_BLOCKED && b->ns > pair->nr_ns) {

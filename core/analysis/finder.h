@@ -20,6 +20,8 @@ void finder_cost(struct finder *f, struct finding *finding, uint64_t wait_ns);
 const char *finder_text(struct finder *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 const char *finder_name(struct finder *f, const char *name); /* of a thread */
 const char *finder_line(struct finder *f, const struct summary_stack *stack); /* resize_image (app.py:38) */
+/* With a margin on both sides, so that one sees what came before and after; within the recording. */
+struct summary_place finder_place(const struct finder *f, const struct summary_place *place);
 /* Thread-seconds lost each second: the mean number of threads it keeps waiting. */
 double finder_rate(const struct finder *f, uint64_t ns);
 /* Too little to be named at all. */

@@ -19,13 +19,14 @@ static const double LOSS_MATTERS = 0.001; /* of all events: as much as the accur
 static const double LOSS_SPOILS = 0.05; /* beyond, sums are no longer to be trusted */
 static const double CPU_SHORT = 0.10; /* of the time threads could run: a tenth slower is what people notice */
 static const double CPU_VERY_SHORT = 0.35; /* a third of it: a core is missing */
+enum { PLACE_MARGIN_NS = 500000 }; /* at least: a moment is not seen on a timeline */
 static const double CPU_SHORT_FLOOR = 0.02; /* threads: less than 20 ms a second is nobody's problem */
 
 struct finding *finder_add(struct finder *f, enum severity severity, enum certainty certainty)
 {
 	vec_push(&f->found, ((struct finding){
 		.id = f->id, .severity = severity, .certainty = certainty, .title = "", .detail = "", .advice = "",
-		.thread = MODEL_NONE, .lock = MODEL_NONE,
+		.thread = MODEL_NONE, .lock = MODEL_NONE, .place = {.thread = MODEL_NONE, .lock = MODEL_NONE},
 	}));
 	return vec_last(&f->found);
 }
@@ -72,6 +73,20 @@ const char *finder_line(struct finder *f, const struct summary_stack *stack)
 	return finder_text(f, "%s (%s:%u)", function, file, leaf->line);
 }
 
+struct summary_place finder_place(const struct finder *f, const struct summary_place *place)
+{
+	struct summary_place wide = *place;
+	uint64_t margin = (place->to_ns - place->from_ns) / 2;
+
+	if (!place->known)
+		return wide;
+	margin = margin > PLACE_MARGIN_NS ? margin : PLACE_MARGIN_NS;
+	wide.from_ns = place->from_ns > margin ? place->from_ns - margin : 0;
+	wide.to_ns = place->to_ns + margin;
+	wide.to_ns = wide.to_ns < f->s->duration_ns ? wide.to_ns : f->s->duration_ns;
+	return wide;
+}
+
 double finder_rate(const struct finder *f, uint64_t ns)
 {
 	return f->s->duration_ns ? (double)ns / (double)f->s->duration_ns : 0;
@@ -106,6 +121,9 @@ static void rule_incomplete(struct finder *f)
 	if (f->s->complete)
 		return;
 	x = finder_add(f, SEVERITY_WARNING, CERTAINTY_MEASURED);
+	x->place.known = f->s->duration_ns > 0;
+	x->place.to_ns = f->s->duration_ns;
+	x->place.from_ns = f->s->duration_ns > NS_PER_S ? f->s->duration_ns - NS_PER_S : 0;
 	x->title = "the recording is cut off";
 	if (f->s->write_error) {
 		escape_to(reason, sizeof(reason), f->s->write_error, strnlen(f->s->write_error, 512));
@@ -128,6 +146,7 @@ static void rule_losses(struct finder *f)
 		return;
 	x = finder_add(f, share >= LOSS_SPOILS ? SEVERITY_CRITICAL : share >= LOSS_MATTERS ? SEVERITY_WARNING :
 		       SEVERITY_INFO, CERTAINTY_MEASURED);
+	x->place = finder_place(f, &f->s->worst_loss);
 	x->title = finder_text(f, "%s events were lost", human_count(n, lost));
 	x->detail = f->s->own.events ?
 		finder_text(f, "That is %s of all; times around a loss count as unknown, waits inside it may be missing.",
@@ -150,6 +169,22 @@ static void rule_no_python(struct finder *f)
 
 /* The machine */
 
+/* Threads without a CPU are seen best where one of them was to have the GIL, or had it. */
+static struct summary_place worst_ready(const struct finder *f)
+{
+	struct summary_place worst = {.thread = MODEL_NONE, .lock = MODEL_NONE};
+
+	for (size_t i = 0; i < f->p->n_locks; i++) {
+		const struct summary_place *places = f->p->locks[i].places;
+
+		if (places[TROUBLE_PREEMPTED].known)
+			return places[TROUBLE_PREEMPTED];
+		if (places[TROUBLE_WAKING].known && !worst.known)
+			worst = places[TROUBLE_WAKING];
+	}
+	return worst;
+}
+
 static void rule_too_few_cpus(struct finder *f)
 {
 	uint64_t ready = 0, ran = 0;
@@ -169,6 +204,8 @@ static void rule_too_few_cpus(struct finder *f)
 	x = finder_add(f, share >= CPU_VERY_SHORT ? SEVERITY_CRITICAL : SEVERITY_WARNING, CERTAINTY_MEASURED);
 	x->wait_ns = ready;
 	x->wait_known = true;
+	x->place = worst_ready(f);
+	x->place = finder_place(f, &x->place);
 	x->title = finder_text(f, "too few CPUs: its threads were ready to run, but had none, %s of the time",
 			       human_pct(pct, (double)ready, (double)(ready + ran)));
 	x->detail = finder_text(f, "%s in all, on a machine of %u CPU%s. This is not the GIL: something else runs "

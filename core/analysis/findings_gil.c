@@ -45,6 +45,7 @@ void rule_gil_saturated(struct finder *f)
 		       SEVERITY_CRITICAL : SEVERITY_WARNING, CERTAINTY_MEASURED);
 	finder_cost(f, x, gil->waits.ns);
 	x->lock = gil->lock;
+	x->place = gil->places[TROUBLE_FULL];
 	x->title = finder_text(f, "the GIL is full: held %s of the time", human_pct(held, gil->utilisation, 1));
 	x->detail = finder_text(f, "On average %.1f threads wait for it, and %s of the time at least one does. "
 				"More threads can only wait more.", waiters,
@@ -88,6 +89,7 @@ void rule_convoy(struct finder *f)
 	x = finder_add(f, finder_severity(f, ns, COSTLY, VERY_COSTLY), CERTAINTY_MEASURED);
 	finder_cost(f, x, ns);
 	x->thread = worst->thread;
+	x->place = finder_place(f, worst->convoy.known ? &worst->convoy : &worst->longest_wait);
 	human_ns(interval, f->p->switch_interval_ns);
 	x->title = n == 1 ?
 		finder_text(f, "convoy: %s waits a switch interval (%s) again and again",
@@ -140,7 +142,7 @@ static const char *blocked_in(struct finder *f, int32_t nr)
 }
 
 /* A finding of what waiting for holders in that state cost, still without words; NULL if it is not worth one. */
-static struct finding *held_finding(struct finder *f, const struct held_in_state *h)
+static struct finding *held_finding(struct finder *f, const struct held_in_state *h, enum lock_trouble trouble)
 {
 	struct finding *x;
 
@@ -149,13 +151,16 @@ static struct finding *held_finding(struct finder *f, const struct held_in_state
 	x = finder_add(f, finder_severity(f, h->ns, COSTLY, VERY_COSTLY), CERTAINTY_MEASURED);
 	finder_cost(f, x, h->ns);
 	x->lock = h->worst->lock;
+	for (size_t i = 0; i < f->p->n_locks; i++)
+		if (f->p->locks[i].lock == x->lock)
+			x->place = finder_place(f, &f->p->locks[i].places[trouble]);
 	return x;
 }
 
 void rule_held_while_blocked(struct finder *f)
 {
 	const struct held_in_state h = held_in_state(f->p, HOLDER_BLOCKED);
-	struct finding *x = held_finding(f, &h);
+	struct finding *x = held_finding(f, &h, TROUBLE_BLOCKED);
 	char all[HUMAN_LEN], most[HUMAN_LEN];
 
 	if (!x)
@@ -170,7 +175,7 @@ void rule_held_while_blocked(struct finder *f)
 void rule_holder_preempted(struct finder *f)
 {
 	const struct held_in_state h = held_in_state(f->p, HOLDER_PREEMPTED);
-	struct finding *x = held_finding(f, &h);
+	struct finding *x = held_finding(f, &h, TROUBLE_PREEMPTED);
 	char all[HUMAN_LEN], share[HUMAN_LEN];
 
 	if (!x)
@@ -200,6 +205,7 @@ void rule_long_hold(struct finder *f)
 		x = finder_add(f, finder_severity(f, h->excess_ns, COSTLY, VERY_COSTLY),
 			       f->p->gil->waits.approximate ? CERTAINTY_INFERRED : CERTAINTY_MEASURED);
 		finder_cost(f, x, h->excess_ns);
+		x->place = finder_place(f, &h->place);
 		x->title = finder_text(f, "%s keeps the GIL up to %s at a stretch", finder_line(f, &h->stack),
 				       human_ns(max, h->max_ns));
 		x->detail = finder_text(f, "%s time%s it did not let go when a waiter demanded it after %s, which cost the "
@@ -238,6 +244,7 @@ void rule_starved_thread(struct finder *f)
 	x = finder_add(f, SEVERITY_WARNING, CERTAINTY_MEASURED); /* its cause is a finding too */
 	finder_cost(f, x, worst->waits.ns);
 	x->thread = worst->thread;
+	x->place = finder_place(f, &worst->longest_wait);
 	x->title = finder_text(f, "%s starves: it waited up to %s for its turn", finder_name(f, worst->name),
 			       human_ns(max, worst->waits.max_ns));
 	x->detail = finder_text(f, "Among %llu threads that fight for the GIL a turn should come within %s; it spent %s of "
@@ -262,6 +269,7 @@ void rule_forced_handoff_storm(struct finder *f)
 	x = finder_add(f, rate >= STORM_PER_SECOND ? SEVERITY_WARNING : SEVERITY_INFO, CERTAINTY_MEASURED);
 	finder_cost(f, x, gil->forced_wait_ns);
 	x->lock = gil->lock;
+	x->place = gil->places[TROUBLE_FORCED];
 	x->title = finder_text(f, "the GIL changes hands by force %s", human_rate(shown, rate));
 	x->detail = finder_text(f, "%s of all hand-offs were demanded by a waiter whose switch interval of %s ran out: "
 				"several threads compute in Python at once.",
@@ -283,6 +291,7 @@ void rule_gc_holding(struct finder *f)
 	x = finder_add(f, finder_severity(f, gil->gc_wait_ns, COSTLY, VERY_COSTLY), CERTAINTY_INFERRED);
 	finder_cost(f, x, gil->gc_wait_ns);
 	x->lock = gil->lock;
+	x->place = finder_place(f, &gil->places[TROUBLE_GC]);
 	x->title = "the garbage collector runs while others wait for the GIL";
 	x->detail = finder_text(f, "Holds in which it was seen running lasted %s in all; others waited %s meanwhile.",
 				human_ns(held, gil->gc_hold_ns), human_ns(waited, gil->gc_wait_ns));
@@ -324,6 +333,7 @@ void rule_wakeup_latency(struct finder *f)
 	x = finder_add(f, finder_severity(f, gil->wake_latency_ns, COSTLY, VERY_COSTLY), CERTAINTY_MEASURED);
 	finder_cost(f, x, gil->wake_latency_ns);
 	x->lock = gil->lock;
+	x->place = finder_place(f, &gil->places[TROUBLE_WAKING]);
 	x->title = finder_text(f, "a thread that is given the GIL needs %s to wake up", human_ns(mean, mean_ns));
 	x->detail = finder_text(f, "%s in all, %s of the waiting: nobody runs Python meanwhile. The CPUs are busy, or wake "
 				"slowly from sleep.", human_ns(all, gil->wake_latency_ns),

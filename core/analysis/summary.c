@@ -168,7 +168,10 @@ static void merge_long_holds(struct summary_process *p)
 		}
 		last->n += h->n;
 		last->excess_ns += h->excess_ns;
-		last->max_ns = last->max_ns > h->max_ns ? last->max_ns : h->max_ns;
+		if (h->max_ns > last->max_ns) {
+			last->max_ns = h->max_ns;
+			last->place = h->place;
+		}
 	}
 	p->n_long_holds = kept;
 }
@@ -182,6 +185,7 @@ static void gather_long_holds(struct loader *l, struct load_proc *lp)
 	HASH_ITER(hh, lp->long_holds, h, next)
 		p->long_holds[p->n_long_holds++] = (struct summary_long_hold){
 			.stack = summary_stack(l, h->stack), .n = h->n, .excess_ns = h->excess_ns, .max_ns = h->max_ns,
+			.place = h->place,
 		};
 	sort(p->long_holds, p->n_long_holds, sizeof(*p->long_holds), compare_long_hold_lines);
 	merge_long_holds(p);
@@ -218,6 +222,7 @@ static void gather_process(struct loader *l, struct load_proc *lp)
 		memcpy(p->blame, lp->blame.items, p->n_blame * sizeof(*p->blame));
 	gather_long_holds(l, lp);
 	summary_pairs(l, p);
+	summary_what_if(l, p);
 	findings_find(l->s, p, l->arena);
 }
 
@@ -264,6 +269,9 @@ static void loader_done(struct loader *l)
 		span_union_done(&l->locks[i].waiting);
 		span_union_done(&l->locks[i].gc);
 		vec_done(&l->locks[i].long_holds);
+		hold_log_done(&l->locks[i].log);
+		worst_window_done(&l->locks[i].waited);
+		worst_window_done(&l->locks[i].forced);
 	}
 	for (uint32_t i = 0; i < l->n_procs; i++) {
 		HASH_CLEAR(hh, l->procs[i].long_holds);
@@ -272,6 +280,7 @@ static void loader_done(struct loader *l)
 	free(l->procs);
 	free(l->threads);
 	free(l->locks);
+	vec_done(&l->gil_waits);
 	vec_done(&l->levels);
 	vec_done(&l->notes);
 }
@@ -338,6 +347,7 @@ void summary_free(struct summary *s)
 	if (!s)
 		return;
 	HASH_CLEAR(hh, s->priv->stacks);
+	HASH_CLEAR(hh, s->priv->lines);
 	arena_done(&s->priv->arena);
 	reader_close(s->priv->reader);
 	free(s->priv);

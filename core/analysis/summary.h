@@ -44,6 +44,16 @@ struct summary_hist {
 	} bins[SUMMARY_HIST_MAX];
 };
 
+/* A piece of the timeline where something is seen best; times count from the begin of the recording. */
+struct summary_place {
+	bool known;
+	uint64_t from_ns, to_ns;
+	uint32_t thread, lock; /* what to look at there, MODEL_NONE */
+};
+
+/* Kinds of trouble with a GIL that have a place of their own: the hold that cost most of each, or the worst second. */
+enum lock_trouble { TROUBLE_FULL, TROUBLE_FORCED, TROUBLE_BLOCKED, TROUBLE_PREEMPTED, TROUBLE_GC, TROUBLE_WAKING, TROUBLE_N };
+
 struct summary_lock {
 	uint32_t lock;
 	enum lock_kind kind;
@@ -61,6 +71,7 @@ struct summary_lock {
 	uint64_t handoffs, forced_handoffs;
 	uint64_t gc_hold_ns, gc_wait_ns; /* holds during which the garbage collector ran, waiting inside them */
 	struct summary_hist hist;
+	struct summary_place places[TROUBLE_N]; /* of GILs */
 };
 
 struct summary_thread {
@@ -77,6 +88,7 @@ struct summary_thread {
 	uint64_t spin_ns; /* sampled: on a CPU inside take_gil */
 	bool spin_known;
 	uint64_t holds;
+	struct summary_place longest_wait, convoy; /* for a GIL; where waits of about an interval are closest together */
 };
 
 struct summary_blame { /* one waiter stack by one holder stack */
@@ -87,12 +99,13 @@ struct summary_blame { /* one waiter stack by one holder stack */
 	unsigned n_waiters, n_holders; /* of the tids listed, at most 64 each */
 	enum holder_state state;
 	int32_t nr; /* system call the holder was blocked in, -1 */
+	uint32_t waiter_line, holder_line; /* innermost lines, numbered: the same function, file and line have the same number */
 };
 
 /* Blame by function: stacks with the same two leaf functions, whatever the line, the callers and the holder's state. */
 struct summary_pair {
 	const struct summary_blame *worst; /* the largest of them; its stacks are shown */
-	uint64_t ns, state_ns[HOLDER_STATE_N]; /* by what the holder did meanwhile */
+	uint64_t ns, waits, state_ns[HOLDER_STATE_N]; /* by what the holder did meanwhile; a wait counts with each stack */
 	unsigned stacks; /* pairs of stacks in it */
 	int32_t nr; /* system call the holder was blocked in most, -1 */
 	uint64_t nr_ns;
@@ -104,6 +117,34 @@ struct summary_pair {
 struct summary_long_hold {
 	struct summary_stack stack; /* the costliest of those with the same innermost line */
 	uint64_t n, excess_ns, max_ns; /* holds; waiting beyond one switch interval in them; the longest that met a waiter */
+	struct summary_place place; /* of that one */
+};
+
+/* The waiting that would vanish if the holds at a line did not need the GIL (replay.h), and for whom. */
+struct summary_saving {
+	const struct summary_frame *waiter, *holder; /* who waits most for it; NULL: a place without a Python stack */
+	uint64_t wait_ns, holds; /* credited to the line; its holds */
+	uint64_t saved_ns, queue_ns; /* what vanishes of it; what shorter queues may save beside it */
+};
+
+/* The work of a process could be done so much faster at most, if all that is assumed is true. */
+#define SUMMARY_BOUNDS_MAX 3
+#define SUMMARY_ASSUMES_MAX 4
+struct summary_bound {
+	const char *id, *title;
+	double speedup; /* 1 or more */
+	const char *assumes[SUMMARY_ASSUMES_MAX];
+	unsigned n_assumes;
+};
+
+struct summary_what_if {
+	uint64_t recorded_ns, replayed_ns; /* waiting for GILs as recorded, and as the replay with nothing removed has it */
+	double error; /* of the replay, as a share */
+	bool trusted; /* small enough to predict with; else there are no savings */
+	uint64_t until_ns; /* the replay is of the time up to it, UINT64_MAX all */
+	struct summary_saving *savings; /* most saved first */
+	struct summary_bound *bounds;
+	size_t n_savings, n_bounds;
 };
 
 enum severity { SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_CRITICAL, SEVERITY_N };
@@ -120,6 +161,7 @@ struct finding {
 	bool wait_known;
 	double share; /* wait_ns of all waiting for GILs in the process; 0 where that says nothing */
 	uint32_t thread, lock; /* what it is about, MODEL_NONE */
+	struct summary_place place; /* where to look for it */
 };
 
 struct summary_process {
@@ -132,6 +174,7 @@ struct summary_process {
 	struct summary_blame *blame; /* most first; over a lock they add up to its waits.ns */
 	struct summary_pair *pairs; /* of GILs only, most first */
 	struct summary_long_hold *long_holds; /* most excess first */
+	struct summary_what_if what_if;
 	struct finding *findings; /* gravest first; those of the whole recording are in each process */
 	size_t n_locks, n_threads, n_blame, n_pairs, n_long_holds, n_findings;
 	const struct summary_lock *gil; /* the GIL most waited for, NULL without one */
@@ -156,6 +199,7 @@ struct summary {
 	bool complete;
 	const char *write_error; /* why it is not complete, when the writer could still say so; else NULL */
 	uint64_t lost[EV_LOSS_N], lost_events; /* by class, and all */
+	struct summary_place worst_loss;
 	uint64_t torn_stacks, truncated_stacks, missing_stacks;
 	struct summary_level *levels;
 	const char **notes;

@@ -1,11 +1,14 @@
 #pragma once
 /* What the files of the summary share: summary.c (order of work, the finished arrays), summary_rows.c (one callback per
- * kind of row), summary_waits.c (passes over waits, holds and credits), blame.c (stacks, pairs of lines).
+ * kind of row), summary_waits.c (passes over waits, holds and credits), blame.c (stacks, pairs of lines),
+ * summary_places.c (where to look), summary_what_if.c.
  * A loader lives as long as summary_load runs; what it leaves behind is in the summary's arena. */
 #include <uthash.h>
 
+#include "core/analysis/hold_log.h"
 #include "core/analysis/span_union.h"
 #include "core/analysis/summary.h"
+#include "core/analysis/worst_window.h"
 #include "core/store/reader.h"
 #include "core/util/arena.h"
 #include "core/util/vec.h"
@@ -13,6 +16,14 @@
 struct stack_entry {
 	uint64_t id;
 	struct summary_stack stack;
+	uint32_t line; /* of its leaf: the same for equal function, file and line */
+	UT_hash_handle hh;
+};
+
+struct line_entry {
+	const char *name; /* all of it in one string */
+	uint32_t line;
+	const struct summary_frame *frame; /* NULL: no stack */
 	UT_hash_handle hh;
 };
 
@@ -20,18 +31,23 @@ struct summary_priv {
 	struct reader *reader;
 	struct arena arena;
 	struct stack_entry *stacks; /* by id */
+	struct line_entry *lines; /* by name */
 };
+
+enum { CONVOY_SEEN = 8 }; /* so many waits of about an interval, close together, show a convoy */
 
 struct load_thread {
 	struct summary_thread *thread; /* NULL: no such row */
 	uint32_t proc;
 	uint64_t inferred_ns[STATE_N], samples_wanting;
+	uint64_t long_wait_t0[CONVOY_SEEN]; /* the last ones, by long_waits modulo */
 };
 
 /* A hold that ran for longer than one that heeds demands could; what waits it delayed is added up in the waits pass. */
 struct load_hold {
 	uint64_t t0_ns, t1_ns, stack;
 	double running; /* share of it on a CPU */
+	uint32_t thread;
 	uint64_t waits, excess_ns, max_ns;
 };
 
@@ -42,11 +58,15 @@ struct load_lock {
 	struct span_union held, waiting, gc;
 	vec(struct load_hold) long_holds; /* by t0 once the holds are in */
 	uint64_t longest_hold_ns; /* of long_holds */
+	struct hold_log log; /* of a GIL */
+	struct worst_window waited, forced;
+	uint64_t slowest_wake_ns;
 };
 
 struct load_long_hold {
 	uint64_t stack;
 	uint64_t n, excess_ns, max_ns;
+	struct summary_place place;
 	UT_hash_handle hh;
 };
 
@@ -55,6 +75,11 @@ struct load_proc {
 	bool known;
 	vec(struct summary_blame) blame;
 	struct load_long_hold *long_holds;
+};
+
+struct load_wait { /* of a GIL, to find the holds that its credits are about */
+	uint64_t wait, t0_ns, t1_ns;
+	uint32_t lock;
 };
 
 struct loader {
@@ -66,7 +91,8 @@ struct loader {
 	struct load_thread *threads;
 	struct load_lock *locks;
 	uint32_t n_procs, n_threads, n_locks;
-	uint64_t samples;
+	uint64_t samples, worst_loss;
+	vec(struct load_wait) gil_waits; /* by id */
 	vec(struct summary_level) levels;
 	vec(const char *) notes;
 };
@@ -88,4 +114,8 @@ int summary_blame_load(struct loader *l);
 int summary_compare_leaf(const struct summary_stack *a, const struct summary_stack *b); /* by function */
 bool summary_same_line(const struct summary_stack *a, const struct summary_stack *b);
 struct summary_stack summary_stack(struct loader *l, uint64_t stack);
+uint32_t summary_line(struct loader *l, uint64_t stack); /* number of its leaf's line */
 void summary_pairs(struct loader *l, struct summary_process *p);
+void summary_what_if(struct loader *l, struct summary_process *p);
+struct summary_place summary_place(const struct loader *l, uint64_t t0_ns, uint64_t t1_ns, uint32_t thread, uint32_t lock);
+void summary_lock_places(struct loader *l, struct load_lock *k); /* once its waits are in */

@@ -171,6 +171,10 @@ static int on_loss(void *ctx, const struct reader_loss *row)
 {
 	struct loader *l = ctx;
 
+	if (row->count > l->worst_loss) {
+		l->worst_loss = row->count;
+		l->s->worst_loss = summary_place(l, row->t0_ns, row->t1_ns, MODEL_NONE, MODEL_NONE);
+	}
 	l->s->lost[row->cls] += row->count;
 	l->s->lost_events += row->count;
 	return 0;

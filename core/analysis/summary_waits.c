@@ -1,5 +1,5 @@
 /* The passes over single holds and waits, for what sums cannot say: time in which anybody waited, the
- * histogram, waits of about a switch interval, holders that did not let go when asked. */
+ * histogram, waits of about a switch interval, holders that did not let go when asked, and what the replay needs. */
 #include "core/analysis/summary_priv.h"
 #include "core/analysis/wait_hist.h"
 
@@ -24,6 +24,7 @@ static void note_long_hold(struct loader *l, struct load_lock *k, const struct h
 		return;
 	vec_push(&k->long_holds, ((struct load_hold){
 		.t0_ns = row->t0_ns, .t1_ns = row->t1_ns, .stack = row->stack, .running = running / (double)length,
+		.thread = row->thread,
 	}));
 	k->longest_hold_ns = length > k->longest_hold_ns ? length : k->longest_hold_ns;
 }
@@ -37,8 +38,10 @@ static int on_hold(void *ctx, const struct hold *row)
 	span_union_add(&k->held, row->t0_ns, row->t1_ns);
 	if (row->flags & HOLD_F_GC)
 		span_union_add(&k->gc, row->t0_ns, row->t1_ns);
-	if (k->lock->kind == LOCK_GIL)
-		note_long_hold(ctx, k, row);
+	if (k->lock->kind != LOCK_GIL)
+		return 0;
+	note_long_hold(ctx, k, row);
+	hold_log_add(&k->log, row, row->stack ? summary_line(ctx, row->stack) : HOLD_LOG_NO_LINE);
 	return 0;
 }
 
@@ -81,11 +84,47 @@ static void blame_long_holds(struct load_lock *k, const struct wait *w, uint64_t
 	}
 }
 
+/* The stretch in which so many waits of about an interval follow each other fastest. */
+static void note_long_wait(struct loader *l, struct load_thread *t, const struct wait *row)
+{
+	uint64_t ns = row->t1_ns - row->t0_ns, *oldest = &t->long_wait_t0[t->thread->long_waits % CONVOY_SEEN];
+	struct summary_place *best = &t->thread->convoy, place = summary_place(l, *oldest, row->t1_ns, row->thread, row->lock);
+
+	if (t->thread->long_waits >= CONVOY_SEEN && (!best->known || place.to_ns - place.from_ns < best->to_ns - best->from_ns))
+		*best = place;
+	*oldest = row->t0_ns;
+	t->thread->long_waits++;
+	t->thread->long_wait_ns += ns;
+}
+
+static void note_gil_wait(struct loader *l, struct load_lock *k, const struct wait *row)
+{
+	struct load_thread *t = loader_thread(l, row->thread);
+	uint64_t ns = row->t1_ns - row->t0_ns, from = loader_relative_ns(l, row->t0_ns), to = loader_relative_ns(l, row->t1_ns);
+
+	hold_log_wait(&k->log, row);
+	if (row->t1_ns <= k->log.until_ns && l->gil_waits.n < 2 * HOLD_LOG_MAX)
+		vec_push(&l->gil_waits, ((struct load_wait){row->wait, row->t0_ns, row->t1_ns, row->lock}));
+	worst_window_add(&k->waited, from, to);
+	if (row->end == WAIT_FORCED)
+		worst_window_add(&k->forced, from, to);
+	if (row->wake_latency_ns > k->slowest_wake_ns && row->wake_latency_ns <= ns) {
+		k->slowest_wake_ns = row->wake_latency_ns;
+		k->lock->places[TROUBLE_WAKING] = summary_place(l, row->t1_ns - row->wake_latency_ns, row->t1_ns, row->thread,
+								row->lock);
+	}
+	if (!t)
+		return;
+	if (!t->thread->longest_wait.known || ns > t->thread->longest_wait.to_ns - t->thread->longest_wait.from_ns)
+		t->thread->longest_wait = summary_place(l, row->t0_ns, row->t1_ns, row->thread, row->lock);
+	if (about_an_interval(ns, loader_switch_interval_ns(l, k->proc)))
+		note_long_wait(l, t, row);
+}
+
 static int on_wait(void *ctx, const struct wait *row)
 {
 	struct loader *l = ctx;
 	struct load_lock *k = loader_lock(l, row->lock);
-	struct load_thread *t = loader_thread(l, row->thread);
 	uint64_t ns = row->t1_ns - row->t0_ns;
 
 	if (!k)
@@ -98,10 +137,34 @@ static int on_wait(void *ctx, const struct wait *row)
 		k->lock->forced_waits++;
 		k->lock->forced_wait_ns += ns;
 	}
-	if (t && k->lock->kind == LOCK_GIL && about_an_interval(ns, loader_switch_interval_ns(l, k->proc))) {
-		t->thread->long_waits++;
-		t->thread->long_wait_ns += ns;
+	if (k->lock->kind == LOCK_GIL)
+		note_gil_wait(l, k, row);
+	return 0;
+}
+
+static const struct load_wait *find_wait(const struct loader *l, uint64_t wait)
+{
+	size_t low = 0, high = l->gil_waits.n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (l->gil_waits.items[mid].wait < wait)
+			low = mid + 1;
+		else
+			high = mid;
 	}
+	return low < l->gil_waits.n && l->gil_waits.items[low].wait == wait ? &l->gil_waits.items[low] : NULL;
+}
+
+static int on_credit(void *ctx, const struct credit *row)
+{
+	struct loader *l = ctx;
+	const struct load_wait *w = row->holder == MODEL_NONE || !row->stack ? NULL : find_wait(l, row->wait);
+
+	if (w)
+		hold_log_credit(&loader_lock(l, w->lock)->log, w->t0_ns, w->t1_ns, row->holder, summary_line(l, row->stack),
+				row->ns);
 	return 0;
 }
 
@@ -133,7 +196,10 @@ static void gather_long_holds(struct loader *l, struct load_lock *k)
 		}
 		h->n++;
 		h->excess_ns += hold->excess_ns;
-		h->max_ns = hold->max_ns > h->max_ns ? hold->max_ns : h->max_ns;
+		if (hold->max_ns <= h->max_ns)
+			continue;
+		h->max_ns = hold->max_ns;
+		h->place = summary_place(l, hold->t0_ns, hold->t1_ns, hold->thread, k->lock->lock);
 	}
 }
 
@@ -144,6 +210,9 @@ static void prepare_waits(struct loader *l)
 		struct summary_lock *lock = l->locks[i].lock;
 
 		vec_sort(&l->locks[i].long_holds, compare_holds);
+		hold_log_sort(&l->locks[i].log);
+		worst_window_init(&l->locks[i].waited, l->s->duration_ns);
+		worst_window_init(&l->locks[i].forced, l->s->duration_ns);
 		if (lock)
 			wait_hist_init(&lock->hist, lock->kind == LOCK_GIL ?
 				       loader_switch_interval_ns(l, l->locks[i].proc) : 0);
@@ -164,6 +233,8 @@ static void settle(struct loader *l)
 		share = l->s->duration_ns ? (double)lock->held_ns / (double)l->s->duration_ns : 0;
 		lock->utilisation = share > 1 ? 1 : share;
 		gather_long_holds(l, &l->locks[i]);
+		hold_log_settle(&l->locks[i].log);
+		summary_lock_places(l, &l->locks[i]);
 	}
 }
 
@@ -173,6 +244,7 @@ int summary_waits_load(struct loader *l)
 
 	prepare_waits(l);
 	err = err ? err : reader_waits(l->r, on_wait, l);
+	err = err ? err : reader_credits(l->r, on_credit, l);
 	err = err ? err : reader_tallies(l->r, on_tally, l);
 	if (!err)
 		settle(l);

@@ -30,6 +30,8 @@ LOCK = {
     "id": COUNT, "kind": OneOf(*KINDS), "interpreter": Null(COUNT), "address": str, "name": Null(str),
     "waits": COUNT, "wait_ns": COUNT, "wait_p50_ns": Null(COUNT), "wait_p99_ns": Null(COUNT),
     "wait_max_ns": Null(COUNT), "handoffs": Null(COUNT), "forced_handoffs": Null(COUNT), "utilisation": Null(float),
+    "held_ns": Null(COUNT), "contended_ns": COUNT, "forced_waits": COUNT, "forced_wait_ns": COUNT, "recorded_waits": COUNT,
+    "wait_histogram": [{"from_ns": COUNT, "to_ns": Null(COUNT), "waits": COUNT, "wait_ns": COUNT, "multiple": COUNT}],
 }
 THREAD = {
     "tid": COUNT, "name": str, "main": bool, "states_ns": {state: COUNT for state in STATES},
@@ -43,8 +45,23 @@ BLAME = {
     "holder": {"tids": [COUNT], "stack": [FRAME], "state": OneOf("running", "blocked", "preempted", "unknown"),
                "syscall": Null(str)},
 }
+PLACE = {"from_ns": COUNT, "to_ns": COUNT, "tid": Null(COUNT), "lock": Null(COUNT)}
 FINDING = {"id": str, "severity": OneOf("info", "warning", "critical"), "title": str, "detail": str,
-           "wait_ns": Null(COUNT)}
+           "wait_ns": Null(COUNT), "certainty": OneOf("measured", "inferred", "sampled"), "advice": str,
+           "share": Null(float), "place": Null(PLACE)}
+PAIR = {
+    "lock": COUNT, "waiter": Null(FRAME), "holder": Null(FRAME), "wait_ns": COUNT, "waits": COUNT,
+    "states_ns": {state: COUNT for state in ("running", "blocked", "preempted", "unknown")},
+    "syscall": Null(str), "syscall_ns": COUNT, "stacks": COUNT, "waiter_tids": [COUNT], "holder_tids": [COUNT],
+}
+LONG_HOLD = {"stack": [FRAME], "holds": COUNT, "excess_wait_ns": COUNT, "max_ns": COUNT, "place": Null(PLACE)}
+WHAT_IF = {
+    "pairs": [{"waiter": Null(FRAME), "holder": Null(FRAME), "wait_ns": COUNT, "saved_ns": COUNT,
+               "queue_ns": COUNT, "holds": COUNT}],
+    "bounds": [{"id": str, "title": str, "speedup": float, "assumes": [str]}],
+    "replay": {"recorded_wait_ns": COUNT, "replayed_wait_ns": COUNT, "error": float, "trusted": bool,
+               "until_ns": Null(COUNT)},
+}
 REPORT = {
     "format": OneOf(1), "gilscope": str,
     "recording": {
@@ -56,7 +73,7 @@ REPORT = {
     "processes": [{
         "pid": COUNT, "name": str, "command": str, "runtime": Null(str), "free_threaded": bool,
         "switch_interval_ns": Null(COUNT), "locks": [LOCK], "threads": [THREAD], "blame": [BLAME],
-        "findings": [FINDING],
+        "findings": [FINDING], "pairs": [PAIR], "long_holds": [LONG_HOLD], "what_if": Null(WHAT_IF),
     }],
 }
 
@@ -141,6 +158,45 @@ class Checker:
         thread_waits = sum(thread["gil_wait_ns"] for thread in process["threads"])
         if gil_waits != thread_waits:
             self.breach(path, f"threads waited {thread_waits} for GILs, GILs were waited for {gil_waits}")
+
+        self.pairs(path, process)
+        for i, finding in enumerate(process["findings"]):
+            self.place(f"{path}.findings[{i}].place", finding["place"], tids, locks, duration)
+        for i, hold in enumerate(process["long_holds"]):
+            self.place(f"{path}.long_holds[{i}].place", hold["place"], tids, locks, duration)
+        if process["what_if"]:
+            self.what_if(f"{path}.what_if", process["what_if"], gil_waits)
+
+    def pairs(self, path, process):
+        gils = {lock["id"]: lock["wait_ns"] for lock in process["locks"] if lock["kind"] == "gil"}
+        for i, pair in enumerate(process["pairs"]):
+            if sum(pair["states_ns"].values()) != pair["wait_ns"]:
+                self.breach(f"{path}.pairs[{i}]", "its states do not add up to its waiting")
+            if pair["syscall_ns"] > pair["states_ns"]["blocked"]:
+                self.breach(f"{path}.pairs[{i}]", "more in one system call than in all")
+            gils[pair["lock"]] -= pair["wait_ns"]
+        if any(gils.values()):
+            self.breach(path, f"pairs leave {gils} of the waiting for GILs")
+
+    def place(self, path, place, tids, locks, duration):
+        if place is None:
+            return
+        if not place["from_ns"] <= place["to_ns"] <= duration:
+            self.breach(path, f"{place['from_ns']} to {place['to_ns']} is not within {duration}")
+        if place["tid"] is not None and place["tid"] not in tids:
+            self.breach(path, f"tid {place['tid']} is not among the threads")
+        if place["lock"] is not None and place["lock"] not in locks:
+            self.breach(path, f"lock {place['lock']} is not among the locks")
+
+    def what_if(self, path, what_if, gil_waits):
+        if what_if["pairs"] and not what_if["replay"]["trusted"]:
+            self.breach(path, "predicts by a replay that it does not trust")
+        for i, pair in enumerate(what_if["pairs"]):
+            if pair["saved_ns"] > pair["wait_ns"] or pair["saved_ns"] + pair["queue_ns"] > gil_waits:
+                self.breach(f"{path}.pairs[{i}]", f"saves more than is there to save ({gil_waits} in all)")
+        for i, bound in enumerate(what_if["bounds"]):
+            if bound["speedup"] < 1 or not bound["assumes"]:
+                self.breach(f"{path}.bounds[{i}]", "is below 1, or assumes nothing")
 
     def thread(self, path, thread, duration):
         total = sum(thread["states_ns"].values())

@@ -72,6 +72,10 @@ UNIT_TESTS += test_report
 test_report_SRCS := $(ANALYSIS_SRCS) $(STORE_SRCS) $(UTIL_SRCS) $(BASE_SRCS) core/timeline/model.c \
 	$(filter viewer/text/%,$(VIEWER_SRCS))
 
+UNIT_TESTS += test_what_if
+test_what_if_SRCS := core/analysis/hold_log.c core/analysis/replay.c core/analysis/what_if.c core/analysis/what_if_bounds.c \
+	core/analysis/worst_window.c core/util/arena.c core/util/strbuf.c core/util/vec.c core/util/xalloc.c
+
 TEST_TOOLS += tests/golden/report/make_recording
 make_recording_SRCS := $(STORE_SRCS) $(UTIL_SRCS) core/timeline/model.c
 

@@ -143,9 +143,10 @@ static json_t *histogram(const struct summary_hist *h)
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < h->n; i++)
-		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o}", "from_ns", integer(h->bins[i].from_ns), "to_ns",
-						      integer_if(h->bins[i].to_ns != UINT64_MAX, h->bins[i].to_ns), "waits",
-						      integer(h->bins[i].waits), "wait_ns", integer(h->bins[i].ns)));
+		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o}", "from_ns", integer(h->bins[i].from_ns),
+						      "to_ns", integer_if(h->bins[i].to_ns != UINT64_MAX, h->bins[i].to_ns),
+						      "waits", integer(h->bins[i].waits), "wait_ns", integer(h->bins[i].ns),
+						      "multiple", integer(h->bins[i].multiple)));
 	return list;
 }
 
@@ -154,7 +155,7 @@ static json_t *lock(const struct summary_lock *k)
 	const struct summary_waits *w = &k->waits;
 	json_t *utilisation = k->utilisation_known ? json_real(k->utilisation) : json_null();
 
-	return json_pack("{s:i, s:s, s:o, s:o, s:n, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:i, s:s, s:o, s:o, s:n, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "id", (int)k->lock, "kind", lock_kinds[k->kind],
 			 "interpreter", k->interp_id >= 0 ? json_integer(k->interp_id) : json_null(),
 			 "address", json_sprintf("0x%" PRIx64, k->addr), "name",
@@ -164,7 +165,9 @@ static json_t *lock(const struct summary_lock *k)
 			 "handoffs", integer_if(k->utilisation_known, k->handoffs),
 			 "forced_handoffs", integer_if(k->utilisation_known, k->forced_handoffs),
 			 "utilisation", utilisation, "contended_ns", integer(k->contended_ns),
-			 "wake_latency_ns", integer(k->wake_latency_ns), "wait_histogram", histogram(&k->hist));
+			 "wake_latency_ns", integer(k->wake_latency_ns), "recorded_waits", integer(k->recorded_waits),
+			 "held_ns", integer_if(k->utilisation_known, k->held_ns), "forced_waits", integer(k->forced_waits),
+			 "forced_wait_ns", integer(k->forced_wait_ns), "wait_histogram", histogram(&k->hist));
 }
 
 static json_t *states(const struct summary_thread *t)
@@ -191,14 +194,25 @@ static json_t *thread(const struct summary_thread *t)
 			 integer_if(t->spin_known, t->spin_ns));
 }
 
+static json_t *frame(const struct summary_frame *f)
+{
+	if (!f)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o}", "function", text(f->function), "file",
+			 f->resolved ? text(f->file) : json_null(), "line", integer_if(f->line, f->line));
+}
+
+static json_t *leaf(const struct summary_stack *s)
+{
+	return frame(s->n ? s->frames : NULL);
+}
+
 static json_t *stack(const struct summary_stack *s)
 {
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < s->n; i++)
-		json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "function", text(s->frames[i].function), "file",
-						      s->frames[i].resolved ? text(s->frames[i].file) : json_null(), "line",
-						      integer_if(s->frames[i].line, s->frames[i].line)));
+		json_array_append_new(list, frame(&s->frames[i]));
 	return list;
 }
 
@@ -211,31 +225,100 @@ static json_t *tids(const uint32_t *list, unsigned n)
 	return array;
 }
 
-static json_t *syscall_or_null(const struct summary_blame *b)
+static json_t *syscall_or_null(int32_t nr)
 {
-	const char *name;
+	const char *name = nr >= 0 ? syscall_name(nr) : NULL;
 
-	if (b->state != HOLDER_BLOCKED || b->nr < 0)
+	if (nr < 0)
 		return json_null();
-	name = syscall_name(b->nr);
-	return name ? json_string(name) : json_sprintf("%" PRId32, b->nr);
+	return name ? json_string(name) : json_sprintf("%" PRId32, nr);
 }
 
 static json_t *blame(const struct summary_blame *b)
 {
 	json_t *waiter = json_pack("{s:o, s:o}", "tids", tids(b->waiter_tids, b->n_waiters), "stack", stack(&b->waiter));
 	json_t *holder = json_pack("{s:o, s:o, s:s, s:o}", "tids", tids(b->holder_tids, b->n_holders), "stack",
-				   stack(&b->holder), "state", holder_state_names[b->state], "syscall", syscall_or_null(b));
+				   stack(&b->holder), "state", holder_state_names[b->state], "syscall", 
+				   syscall_or_null(b->state == HOLDER_BLOCKED ? b->nr : -1));
 
 	return json_pack("{s:i, s:o, s:o, s:o, s:o}", "lock", (int)b->lock, "wait_ns", integer(b->ns), "waits",
 			 integer(b->waits), "waiter", waiter, "holder", holder);
 }
 
-static json_t *finding(const struct finding *f)
+static json_t *pair(const struct summary_pair *p)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s}", "id", f->id, "severity", severity_names[f->severity],
-			 "title", f->title, "detail", f->detail, "wait_ns", integer_if(f->wait_known, f->wait_ns),
-			 "advice", f->advice, "certainty", certainty_names[f->certainty]);
+	json_t *states = json_object();
+
+	for (unsigned i = 0; i < HOLDER_STATE_N; i++)
+		json_object_set_new(states, holder_state_names[i], integer(p->state_ns[i]));
+	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "lock", (int)p->worst->lock,
+			 "waiter", leaf(&p->worst->waiter), "holder", leaf(&p->worst->holder), "wait_ns", integer(p->ns),
+			 "waits", integer(p->waits), "states_ns", states, "syscall", syscall_or_null(p->nr_ns ? p->nr : -1),
+			 "syscall_ns", integer(p->nr_ns), "stacks", integer(p->stacks),
+			 "waiter_tids", tids(p->waiter_tids, p->n_waiters), "holder_tids", tids(p->holder_tids, p->n_holders));
+}
+
+/* A thread, by the id that the recording has for it; null when it is of another process, or unknown. */
+static json_t *tid_or_null(const struct summary_process *p, uint32_t id)
+{
+	for (size_t i = 0; i < p->n_threads && id != MODEL_NONE; i++)
+		if (p->threads[i].thread == id)
+			return integer(p->threads[i].tid);
+	return json_null();
+}
+
+static json_t *place(const struct summary_process *p, const struct summary_place *at)
+{
+	if (!at->known)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:o}", "from_ns", integer(at->from_ns), "to_ns", integer(at->to_ns),
+			 "tid", tid_or_null(p, at->thread), "lock", integer_if(at->lock != MODEL_NONE, at->lock));
+}
+
+static json_t *long_hold(const struct summary_process *p, const struct summary_long_hold *h)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "stack", stack(&h->stack), "holds", integer(h->n),
+			 "excess_wait_ns", integer(h->excess_ns), "max_ns", integer(h->max_ns), "place", place(p, &h->place));
+}
+
+static json_t *finding(const struct summary_process *p, const struct finding *f)
+{
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:o}", "id", f->id, "severity",
+			 severity_names[f->severity], "title", f->title, "detail", f->detail, "wait_ns",
+			 integer_if(f->wait_known, f->wait_ns), "advice", f->advice, "certainty",
+			 certainty_names[f->certainty], "share", f->share > 0 ? json_real(f->share) : json_null(),
+			 "place", place(p, &f->place));
+}
+
+static json_t *bound(const struct summary_bound *b)
+{
+	json_t *assumes = json_array();
+
+	for (unsigned i = 0; i < b->n_assumes; i++)
+		json_array_append_new(assumes, json_string(b->assumes[i]));
+	return json_pack("{s:s, s:s, s:f, s:o}", "id", b->id, "title", b->title, "speedup", b->speedup, "assumes", assumes);
+}
+
+static json_t *saving(const struct summary_saving *s)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "waiter", frame(s->waiter), "holder", frame(s->holder), "wait_ns",
+			 integer(s->wait_ns), "saved_ns", integer(s->saved_ns), "queue_ns", integer(s->queue_ns), "holds",
+			 integer(s->holds));
+}
+
+static json_t *what_if(const struct summary_process *p)
+{
+	const struct summary_what_if *w = &p->what_if;
+	json_t *pairs = json_array(), *bounds = json_array(), *replay;
+
+	for (size_t i = 0; i < w->n_savings; i++)
+		json_array_append_new(pairs, saving(&w->savings[i]));
+	for (size_t i = 0; i < w->n_bounds; i++)
+		json_array_append_new(bounds, bound(&w->bounds[i]));
+	replay = json_pack("{s:o, s:o, s:f, s:b, s:o}", "recorded_wait_ns", integer(w->recorded_ns), "replayed_wait_ns",
+			   integer(w->replayed_ns), "error", w->error, "trusted", (int)w->trusted, "until_ns",
+			   integer_if(w->until_ns != UINT64_MAX, w->until_ns));
+	return json_pack("{s:o, s:o, s:o}", "pairs", pairs, "bounds", bounds, "replay", replay);
 }
 
 static void put_process(struct writer *w, const struct summary_process *p)
@@ -263,8 +346,17 @@ static void put_process(struct writer *w, const struct summary_process *p)
 	close_list(w);
 	open_list(w, "findings");
 	for (size_t i = 0; i < p->n_findings; i++)
-		element(w, finding(&p->findings[i]));
+		element(w, finding(p, &p->findings[i]));
 	close_list(w);
+	open_list(w, "pairs");
+	for (size_t i = 0; i < p->n_pairs; i++)
+		element(w, pair(&p->pairs[i]));
+	close_list(w);
+	open_list(w, "long_holds");
+	for (size_t i = 0; i < p->n_long_holds; i++)
+		element(w, long_hold(p, &p->long_holds[i]));
+	close_list(w);
+	member(w, "what_if", p->gil ? what_if(p) : json_null());
 	put(w, "}");
 	w->separator = ",\n";
 }

@@ -33,6 +33,7 @@ static void report_process(struct page *page, const struct text_context *c)
 	text_findings(page, c);
 	text_threads(page, c);
 	text_pairs(page, c);
+	text_what_if(page, c);
 	text_waits(page, c);
 }
 

@@ -13,6 +13,7 @@ void text_verdict_lines(struct page *page, const struct text_context *c);
 void text_findings(struct page *page, const struct text_context *c);
 void text_threads(struct page *page, const struct text_context *c);
 void text_pairs(struct page *page, const struct text_context *c);
+void text_what_if(struct page *page, const struct text_context *c);
 void text_waits(struct page *page, const struct text_context *c);
 void text_about(struct page *page, const struct summary *s);
 

@@ -214,6 +214,36 @@ static void put_cost(struct page *page, const struct finding *f)
 	page_right(page, severity_inks[f->severity], 20, cost.s);
 }
 
+static const char *thread_name(const struct text_context *c, uint32_t thread)
+{
+	for (size_t i = 0; i < c->p->n_threads; i++)
+		if (c->p->threads[i].thread == thread)
+			return c->p->threads[i].name;
+	return NULL;
+}
+
+/* What it is, how sure that is, and where on the timeline to look. */
+static void put_detail(struct page *page, const struct text_context *c, const struct finding *f)
+{
+	/* nearly all of it is no place to look at */
+	const bool everywhere = f->place.to_ns - f->place.from_ns >= c->s->duration_ns / 10 * 9;
+	const char *name = f->place.known ? thread_name(c, f->place.thread) : NULL;
+	char from[HUMAN_LEN], length[HUMAN_LEN], *shown;
+	autostrbuf text = STRBUF_INIT;
+
+	strbuf_addf(&text, "%s (%s", f->detail, certainty_names[f->certainty]);
+	if (f->place.known && !everywhere)
+		strbuf_addf(&text, "; see it at %s for %s", human_ns(from, f->place.from_ns),
+			    human_ns(length, f->place.to_ns - f->place.from_ns));
+	if (name) {
+		shown = page_escape(name, 32);
+		strbuf_addf(&text, ", thread %s", *shown ? shown : "(unnamed)");
+		free(shown);
+	}
+	strbuf_adds(&text, ")");
+	page_wrap(page, INK_PLAIN, 4, text.s);
+}
+
 void text_findings(struct page *page, const struct text_context *c)
 {
 	page_heading(page, "Findings", "what it costs: thread time lost, share of all waiting for the GIL");
@@ -224,7 +254,7 @@ void text_findings(struct page *page, const struct text_context *c)
 		page_left(page, INK_STRONG, page->columns - 25, f->title);
 		put_cost(page, f);
 		page_end(page);
-		page_wrap(page, INK_PLAIN, 4, f->detail);
+		put_detail(page, c, f);
 		page_to(page, 4);
 		page_put(page, INK_DIM, "→");
 		page_wrap(page, INK_DIM, 6, f->advice);

@@ -112,6 +112,23 @@ def test_unknown_version(tmp_path):
             child.wait()
 
 
+def test_newer_version(tmp_path):
+    """Known, but not read yet: refused by name, with what is supported; its thread states can be had."""
+    python = harness.cached_python("3.14") or pytest.skip("no python3.14 here (tests/live/get-pythons fetches it)")
+    child = subprocess.Popen([python, "-c", "print('up', flush=True); sum(range(10**12))"], stdout=subprocess.PIPE)
+    try:
+        child.stdout.readline()
+        known = ["CPython 3\\.14 is not supported", "Supported: CPython 3\\.8.*3\\.13", "3\\.14", "--no-python"]
+        refused(record("-p", child.pid, "-o", tmp_path / "x"), ATTACH, *known)
+        assert not (tmp_path / "x").exists()
+        refused(harness.gilscope("dump", "-p", child.pid), ATTACH, *known)
+        if live.why_no_recording() is None:
+            assert record("-p", child.pid, "--no-python", "-o", tmp_path / "y").returncode == 0
+    finally:
+        child.kill()
+        child.wait()
+
+
 def test_output_in_the_way(busy, can_record, tmp_path):
     victim = tmp_path / "victim"
     victim.write_text("precious")

@@ -19,6 +19,7 @@ BUILD = os.path.join(ROOT, os.environ.get("B", "build/release"))
 GILSCOPE = os.environ.get("GILSCOPE", os.path.join(BUILD, "gilscope"))
 TRUTH = os.path.join(BUILD, "tests/truth/truth")
 WORKLOADS = os.path.join(HERE, "workloads")
+CACHE = os.environ.get("GILSCOPE_PYTHON_CACHE", os.path.expanduser("~/.cache/gilscope/pythons"))  # filled by tests/live/get-pythons
 WANTED = tuple((3, minor) for minor in range(8, 14))
 
 
@@ -31,8 +32,13 @@ def version_of(python):
         return None
 
 
+def cached_python(version):
+    path = "%s/python%s/usr/bin/python%s-host" % (CACHE, version, version)
+    return path if os.path.exists(path) else None
+
+
 def interpreters():
-    """{label: path}: one pyenv build of each wanted version, and Debian's python3.X ("3.11-debian")."""
+    """{label: path}: one pyenv build of each wanted version, Debian's python3.X ("3.11-debian"), and a newer suite's ("3.13-cache")."""
     if os.environ.get("GILSCOPE_PYTHONS"):
         paths = os.environ["GILSCOPE_PYTHONS"].split(":")
         return {os.path.basename(os.path.dirname(os.path.dirname(p))) + "/" + os.path.basename(p): p for p in paths}
@@ -44,6 +50,9 @@ def interpreters():
         debian = "/usr/bin/python%d.%d" % (major, minor)
         if os.path.exists(debian):
             found["%d.%d-debian" % (major, minor)] = debian
+        cached = cached_python("%d.%d" % (major, minor))
+        if cached:
+            found["%d.%d-cache" % (major, minor)] = cached
     return {label: path for label, path in found.items() if version_of(path)}
 
 

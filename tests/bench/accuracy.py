@@ -28,9 +28,10 @@ def measure(case, python, seconds, keep=None, hz=99):
     workload = harness.Workload(case[1], python, seconds + 4, case[2])
     try:
         time.sleep(0.5)
+        # The tracer first: programs run in the order of attaching, so its times are those of the switch, not of gilscope's end.
+        tracer = harness.Tracer(workload.pid, truth)
         recorder = harness.Recorder(workload.pid, rec, "-r", hz)
         try:
-            tracer = harness.Tracer(workload.pid, truth)
             time.sleep(seconds)
             summary = tracer.stop()
         finally:

@@ -6,8 +6,10 @@ their start and end, waits nobody made.  Exit 0 when within the limits (LIMITS),
 
 Truth.  A wait is a call of take_gil in which the thread slept.  When the thread was made to give the GIL up, drop_gil
 sleeps too (until another thread has taken it) and take_gil follows at once: both are one episode, as in gilscope.
-Start: its first switch-out blocked.  End: take_gil's return, which is when it has the GIL; was it preempted between its last
-sleep and the return, then it got the GIL at some moment in between, and any moment from that switch-in on is right.
+Start: its first switch-out blocked.  End: when take_gil has just set gil.locked (a probe on the instruction there, sites.h).
+Not its return: before it returns, take_gil wakes the thread that was made to let go, which often takes its CPU; it has the GIL all
+that time.  The error against the return is shown beside it.  From the last switch-in to the end the probe itself takes its time
+(a trap, some 1 to 10 us in a virtual machine); nothing is subtracted for it.
 A sleep in drop_gil that no wait follows (its mutex was taken for a moment) is neither demanded nor called false.
 """
 import argparse
@@ -18,7 +20,7 @@ import sys
 
 import recording
 
-CALL = struct.Struct("<6I6Q")  # struct truth_call
+CALL = struct.Struct("<6I7Q")  # struct truth_call
 TAKE, DROP = 0, 1
 JOIN_NS = 100000  # drop_gil to take_gil at once; a drop before a system call is another matter
 LONG_NS = 50000
@@ -27,11 +29,15 @@ MIN_THREAD_NS = 50000000  # threads that waited less in all are shown, not judge
 
 
 class Call:
-    __slots__ = ("tid", "kind", "sleeps", "entry", "leave", "out", "last_in", "sleep_in", "asleep")
+    __slots__ = ("tid", "kind", "sleeps", "entry", "leave", "held", "out", "last_in", "sleep_in", "asleep")
 
     def __init__(self, fields):
-        (_, self.tid, self.kind, self.sleeps, _, _, self.entry, self.leave, self.out, self.last_in, self.sleep_in,
+        (_, self.tid, self.kind, self.sleeps, _, _, self.entry, self.leave, self.held, self.out, self.last_in, self.sleep_in,
          self.asleep) = fields
+
+    @property
+    def end(self):
+        return self.held or self.leave
 
 
 class Episode:
@@ -107,34 +113,28 @@ def by_thread(items, key):
     return sets
 
 
-def end_error(t1, take):
-    """Signed: before (-) or after (+) the end."""
-    if take.last_in > take.sleep_in and take.sleep_in - 1000 <= t1 <= take.leave:
-        return 0
-    return t1 - take.leave
-
-
 def match_thread(truth, found, sums):
     """Matches one thread's episodes with its recorded waits; returns (truth_ns, found_ns, from first to last sleep, used waits)."""
     index = Index([(w.t0, w.t1, w) for w in found])
     truth_ns = found_ns = span_ns = 0
     used = set()
     for e in truth:
-        overlaps = index.overlapping(e.begin, e.take.leave)
+        overlaps = index.overlapping(e.begin, e.take.end)
         # the wait that covers most of the episode
         best, cover = None, 0
         for t0, t1, w in overlaps:
-            c = min(t1, e.take.leave) - max(t0, e.begin)
+            c = min(t1, e.take.end) - max(t0, e.begin)
             used.add(id(w))
             if c > cover:
                 best, cover = w, c
-        whole = e.take.leave - e.begin
+        whole = e.take.end - e.begin
         long = whole >= LONG_NS
         sums["long"] += long
         sums["episodes"] += 1
+        sums["preempted"] += e.take.last_in > e.take.sleep_in
         truth_ns += whole
-        span_ns += (e.take.sleep_in or e.take.leave) - e.begin
-        found_ns += sum(max(0, min(t1, e.take.leave) - max(t0, e.begin)) for t0, t1, _ in overlaps)
+        span_ns += (e.take.sleep_in or e.take.end) - e.begin
+        found_ns += sum(max(0, min(t1, e.take.end) - max(t0, e.begin)) for t0, t1, _ in overlaps)
         if best is None or cover * 2 < whole:
             sums["missed"] += 1
             if long:
@@ -142,9 +142,10 @@ def match_thread(truth, found, sums):
             continue
         if long:
             sums["start"].append(min(abs(best.t0 - s) for s in e.starts()))
-            sums["end"].append(abs(end_error(best.t1, e.take)))
+            sums["end"].append(abs(best.t1 - e.take.end))
+            sums["end_return"].append(abs(best.t1 - e.take.leave))
             sums["worst"].append((max(sums["start"][-1], sums["end"][-1]), e.tid, e.begin, whole, best.t0 - e.begin,
-                                  end_error(best.t1, e.take)))
+                                  best.t1 - e.take.end))
             sums["end_in"].append(abs(best.t1 - e.take.last_in))
     return truth_ns, found_ns, span_ns, used
 
@@ -176,12 +177,13 @@ def compare(truth_path, recording_path, window=None):
     if not calls:
         raise SystemExit("compare: the truth file is empty")
     t0 = max(rec.start_ns, min(c.entry for c in calls), window[0] if window else 0)
-    t1 = min(rec.end_ns, max(c.leave for c in calls), window[1] if window else 1 << 63)
+    t1 = min(rec.end_ns, max(c.end for c in calls), window[1] if window else 1 << 63)
     # Waits across the edges are seen by one side only in part.
     all_waits, drops, unslept = episodes(calls)
-    inside = [e for e in all_waits if e.begin > t0 and e.take.leave < t1]
+    inside = [e for e in all_waits if e.begin > t0 and e.take.end < t1]
     recorded = [w for w in waits if w.t1 > t0 and w.t0 < t1]
-    sums = {"long": 0, "episodes": 0, "missed": 0, "missed_long": [], "start": [], "end": [], "end_in": [],
+    sums = {"long": 0, "episodes": 0, "missed": 0, "preempted": 0, "missed_long": [], "start": [], "end": [], "end_in": [],
+            "end_return": [],
             "worst": []}
     truth_of, found_of = by_thread(inside, lambda e: e.tid), by_thread(recorded, lambda w: w.tid)
     drops_of = by_thread(drops, lambda c: c.tid)
@@ -196,7 +198,7 @@ def compare(truth_path, recording_path, window=None):
         outside_ns = 0  # inside a recorded wait, outside any wait of truth
         for w in found_of.get(tid, []):
             if id(w) in used:
-                spans = [(e.begin, e.take.leave) for e in truth_of[tid] if e.begin <= w.t1 and e.take.leave >= w.t0] \
+                spans = [(e.begin, e.take.end) for e in truth_of[tid] if e.begin <= w.t1 and e.take.end >= w.t0] \
                     if len(truth_of[tid]) < 64 else None
                 if spans is not None:
                     covered = sum(min(b, w.t1) - max(a, w.t0) for a, b in spans)
@@ -220,6 +222,7 @@ def compare(truth_path, recording_path, window=None):
         "found_pct": 100.0 * (1 - len(sums["missed_long"]) / sums["long"]) if sums["long"] else None,
         "start_p50_us": us(percentile(sums["start"], 50)), "start_p99_us": us(percentile(sums["start"], 99)),
         "end_p50_us": us(percentile(sums["end"], 50)), "end_p99_us": us(percentile(sums["end"], 99)),
+        "end_return_p99_us": us(percentile(sums["end_return"], 99)), "preempted": sums["preempted"],
         "end_switch_in_p99_us": us(percentile(sums["end_in"], 99)),
         "false_waits": len(false), "waits_in_drop": in_drop, "waits_in_unslept_calls": unslept_waits,
         "recorded": len(recorded), "tallied": rec.tallied_gil_waits(), "lost_events": rec.lost_events(),
@@ -243,8 +246,9 @@ def show(r):
 
     def f(key):
         return "-" if r[key] is None else "%.2f" % r[key]
-    print("found %s %%; start error p50 %s p99 %s us; end error p50 %s p99 %s us (against the switch-in p99 %s)" % (
-        f("found_pct"), f("start_p50_us"), f("start_p99_us"), f("end_p50_us"), f("end_p99_us"), f("end_switch_in_p99_us")))
+    print("found %s %%; start error p50 %s p99 %s us; end error p50 %s p99 %s us (against the switch-in p99 %s, the return %s)" % (
+        f("found_pct"), f("start_p50_us"), f("start_p99_us"), f("end_p50_us"), f("end_p99_us"), f("end_switch_in_p99_us"),
+        f("end_return_p99_us")))
     print("false waits %d; inside drop_gil only %d; inside calls that did not sleep %d" % (
         r["false_waits"], r["waits_in_drop"], r["waits_in_unslept_calls"]))
     for kind, rows in r["examples"].items():

@@ -12,11 +12,11 @@ MS = 10 ** 6
 
 
 def write_truth(path, waits):
-    """waits: (tid, start, duration) of sleeps; the call begins 2 us before and returns 1 us after."""
+    """waits: (tid, start, duration) of sleeps; the call begins 2 us before, has the GIL 1 us after and returns long after that."""
     with open(path, "wb") as f:
         for tid, t0, dur in waits:
-            f.write(struct.pack("<6I6Q", 1, tid, 0, 1, 0, 0, BASE + t0 - 2000, BASE + t0 + dur + 1000, BASE + t0,
-                                BASE + t0 + dur, BASE + t0 + dur, dur))
+            f.write(struct.pack("<6I7Q", 1, tid, 0, 1, 0, 0, BASE + t0 - 2000, BASE + t0 + dur + 90000,
+                                BASE + t0 + dur + 1000, BASE + t0, BASE + t0 + dur, BASE + t0 + dur, dur))
 
 
 def write_recording(path, waits):
@@ -77,7 +77,7 @@ def test_false_waits_are_counted(tmp_path):
 def test_drop_and_take_are_one_episode(tmp_path):
     write_truth(str(tmp_path / "t"), some_waits())
     with open(str(tmp_path / "t"), "ab") as f:  # the forced drop right before the wait at 500 ms
-        f.write(struct.pack("<6I6Q", 1, 100, 1, 1, 0, 0, BASE + 499 * MS + 900000, BASE + 500 * MS - 5000,
+        f.write(struct.pack("<6I7Q", 1, 100, 1, 1, 0, 0, BASE + 499 * MS + 900000, BASE + 500 * MS - 5000, 0,
                             BASE + 499 * MS + 910000, BASE + 500 * MS - 6000, BASE + 500 * MS - 6000, 1))
     joined = [(t, s, d) if s != 500 * MS else (t, s - 90000, d + 90000) for t, s, d in some_waits()]
     write_recording(str(tmp_path / "r"), joined)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0)
-/* Truth tracer, kernel half: entry and return probes on take_gil (and drop_gil) and what the scheduler did with the
- * thread in between.  Shares nothing with gilscope's own programs, on purpose: it reads no registers, no futex words
- * and no interpreter memory, so a mistake there cannot repeat itself here.
+/* Truth tracer, kernel half: entry and return probes on take_gil (and drop_gil), one where take_gil has the GIL, and what the
+ * scheduler did with the thread in between.  Shares nothing with gilscope's own programs, on purpose: it reads no futex words and
+ * no interpreter memory, so a mistake there cannot repeat itself here.  Nor does it use task storage: a thread preempted inside
+ * such a lookup, as a probe may be, makes those of every program on that CPU fail meanwhile, gilscope's among them.
  *
  * A test tool: it may cost what it likes, but must not lie.  Calls that neither slept nor lasted are only counted. */
 #include <stdbool.h>
@@ -17,6 +18,10 @@ struct task_struct {
 	__u32 tgid;
 } __attribute__((preserve_access_index));
 
+struct pt_regs {
+	unsigned long ip;
+} __attribute__((preserve_access_index));
+
 struct open_call {
 	struct truth_call c;
 	__u64 t_out; /* of the sleep going on, 0 none */
@@ -27,14 +32,15 @@ struct thread_calls {
 };
 
 const volatile __u32 target_tgid;
+const volatile __u64 held_ip[TRUTH_SITES]; /* where take_held sits, 0 no more */
 const volatile __u64 min_ns; /* calls that did not sleep are recorded from here on */
 
 __u64 lost; /* records that found the ring full, or threads without storage */
 
 struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
 	__type(value, struct thread_calls);
 } threads SEC(".maps");
 
@@ -50,15 +56,26 @@ struct {
 	__uint(max_entries, 16 << 20);
 } records SEC(".maps");
 
+static const struct thread_calls no_calls;
+
+static __always_inline struct thread_calls *calls_of(__u32 tid)
+{
+	return bpf_map_lookup_elem(&threads, &tid);
+}
+
 static __always_inline int enter(int kind)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
 	__u64 id = bpf_get_current_pid_tgid();
+	__u32 tid = (__u32)id;
 	struct thread_calls *t;
 
 	if (id >> 32 != target_tgid)
 		return 0;
-	t = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	t = calls_of(tid);
+	if (!t) {
+		bpf_map_update_elem(&threads, &tid, &no_calls, BPF_NOEXIST);
+		t = calls_of(tid);
+	}
 	if (!t) {
 		__sync_fetch_and_add(&lost, 1);
 		return 0;
@@ -89,13 +106,12 @@ static __always_inline void count(__u32 tid, __u64 ns, int slept)
 static __always_inline int leave(int kind)
 {
 	__u64 now = bpf_ktime_get_ns(), id = bpf_get_current_pid_tgid();
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
 	struct thread_calls *t;
 	struct truth_call *c, *out;
 
 	if (id >> 32 != target_tgid)
 		return 0;
-	t = bpf_task_storage_get(&threads, task, 0, 0);
+	t = calls_of((__u32)id);
 	if (!t || !t->kind[kind].c.t_entry)
 		return 0;
 	c = &t->kind[kind].c;
@@ -124,6 +140,21 @@ int take_entry(void *ctx)
 	return enter(TRUTH_TAKE);
 }
 
+/* At the instruction after gil.locked became 1 (sites.h). */
+SEC("uprobe")
+int take_held(void *ctx)
+{
+	__u64 now = bpf_ktime_get_ns(), id = bpf_get_current_pid_tgid();
+	struct thread_calls *t;
+
+	if (id >> 32 != target_tgid)
+		return 0;
+	t = calls_of((__u32)id);
+	if (t && t->kind[TRUTH_TAKE].c.t_entry && !t->kind[TRUTH_TAKE].c.t_held)
+		t->kind[TRUTH_TAKE].c.t_held = now;
+	return 0;
+}
+
 SEC("uretprobe")
 int take_return(void *ctx)
 {
@@ -144,7 +175,7 @@ int drop_return(void *ctx)
 
 static __always_inline void switched_out(struct open_call *o, __u64 now, int blocked)
 {
-	if (!o->c.t_entry)
+	if (!o->c.t_entry || o->c.t_held)
 		return;
 	if (!blocked) {
 		o->c.preempts++;
@@ -156,9 +187,21 @@ static __always_inline void switched_out(struct open_call *o, __u64 now, int blo
 		o->c.t_first_out = now;
 }
 
+/* A probe is handled on the way back to user mode, after a due preemption: a thread that leaves the CPU at the instruction of
+ * take_held has the GIL already, though the probe has not run yet. */
+static __always_inline bool at_held(struct task_struct *p)
+{
+	__u64 ip = ((struct pt_regs *)bpf_task_pt_regs(p))->ip;
+
+	for (int i = 0; i < TRUTH_SITES; i++)
+		if (held_ip[i] && ip - held_ip[i] <= 1) /* behind the breakpoint's one byte */
+			return true;
+	return false;
+}
+
 static __always_inline void switched_in(struct open_call *o, __u64 now)
 {
-	if (!o->c.t_entry)
+	if (!o->c.t_entry || o->c.t_held)
 		return;
 	o->c.t_last_in = now;
 	if (o->t_out) {
@@ -174,20 +217,19 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	struct thread_calls *t;
 	__u64 now = bpf_ktime_get_ns();
 
-	if (prev->tgid == target_tgid) {
-		t = bpf_task_storage_get(&threads, prev, 0, 0);
-		if (t) {
-			/* a blocked task that is switched out by preemption stays runnable */
-			switched_out(&t->kind[TRUTH_TAKE], now, prev_state && !preempt);
-			switched_out(&t->kind[TRUTH_DROP], now, prev_state && !preempt);
-		}
+	/* a blocked task that is switched out by preemption stays runnable */
+	if (prev->tgid == target_tgid && (t = calls_of(prev->pid))) {
+		struct truth_call *take = &t->kind[TRUTH_TAKE].c;
+		bool blocked = prev_state && !preempt;
+
+		if (!blocked && take->t_entry && !take->t_held && at_held(prev))
+			take->t_held = now;
+		switched_out(&t->kind[TRUTH_TAKE], now, blocked);
+		switched_out(&t->kind[TRUTH_DROP], now, blocked);
 	}
-	if (next->tgid == target_tgid) {
-		t = bpf_task_storage_get(&threads, next, 0, 0);
-		if (t) {
-			switched_in(&t->kind[TRUTH_TAKE], now);
-			switched_in(&t->kind[TRUTH_DROP], now);
-		}
+	if (next->tgid == target_tgid && (t = calls_of(next->pid))) {
+		switched_in(&t->kind[TRUTH_TAKE], now);
+		switched_in(&t->kind[TRUTH_DROP], now);
 	}
 	return 0;
 }

@@ -2,13 +2,11 @@
  *
  *   truth -p PID -o FILE [-d SECONDS] [-m MIN_US] [-n] [-1]
  *
- * FILE holds struct truth_call records one after another (no header: truthfile.py reads it).  When the probes are in
+ * FILE holds struct truth_call records one after another (no header: compare.py reads it).  When the probes are in
  * place it prints "ready" on stderr; at the end one JSON object with the totals per thread on stdout.
  * Independent of gilscope: it links none of its files. */
 #include <argp.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <gelf.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
@@ -23,21 +21,17 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "tests/truth/sites.h"
 #include "tests/truth/truth.h"
 #include "tests/truth/truth.skel.h"
 
-enum { MAX_SITES = 8, MAX_LINKS = MAX_SITES * 2 + 1 };
+enum { MAX_LINKS = TRUTH_SITES * 3 + 1 };
 
 struct options {
 	pid_t pid;
 	const char *output;
 	double seconds, min_us;
 	bool probes_only, take_only;
-};
-
-struct site { /* one copy of the function; the compiler makes several (.constprop.0, .isra.0) */
-	enum truth_kind kind;
-	size_t offset; /* in the file */
 };
 
 struct tracer {
@@ -65,116 +59,32 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* "take_gil", "take_gil.constprop.0", … but not "take_gil_foo". */
-static int site_kind(const char *name)
+static int attach_at(struct tracer *t, const struct options *o, struct bpf_program *program, bool at_return, size_t offset)
 {
-	static const char *const wanted[TRUTH_KINDS] = { "take_gil", "drop_gil" };
+	struct bpf_link *link = bpf_program__attach_uprobe(program, at_return, o->pid, t->elf, offset);
 
-	for (int kind = 0; kind < TRUTH_KINDS; kind++) {
-		size_t len = strlen(wanted[kind]);
-
-		if (!strncmp(name, wanted[kind], len) && (!name[len] || name[len] == '.') && !strstr(name, ".cold"))
-			return kind;
-	}
-	return -1;
-}
-
-static size_t file_offset(Elf *elf, GElf_Addr addr)
-{
-	size_t n = 0;
-	GElf_Phdr ph;
-
-	elf_getphdrnum(elf, &n);
-	for (size_t i = 0; i < n; i++)
-		if (gelf_getphdr(elf, (int)i, &ph) && ph.p_type == PT_LOAD && addr >= ph.p_vaddr && addr < ph.p_vaddr + ph.p_filesz)
-			return addr - ph.p_vaddr + ph.p_offset;
+	if (!link)
+		return -errno;
+	t->links[t->n_links++] = link;
 	return 0;
-}
-
-static unsigned sites_of_section(Elf *elf, Elf_Scn *scn, const GElf_Shdr *sh, struct site *ret)
-{
-	Elf_Data *data = elf_getdata(scn, NULL);
-	unsigned n = 0;
-	GElf_Sym sym;
-
-	if (!data || !sh->sh_entsize)
-		return 0;
-	for (size_t i = 0; i < sh->sh_size / sh->sh_entsize && n < MAX_SITES; i++) {
-		const char *name;
-		int kind;
-
-		if (!gelf_getsym(data, (int)i, &sym) || GELF_ST_TYPE(sym.st_info) != STT_FUNC)
-			continue;
-		name = elf_strptr(elf, sh->sh_link, sym.st_name);
-		kind = name ? site_kind(name) : -1;
-		if (kind >= 0)
-			ret[n++] = (struct site){ .kind = (enum truth_kind)kind, .offset = file_offset(elf, sym.st_value) };
-	}
-	return n;
-}
-
-static unsigned find_sites(const char *path, struct site *ret)
-{
-	unsigned n = 0;
-	Elf_Scn *scn = NULL;
-	GElf_Shdr sh;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	Elf *elf = fd < 0 ? NULL : elf_begin(fd, ELF_C_READ_MMAP, NULL);
-
-	while (elf && !n && (scn = elf_nextscn(elf, scn)))
-		if (gelf_getshdr(scn, &sh) && sh.sh_type == SHT_SYMTAB)
-			n = sites_of_section(elf, scn, &sh, ret);
-	elf_end(elf);
-	if (fd >= 0)
-		close(fd);
-	return n;
-}
-
-/* The first mapped executable file that has the symbols: libpython, or the interpreter itself. */
-static unsigned find_elf(struct tracer *t, pid_t pid, struct site *ret)
-{
-	char line[PATH_MAX + 128], path[64], perms[8], file[PATH_MAX], last[PATH_MAX] = "";
-	unsigned n = 0;
-	FILE *maps;
-
-	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
-	maps = fopen(path, "re");
-	while (maps && !n && fgets(line, sizeof(line), maps)) {
-		if (sscanf(line, "%*s %7s %*s %*s %*s %4095s", perms, file) != 2 || !strchr(perms, 'x') || file[0] != '/')
-			continue;
-		if (!strcmp(file, last))
-			continue;
-		memcpy(last, file, sizeof(last));
-		snprintf(t->elf, sizeof(t->elf), "/proc/%d/root%.4000s", pid, file);
-		n = find_sites(t->elf, ret);
-	}
-	if (maps)
-		fclose(maps);
-	return n;
 }
 
 static int attach_site(struct tracer *t, const struct options *o, const struct site *s)
 {
-	struct bpf_program *programs[2] = { t->bpf->progs.take_entry, t->bpf->progs.take_return };
+	bool take = s->kind == TRUTH_TAKE;
+	int err = attach_at(t, o, take ? t->bpf->progs.take_entry : t->bpf->progs.drop_entry, false, s->offset);
 
-	if (s->kind == TRUTH_DROP) {
-		programs[0] = t->bpf->progs.drop_entry;
-		programs[1] = t->bpf->progs.drop_return;
-	}
-	for (int i = 0; i < 2; i++) {
-		struct bpf_link *link = bpf_program__attach_uprobe(programs[i], i == 1, o->pid, t->elf, s->offset);
-
-		if (!link)
-			return -errno;
-		t->links[t->n_links++] = link;
-	}
-	return 0;
+	if (!err)
+		err = attach_at(t, o, take ? t->bpf->progs.take_return : t->bpf->progs.drop_return, true, s->offset);
+	if (!err && take && !o->probes_only && s->held)
+		err = attach_at(t, o, t->bpf->progs.take_held, false, s->held);
+	return err;
 }
 
 static int attach(struct tracer *t, const struct options *o)
 {
-	struct site sites[MAX_SITES];
-	unsigned n = find_elf(t, o->pid, sites);
+	struct site sites[TRUTH_SITES];
+	unsigned n = sites_find(o->pid, t->elf, sites);
 
 	if (!n)
 		return fprintf(stderr, "truth: no take_gil in the symbols of pid %d\n", o->pid), -ENOENT;
@@ -183,6 +93,8 @@ static int attach(struct tracer *t, const struct options *o)
 		return -errno;
 	t->bpf->rodata->target_tgid = (__u32)o->pid;
 	t->bpf->rodata->min_ns = (__u64)(o->min_us * 1000);
+	for (unsigned i = 0; i < n; i++)
+		t->bpf->rodata->held_ip[i] = sites[i].held_ip;
 	bpf_program__set_autoload(t->bpf->progs.on_switch, !o->probes_only);
 	if (truth_bpf__load(t->bpf))
 		return fprintf(stderr, "truth: could not load: %s\n", strerror(errno)), -errno;
@@ -194,6 +106,8 @@ static int attach(struct tracer *t, const struct options *o)
 	for (unsigned i = 0; i < n; i++) {
 		if (sites[i].kind == TRUTH_DROP && (o->take_only || o->probes_only))
 			continue;
+		if (sites[i].kind == TRUTH_TAKE && !sites[i].held && !o->probes_only)
+			return fprintf(stderr, "truth: no store to gil.locked found in take_gil of %s\n", t->elf), -ENOENT;
 		if (attach_site(t, o, &sites[i]))
 			return fprintf(stderr, "truth: could not attach to %s: %s\n", t->elf, strerror(errno)), -errno;
 	}
@@ -293,7 +207,6 @@ int main(int argc, char **argv)
 		return fprintf(stderr, "truth: -p PID is needed\n"), 2;
 	signal(SIGINT, on_signal);
 	signal(SIGTERM, on_signal);
-	elf_version(EV_CURRENT);
 	if (o.output && !(t.out = fopen(o.output, "we")))
 		return fprintf(stderr, "truth: could not write %s: %s\n", o.output, strerror(errno)), 3;
 	err = attach(&t, &o);

@@ -1,7 +1,8 @@
 #pragma once
 /* The record of the truth tracer: one call of take_gil or drop_gil.  Shared by truth.bpf.c, truth.c and (by its
- * layout, see truthfile.py) compare.py.  Includes nothing: the includer provides __u32/__u64.
+ * layout) compare.py.  Includes nothing: the includer provides __u32/__u64.
  * Times are CLOCK_MONOTONIC nanoseconds, as in gilscope.  Owns, context, errors: plain values. */
+#define TRUTH_SITES 8 /* copies of the two functions */
 enum truth_kind { TRUTH_TAKE, TRUTH_DROP, TRUTH_KINDS };
 
 struct truth_call {
@@ -11,6 +12,7 @@ struct truth_call {
 	__u32 preempts; /* switched out while runnable */
 	__u32 pad;
 	__u64 t_entry, t_return; /* as the probes saw them */
+	__u64 t_held; /* take: has the GIL since; what follows counts the call up to here.  0: drop, or never got it */
 	__u64 t_first_out; /* first switch-out blocked: exact begin of the sleep, 0 when it never slept */
 	__u64 t_last_in; /* last switch-in of any kind inside the call */
 	__u64 t_sleep_in; /* switch-in that ended the last sleep */

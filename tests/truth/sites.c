@@ -1,0 +1,130 @@
+/* See sites.h. */
+#include "tests/truth/sites.h"
+
+#include <fcntl.h>
+#include <gelf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* "take_gil", "take_gil.constprop.0", … but not "take_gil_foo". */
+static int site_kind(const char *name)
+{
+	static const char *const wanted[TRUTH_KINDS] = { "take_gil", "drop_gil" };
+
+	for (int kind = 0; kind < TRUTH_KINDS; kind++) {
+		size_t len = strlen(wanted[kind]);
+
+		if (!strncmp(name, wanted[kind], len) && (!name[len] || name[len] == '.') && !strstr(name, ".cold"))
+			return kind;
+	}
+	return -1;
+}
+
+static size_t file_offset(Elf *elf, GElf_Addr addr)
+{
+	size_t n = 0;
+	GElf_Phdr ph;
+
+	elf_getphdrnum(elf, &n);
+	for (size_t i = 0; i < n; i++)
+		if (gelf_getphdr(elf, (int)i, &ph) && ph.p_type == PT_LOAD && addr >= ph.p_vaddr && addr < ph.p_vaddr + ph.p_filesz)
+			return addr - ph.p_vaddr + ph.p_offset;
+	return 0;
+}
+
+/* The call of pthread_cond_signal in take_gil: there is one. */
+static size_t held_offset(const char *path, Elf *elf, const GElf_Sym *sym)
+{
+	char command[PATH_MAX + 160], line[512];
+	GElf_Addr at = 0;
+	unsigned n = 0;
+	FILE *text;
+
+	if (strchr(path, '\''))
+		return 0;
+	snprintf(command, sizeof(command), "objdump -d --no-show-raw-insn --start-address=0x%llx --stop-address=0x%llx '%s'",
+		 (unsigned long long)sym->st_value, (unsigned long long)(sym->st_value + sym->st_size), path);
+	text = popen(command, "re");
+	while (text && fgets(line, sizeof(line), text)) {
+		const char *call = strstr(line, "call");
+
+		if (call && strstr(call, "pthread_cond_signal")) {
+			at = strtoull(line, NULL, 16);
+			n++;
+		}
+	}
+	if (text)
+		pclose(text);
+	return n == 1 ? file_offset(elf, at) : 0;
+}
+
+static unsigned sites_of_section(const char *path, Elf *elf, Elf_Scn *scn, const GElf_Shdr *sh, struct site *ret)
+{
+	Elf_Data *data = elf_getdata(scn, NULL);
+	unsigned n = 0;
+	GElf_Sym sym;
+
+	if (!data || !sh->sh_entsize)
+		return 0;
+	for (size_t i = 0; i < sh->sh_size / sh->sh_entsize && n < TRUTH_SITES; i++) {
+		const char *name;
+		int kind;
+
+		if (!gelf_getsym(data, (int)i, &sym) || GELF_ST_TYPE(sym.st_info) != STT_FUNC)
+			continue;
+		name = elf_strptr(elf, sh->sh_link, sym.st_name);
+		kind = name ? site_kind(name) : -1;
+		if (kind < 0)
+			continue;
+		ret[n].kind = (enum truth_kind)kind;
+		ret[n].offset = file_offset(elf, sym.st_value);
+		ret[n].held = kind == TRUTH_TAKE ? held_offset(path, elf, &sym) : 0;
+		n++;
+	}
+	return n;
+}
+
+static unsigned find_sites(const char *path, struct site *ret)
+{
+	unsigned n = 0;
+	Elf_Scn *scn = NULL;
+	GElf_Shdr sh;
+	int fd = elf_version(EV_CURRENT) == EV_NONE ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	Elf *elf = fd < 0 ? NULL : elf_begin(fd, ELF_C_READ_MMAP, NULL);
+
+	while (elf && !n && (scn = elf_nextscn(elf, scn)))
+		if (gelf_getshdr(scn, &sh) && sh.sh_type == SHT_SYMTAB)
+			n = sites_of_section(path, elf, scn, &sh, ret);
+	elf_end(elf);
+	if (fd >= 0)
+		close(fd);
+	return n;
+}
+
+unsigned sites_find(pid_t pid, char ret_elf[PATH_MAX], struct site ret[TRUTH_SITES])
+{
+	char line[PATH_MAX + 128], path[64], perms[8], file[PATH_MAX], last[PATH_MAX] = "";
+	unsigned long long start, end, offset;
+	unsigned n = 0;
+	FILE *maps;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	maps = fopen(path, "re");
+	while (maps && !n && fgets(line, sizeof(line), maps)) {
+		if (sscanf(line, "%llx-%llx %7s %llx %*s %*s %4095s", &start, &end, perms, &offset, file) != 5 || !strchr(perms, 'x') || file[0] != '/')
+			continue;
+		if (!strcmp(file, last))
+			continue;
+		memcpy(last, file, sizeof(last));
+		snprintf(ret_elf, PATH_MAX, "/proc/%d/root%.4000s", pid, file);
+		n = find_sites(ret_elf, ret);
+		for (unsigned i = 0; i < n; i++)
+			if (ret[i].held >= offset && ret[i].held - offset < end - start)
+				ret[i].held_ip = start + ret[i].held - offset;
+	}
+	if (maps)
+		fclose(maps);
+	return n;
+}

@@ -1,0 +1,27 @@
+#pragma once
+/* Where in a target's interpreter the truth tracer plants its probes: the copies of take_gil and drop_gil, by the symbols of an
+ * unstripped build, and in take_gil the moment at which the thread has the GIL.
+ *
+ * That moment is the store of 1 to gil.locked.  Six lines of C later, with no other call in between, take_gil calls
+ * pthread_cond_signal (of gil.switch_cond) for the only time; the probe sits on that call instruction, which objdump finds by name.
+ * From there to take_gil's return the thread may be preempted (that signal wakes the thread that was made to let go, often on
+ * this very CPU), sleep, or be interrupted: all of it time in which it holds the GIL already.
+ *
+ * Owns: nothing.  Context: one thread, may block.  Errors: an empty result. */
+#include <limits.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include <linux/types.h>
+
+#include "tests/truth/truth.h"
+
+struct site { /* one copy of the function; the compiler makes several (.constprop.0, .isra.0) */
+	enum truth_kind kind;
+	size_t offset; /* in the file */
+	size_t held; /* in the file, of take_gil: where it has just got the GIL; 0 not found */
+	__u64 held_ip; /* the same in the target's memory */
+};
+
+/* The first mapped executable file that has the symbols (libpython, or the interpreter itself) and its sites; their number. */
+unsigned sites_find(pid_t pid, char ret_elf[PATH_MAX], struct site ret[TRUTH_SITES]);

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gelf.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,6 +102,21 @@ static unsigned find_sites(const char *path, struct site *ret)
 	if (fd >= 0)
 		close(fd);
 	return n;
+}
+
+size_t sites_offset_here(const void *function)
+{
+	unsigned long long start, end, offset, at = (uintptr_t)function;
+	char line[PATH_MAX + 128];
+	size_t found = 0;
+	FILE *maps = fopen("/proc/self/maps", "re");
+
+	while (maps && !found && fgets(line, sizeof(line), maps))
+		if (sscanf(line, "%llx-%llx %*s %llx", &start, &end, &offset) == 3 && at >= start && at < end)
+			found = at - start + offset;
+	if (maps)
+		fclose(maps);
+	return found;
 }
 
 unsigned sites_find(pid_t pid, char ret_elf[PATH_MAX], struct site ret[TRUTH_SITES])

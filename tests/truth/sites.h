@@ -23,5 +23,7 @@ struct site { /* one copy of the function; the compiler makes several (.constpro
 	__u64 held_ip; /* the same in the target's memory */
 };
 
+/* The offset of a function of this program in its file, 0 unknown. */
+size_t sites_offset_here(const void *function);
 /* The first mapped executable file that has the symbols (libpython, or the interpreter itself) and its sites; their number. */
 unsigned sites_find(pid_t pid, char ret_elf[PATH_MAX], struct site ret[TRUTH_SITES]);

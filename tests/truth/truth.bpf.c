@@ -35,6 +35,8 @@ const volatile __u32 target_tgid;
 const volatile __u64 held_ip[TRUTH_SITES]; /* where take_held sits, 0 no more */
 const volatile __u64 min_ns; /* calls that did not sleep are recorded from here on */
 
+__u64 calibrated; /* when the program of that name last ran */
+__u64 probe_ns; /* from the probed instruction to the clock in the program: the trap's own time, measured at the start */
 __u64 lost; /* records that found the ring full, or threads without storage */
 
 struct {
@@ -144,14 +146,25 @@ int take_entry(void *ctx)
 SEC("uprobe")
 int take_held(void *ctx)
 {
-	__u64 now = bpf_ktime_get_ns(), id = bpf_get_current_pid_tgid();
+	__u64 now = bpf_ktime_get_ns() - probe_ns, id = bpf_get_current_pid_tgid();
 	struct thread_calls *t;
+	struct truth_call *c;
 
 	if (id >> 32 != target_tgid)
 		return 0;
 	t = calls_of((__u32)id);
-	if (t && t->kind[TRUTH_TAKE].c.t_entry && !t->kind[TRUTH_TAKE].c.t_held)
-		t->kind[TRUTH_TAKE].c.t_held = now;
+	if (!t)
+		return 0;
+	c = &t->kind[TRUTH_TAKE].c;
+	if (c->t_entry && !c->t_held)
+		c->t_held = now > c->t_last_in ? now : c->t_last_in;
+	return 0;
+}
+
+SEC("uprobe")
+int calibrate(void *ctx)
+{
+	calibrated = bpf_ktime_get_ns();
 	return 0;
 }
 

@@ -81,6 +81,39 @@ static int attach_site(struct tracer *t, const struct options *o, const struct s
 	return err;
 }
 
+static __attribute__((noinline)) void probed(void)
+{
+	__asm__ volatile("");
+}
+
+static int by_size(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* What a probe's trap takes until its program reads the clock: the median of many in this process. */
+static int measure_probe(struct tracer *t)
+{
+	uint64_t ns[1001];
+	size_t offset = sites_offset_here((void *)probed);
+	struct bpf_link *link = offset ? bpf_program__attach_uprobe(t->bpf->progs.calibrate, false, 0, "/proc/self/exe", offset) : NULL;
+
+	if (!link)
+		return -errno;
+	for (unsigned i = 0; i < sizeof(ns) / sizeof(ns[0]); i++) {
+		uint64_t before = now_ns();
+
+		probed();
+		ns[i] = t->bpf->bss->calibrated - before;
+	}
+	bpf_link__destroy(link);
+	qsort(ns, sizeof(ns) / sizeof(ns[0]), sizeof(ns[0]), by_size);
+	t->bpf->bss->probe_ns = ns[sizeof(ns) / sizeof(ns[0]) / 2];
+	return 0;
+}
+
 static int attach(struct tracer *t, const struct options *o)
 {
 	struct site sites[TRUTH_SITES];
@@ -99,6 +132,8 @@ static int attach(struct tracer *t, const struct options *o)
 	if (truth_bpf__load(t->bpf))
 		return fprintf(stderr, "truth: could not load: %s\n", strerror(errno)), -errno;
 	if (!o->probes_only) {
+		if (measure_probe(t))
+			return fprintf(stderr, "truth: could not measure a probe: %s\n", strerror(errno)), -errno;
 		t->links[t->n_links] = bpf_program__attach(t->bpf->progs.on_switch);
 		if (!t->links[t->n_links++])
 			return fprintf(stderr, "truth: could not attach to sched_switch: %s\n", strerror(errno)), -errno;
@@ -139,8 +174,9 @@ static void print_summary(const struct tracer *t, const struct options *o, uint6
 	bool first = true;
 
 	printf("{\"pid\": %d, \"elf\": \"%s\", \"start_ns\": %" PRIu64 ", \"end_ns\": %" PRIu64 ", \"records\": %" PRIu64
-	       ", \"lost\": %llu, \"slept\": %" PRIu64 ", \"slept_ns\": %" PRIu64 ", \"threads\": {",
-	       o->pid, t->elf, t->t_start, t_end, t->records, (unsigned long long)t->bpf->bss->lost, t->slept, t->slept_ns);
+	       ", \"probe_ns\": %llu, \"lost\": %llu, \"slept\": %" PRIu64 ", \"slept_ns\": %" PRIu64 ", \"threads\": {",
+	       o->pid, t->elf, t->t_start, t_end, t->records, t->bpf->bss->probe_ns,
+	       (unsigned long long)t->bpf->bss->lost, t->slept, t->slept_ns);
 	while (!bpf_map_get_next_key(map, first ? NULL : &key, &next)) {
 		first = false;
 		key = next;

@@ -12,7 +12,7 @@ struct truth_call {
 	__u32 preempts; /* switched out while runnable */
 	__u32 pad;
 	__u64 t_entry, t_return; /* as the probes saw them */
-	__u64 t_held; /* take: has the GIL since; what follows counts the call up to here.  0: drop, or never got it */
+	__u64 t_held; /* take: has the GIL since (the probe's own time taken off); what follows counts the call up to here.  0: drop, or never got it */
 	__u64 t_first_out; /* first switch-out blocked: exact begin of the sleep, 0 when it never slept */
 	__u64 t_last_in; /* last switch-in of any kind inside the call */
 	__u64 t_sleep_in; /* switch-in that ended the last sleep */

@@ -397,6 +397,7 @@ static void tick(struct bpf_collector *c, uint64_t now)
 	c->tick_ns = now;
 	c->last_cpu_ns = cpu;
 	if (detail_step(&c->detail, &load, &dials)) {
+		c->skel->bss->dials.min_wait_ns = dials.min_wait_ns;
 		c->skel->bss->dials.min_off_ns = dials.min_off_ns;
 		c->skel->bss->dials.min_other_ns = dials.min_other_ns;
 		c->skel->bss->dials.look_period_ns = dials.look_period_ns;

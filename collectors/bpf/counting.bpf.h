@@ -14,6 +14,14 @@ static __always_inline __u32 agg_class(__u32 flags, __s32 nr)
 	return nr == NR_NANOSLEEP || nr == NR_CLOCK_NANOSLEEP ? EV_AGG_SLEEP : EV_AGG_BLOCKED;
 }
 
+/* From which length on a stretch is sent by itself.  A preemption on the way back from a sleep on the GIL is part of that wait. */
+static __always_inline __u64 min_length(struct thread_rec *r)
+{
+	if ((r->flags & EV_F_GIL_WAIT) || (r->after_wait && !(r->flags & (EV_F_BLOCKED | EV_F_SELF_HOLDS))))
+		return dials.min_wait_ns;
+	return r->flags & (EV_F_FUTEX_WAIT | EV_F_SELF_HOLDS) ? dials.min_off_ns : dials.min_other_ns;
+}
+
 static __always_inline void send_agg(struct thread_rec *r, struct task_struct *p)
 {
 	struct ev_agg *e;

@@ -14,12 +14,16 @@
 #define OWN_CPU_SHARE_PCT 2 /* of one CPU */
 
 #define US NS_PER_US
-static const uint64_t event_steps[] = { 0,	  5 * US,   10 * US,  20 * US,	 50 * US,
-					100 * US, 200 * US, 500 * US, 1000 * US, 5000 * US };
-#define CPU_STEP 4 /* 50 us: up to here our own CPU time thins whatever there is … */
-#define CPU_SHORT_STEP 6 /* … up to here (200 us, BPF_SHORT_NS) only where short stretches are what costs it */
-#define SHORTS_PER_S 1000
-#define KEPT_STEP 8 /* waits of 1 ms and more are kept one by one, unless there are EVENTS_PER_S_HARD */
+static const struct {
+	uint64_t wait_ns, off_ns; /* min_wait_ns, min_off_ns */
+} event_steps[] = {
+	{ 0, 0 }, { 0, 5 * US }, { 0, 20 * US }, { 0, 50 * US }, { 5 * US, 100 * US }, { 10 * US, 200 * US }, { 20 * US, 500 * US },
+	{ 50 * US, 1000 * US }, { 100 * US, 1000 * US }, { 200 * US, 1000 * US }, { 1000 * US, 1000 * US }, { 5000 * US, 5000 * US },
+};
+#define CPU_STEP 3 /* up to here, where every sleep on a GIL is kept, our own CPU time thins whatever there is … */
+#define CPU_SHORT_STEP 9 /* … up to here (200 us) only where there are short sleeps on a GIL */
+#define SHORTS_PER_S 1000 /* fewer than these (BPF_SHORT_NS) are not what costs: without them there is hardly less */
+#define KEPT_STEP 10 /* waits of 1 ms and more are kept one by one, unless there are EVENTS_PER_S_HARD */
 static const uint64_t look_steps[] = { 0, 100 * US, 300 * US, 1000 * US, 3000 * US };
 static const uint64_t stack_steps[] = { 0, 100 * US, 500 * US, 1000 * US, 2000 * US, 5000 * US, 10000 * US };
 #define N_STEPS(table) (sizeof(table) / sizeof((table)[0]))
@@ -70,7 +74,8 @@ static bool step_rate(struct dial *d, size_t n, const struct detail_load *load, 
 
 static bool step_events(struct dial *d, const struct detail_load *load, uint64_t per_s, uint32_t *reason)
 {
-	unsigned cpu_step = load->shorts * NS_PER_S / load->span_ns > SHORTS_PER_S ? CPU_SHORT_STEP : CPU_STEP;
+	bool shorts = load->shorts * NS_PER_S / load->span_ns > SHORTS_PER_S;
+	unsigned cpu_step = shorts ? CPU_SHORT_STEP : CPU_STEP;
 	uint64_t cpu_pct = load->own_cpu_ns * 100 / load->span_ns;
 	bool kept = d->step >= KEPT_STEP;
 
@@ -82,6 +87,8 @@ static bool step_events(struct dial *d, const struct detail_load *load, uint64_t
 		*reason = EV_LEVEL_OWN_CPU;
 		return rise(d, N_STEPS(event_steps), 1, load->now_ns);
 	}
+	if (!shorts && d->step >= CPU_STEP && per_s <= EVENTS_PER_S_HARD && per_s > EVENTS_PER_S)
+		return false;
 	if (kept && per_s <= EVENTS_PER_S_HARD && per_s > EVENTS_PER_S / 2)
 		return false;
 	return step_rate(d, N_STEPS(event_steps), load, per_s, kept ? EVENTS_PER_S_HARD : EVENTS_PER_S, EV_LEVEL_EVENT_RATE,
@@ -103,8 +110,9 @@ bool detail_step(struct detail *d, const struct detail_load *load, struct detail
 	if (!changed)
 		return false;
 	*ret = (struct detail_dials){
-		.min_off_ns = event_steps[d->events.step],
-		.min_other_ns = event_steps[d->events.step] * OTHER_FACTOR,
+		.min_wait_ns = event_steps[d->events.step].wait_ns,
+		.min_off_ns = event_steps[d->events.step].off_ns,
+		.min_other_ns = event_steps[d->events.step].off_ns * OTHER_FACTOR,
 		.stack_period_ns = stack_steps[d->stacks.step],
 		.look_period_ns = look_steps[d->looks.step],
 		.level = d->events.step ? 1 : d->stacks.step || d->looks.step ? 2 : 3,

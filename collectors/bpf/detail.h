@@ -1,7 +1,8 @@
 #pragma once
 /* How much detail the bpf programs record: raises the dials when events, stacks or our own CPU use exceed their budget,
  * lowers them again when things are calm.  Degrades by levels rather than by losing data or slowing the target:
- * totals stay exact at every level, only single short stretches and their stacks are thinned.
+ * totals stay exact at every level, only single short stretches and their stacks are thinned: what is no wait for a GIL first,
+ * then sleeps on a GIL of less than 50 us, and longer ones only under a load that nothing else helps against.
  * Pure: numbers in, dials out.
  *
  * Owns: nothing.  Context: the capture thread.  Errors: none. */
@@ -24,14 +25,15 @@ struct detail { /* zeroed to begin with */
 struct detail_load { /* since the last call */
 	uint64_t now_ns, span_ns;
 	uint64_t events, lost;
-	uint64_t shorts; /* of the events: stretches of less than BPF_SHORT_NS */
+	uint64_t shorts; /* of the events: sleeps on a GIL of less than BPF_SHORT_NS */
 	uint64_t looks; /* at the GIL's words */
 	uint64_t frames; /* Python frames walked */
 	uint64_t own_cpu_ns;
 };
 
 struct detail_dials {
-	uint64_t min_off_ns; /* waits for a lock, and whatever holds the GIL meanwhile */
+	uint64_t min_wait_ns; /* sleeps on a GIL */
+	uint64_t min_off_ns; /* waits for another lock, and whatever holds the GIL meanwhile */
 	uint64_t min_other_ns; /* all else */
 	uint64_t stack_period_ns;
 	uint64_t look_period_ns; /* the GIL's words are read at most once per so long of a thread; 0 always */

@@ -17,19 +17,45 @@ SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
 	struct bpf_proc *proc;
-	__u64 now = 0;
 
 	if (!dials.armed)
 		return 0;
 	proc = proc_of(prev);
-	if (proc) {
-		now = bpf_ktime_get_ns();
-		/* preempted while about to sleep: still runnable, whatever __state says (5.18 and newer: commit fa2c3254d7cf) */
-		switched_out(prev, proc, !preempt && prev->__state != 0, now);
-	}
-	if (proc_of(next))
-		switched_in(next, now ?: bpf_ktime_get_ns());
+	if (proc) /* preempted while about to sleep: still runnable, whatever __state says (5.18 and newer: commit fa2c3254d7cf) */
+		switched_out(prev, proc, !preempt && prev->__state != 0, bpf_ktime_get_ns());
+	/* The clock again: the stacks of the one have kept the other from running for some us. */
+	proc = proc_of(next);
+	if (proc)
+		switched_in(next, proc, prev->tgid == next->tgid, bpf_ktime_get_ns());
 	return 0;
+}
+
+/* On which futex it sleeps, or is about to: woken before the switch was seen, only its registers tell. */
+static __always_inline bool sleeps_on(struct thread_rec *r, struct task_struct *p, __u64 *ret_word)
+{
+	struct pt_regs *regs;
+
+	*ret_word = r->arg0;
+	if (r->t_out)
+		return r->flags & EV_F_FUTEX_WAIT;
+	regs = (struct pt_regs *)bpf_task_pt_regs(p);
+	*ret_word = regs->di;
+	return futex_waits((__s32)regs->orig_ax, regs->si);
+}
+
+/* drop_gil wakes waiters when it has just set the GIL free.  Others do too: glibc's condition makes a waiter that times out
+ * pass on a signal it may have taken from another, and everybody unlocks the mutex. */
+static __always_inline void note_waker(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *waker, const struct gil_words *w)
+{
+	struct thread_rec *by;
+
+	if (w->locked || w->last_holder != own_tstate(proc, waker)) {
+		r->wake_flags |= EV_F_NOT_RELEASED;
+		return;
+	}
+	by = rec_of(waker, false);
+	if (by)
+		by->moved = EV_F_MOVED;
 }
 
 SEC("tp_btf/sched_waking")
@@ -38,7 +64,11 @@ int BPF_PROG(on_waking, struct task_struct *p)
 	struct thread_rec *r;
 	struct task_struct *waker;
 	struct bpf_proc *proc;
+	struct bpf_gil *gil;
+	struct gil_words w;
 	struct pt_regs *regs;
+	__u64 word;
+	bool looked;
 
 	if (!dials.armed || !(proc = proc_of(p)))
 		return 0;
@@ -46,19 +76,19 @@ int BPF_PROG(on_waking, struct task_struct *p)
 	if (!r)
 		return 0;
 	r->t_wake = bpf_ktime_get_ns();
-	if (!(r->flags & EV_F_FUTEX_WAIT))
-		return 0;
-	/* Woken by a thread, or by a timer that happened to interrupt one?  A futex(WAKE) on our word is the former. */
 	waker = bpf_get_current_task_btf();
-	regs = (struct pt_regs *)bpf_task_pt_regs(waker);
-	if ((__s32)regs->orig_ax != NR_FUTEX || regs->di != r->arg0 || waker->tgid != p->tgid || futex_waits(NR_FUTEX, regs->si))
+	if (waker->tgid != p->tgid || !sleeps_on(r, p, &word))
 		return 0;
-	if ((r->flags & (EV_F_GIL_WAIT | EV_F_GIL_MUTEX | EV_F_FORCED_SWITCH)) == EV_F_GIL_WAIT) {
-		struct thread_rec *by = rec_of(waker, false);
-
-		if (by)
-			by->moved = EV_F_MOVED; /* who signals the condition has just given the GIL up */
-	}
+	gil = proc->python ? gil_of_word(proc, word, &r->wake_slot) : 0;
+	looked = gil && read_gil(proc, gil->addr, &w);
+	if (looked && r->t_out)
+		note_number(r, &w);
+	/* Woken by a thread, or by a timer that happened to interrupt one?  A futex(WAKE) on our word is the former. */
+	regs = (struct pt_regs *)bpf_task_pt_regs(waker);
+	if ((__s32)regs->orig_ax != NR_FUTEX || regs->di != word || futex_waits(NR_FUTEX, regs->si))
+		return 0;
+	if (looked)
+		note_waker(r, proc, waker, &w);
 	r->waker_pid = pid_of(waker);
 	r->waker_tid = tid_of(waker);
 	if ((r->flags & EV_F_GIL_WAIT) && r->own_stack && proc->python)

@@ -53,6 +53,11 @@ static __always_inline struct bpf_gil *home_gil(struct bpf_proc *proc, __u64 tst
 	return gil_of_word(proc, gil, slot) ?: &proc->gils[0];
 }
 
+static __always_inline bool read_gil(struct bpf_proc *proc, __u64 gil, struct gil_words *ret)
+{
+	return !bpf_probe_read_user(ret, sizeof(*ret), (void *)(gil + proc->walk.gil_last_holder));
+}
+
 struct gil_view {
 	__u64 holder_tstate, holder_ident, switch_number;
 	__u32 flags;
@@ -92,10 +97,12 @@ static __always_inline void look_at_gil(struct bpf_proc *proc, struct bpf_gil *g
 
 	ret->flags = 0;
 	ret->holder_tstate = ret->holder_ident = ret->switch_number = 0;
-	if (bpf_probe_read_user(&w, sizeof(w), (void *)(gil->addr + proc->walk.gil_last_holder)))
+	if (!read_gil(proc, gil->addr, &w))
 		return;
 	ret->flags = EV_F_GIL_SEEN;
 	ret->switch_number = w.switch_number;
+	if (tstate && w.last_holder == tstate)
+		ret->flags |= EV_F_SELF_LAST;
 	if (w.locked != 1 || !w.last_holder)
 		return;
 	ret->flags |= EV_F_LOCKED;

@@ -23,11 +23,13 @@ static __always_inline void run_walk(struct walk_state *w); /* stacks.bpf.h */
 #define BLOCKED_STACK_PERIOD MS /* stacks of plain system calls: once per so much blocked time of a thread */
 #define AGG_MAX_N 512 /* counted stretches are sent at the latest after so many … */
 #define AGG_MAX_AGE (50 * MS) /* … or so long */
+#define WAKE_RACE (50 * MS / 1000) /* a waker may come so long before the switch it belongs to is seen */
 #define WAKE_BYTES (1U << 20) /* wake the consumer when so much waits in the ring */
 
 struct thread_rec { /* of one thread, in its task storage */
 	__u64 t_out, t_wake;
-	__u64 arg0, gil, holder_ident, switch_number;
+	__u64 arg0, gil, holder_ident, switch_number, in_number;
+	__u64 tstate; /* its own, if it was read when it left the CPU */
 	__u64 own_stack, holder_stack, waker_stack;
 	__u64 place_frame, place_instr; /* innermost Python frame and instruction at the last sleep on a GIL */
 	__u64 wait_gil, wait_switch_number, wait_stack; /* the last sleep on a GIL: a re-wait of the same take_gil has the same stack */
@@ -36,6 +38,8 @@ struct thread_rec { /* of one thread, in its task storage */
 	__s32 nr;
 	__u32 moved; /* EV_F_MOVED of a sleep that was only counted, for the next event */
 	__u32 waker_pid, waker_tid, cpu_out;
+	__u32 after_wait; /* it slept on a GIL last, but for preemptions */
+	__u32 wake_flags, wake_slot; /* flags of the stretch that are known when it is woken or comes back */
 	__u32 announced, dead, python; /* python: EV_F_PYTHON when it had a thread state at the last look */
 	__u64 looked_at;
 	__u32 agg_total, gil_slot;

@@ -120,6 +120,7 @@ static __always_inline void look_at_python(struct thread_rec *r, struct bpf_proc
 		classify_word(r, &proc->walk, gil);
 		r->gil = gil->addr;
 		note_place(r, proc, tstate = own_tstate(proc, p));
+		r->tstate = tstate;
 	}
 	/* Under load not every look is worth its reads: the word alone still says that the thread waits for the GIL. */
 	if (now - r->looked_at < dials.look_period_ns) {
@@ -130,6 +131,7 @@ static __always_inline void look_at_python(struct thread_rec *r, struct bpf_proc
 	count(BPF_COUNT_LOOKS, 1);
 	if (!tstate)
 		tstate = own_tstate(proc, p);
+	r->tstate = tstate;
 	r->python = tstate ? EV_F_PYTHON : 0;
 	r->flags |= r->python;
 	if (!gil) {
@@ -156,16 +158,17 @@ static __always_inline void send_off(struct thread_rec *r, struct task_struct *p
 	e = reserve(sizeof(*e), EV_LOSS_RING_OFF);
 	if (!e)
 		return;
-	fill_hdr(&e->h, EV_OFF, sizeof(*e), r->flags | flags, p);
+	fill_hdr(&e->h, EV_OFF, sizeof(*e), r->flags | r->wake_flags | flags, p);
 	e->t_out_ns = r->t_out;
 	e->t_in_ns = now;
-	e->t_wake_ns = r->t_wake > r->t_out ? r->t_wake : 0;
+	e->t_wake_ns = r->t_wake > r->t_out ? r->t_wake : r->waker_tid ? r->t_out : 0; /* woken while it was about to sleep */
 	e->arg0 = r->arg0;
 	e->arg1 = r->arg1;
 	e->nr = r->nr;
 	e->gil = r->gil;
 	e->holder_ident = r->holder_ident;
 	e->switch_number = r->switch_number;
+	e->in_number = r->in_number;
 	e->own_stack = r->own_stack;
 	e->holder_stack = r->holder_stack;
 	e->waker_stack = r->waker_stack;
@@ -176,6 +179,16 @@ static __always_inline void send_off(struct thread_rec *r, struct task_struct *p
 	submit(e);
 }
 
+/* How often the GIL has changed hands when a thread that may want it goes on: what it reads at its next sleep tells whether it got it.
+ * In the context of another thread of the process, whose memory is the same. */
+static __always_inline void note_number(struct thread_rec *r, const struct gil_words *w)
+{
+	r->in_number = w->switch_number;
+	r->wake_flags &= ~EV_F_IN_SEEN;
+	if (r->tstate && w->last_holder != r->tstate)
+		r->wake_flags |= EV_F_IN_SEEN;
+}
+
 static __always_inline void end_stretch(struct thread_rec *r, struct task_struct *p, __u64 now)
 {
 	__u64 ns = now > r->t_out ? now - r->t_out : 0;
@@ -183,17 +196,19 @@ static __always_inline void end_stretch(struct thread_rec *r, struct task_struct
 
 	if (cls < EV_AGG_N)
 		r->since_stack[cls] += ns;
-	if (r->own_stack || ns >= (r->flags & (EV_F_FUTEX_WAIT | EV_F_SELF_HOLDS) ? dials.min_off_ns : dials.min_other_ns)) {
+	if (r->own_stack || ns >= min_length(r)) {
 		send_off(r, p, now, 0);
-		if (ns < BPF_SHORT_NS)
+		if (ns < BPF_SHORT_NS && (r->flags & EV_F_GIL_WAIT))
 			count(BPF_COUNT_SHORT, 1);
 	} else {
 		r->moved |= r->flags & EV_F_MOVED;
 		count_stretch(r, p, cls, ns, now);
 	}
+	if (r->flags & EV_F_BLOCKED)
+		r->after_wait = r->flags & EV_F_GIL_WAIT;
 	/* waker_* are cleared here and not at switch-out: a waker may come between leaving the runqueue and the tracepoint */
 	r->t_out = r->t_wake = r->waker_stack = 0;
-	r->waker_pid = r->waker_tid = 0;
+	r->waker_pid = r->waker_tid = r->wake_flags = 0;
 }
 
 static __always_inline void switched_out(struct task_struct *p, struct bpf_proc *proc, bool blocked, __u64 now)
@@ -206,8 +221,10 @@ static __always_inline void switched_out(struct task_struct *p, struct bpf_proc 
 	/* Its way onto the CPU was not seen (a virtual machine hides switches away from its own tasks): soon after its wake-up. */
 	if (r->t_out)
 		end_stretch(r, p, r->t_wake > r->t_out ? r->t_wake : now);
+	if (now - r->t_wake > WAKE_RACE)
+		r->waker_pid = r->waker_tid = r->wake_flags = 0; /* woken while it was about to sleep, and did not sleep then */
 	r->t_out = now;
-	r->gil = r->holder_ident = r->switch_number = 0;
+	r->gil = r->holder_ident = r->switch_number = r->tstate = 0;
 	r->own_stack = r->holder_stack = 0;
 	r->cpu_out = bpf_get_smp_processor_id();
 	read_call(r, p, blocked);
@@ -215,13 +232,19 @@ static __always_inline void switched_out(struct task_struct *p, struct bpf_proc 
 		look_at_python(r, proc, p, now);
 }
 
-static __always_inline void switched_in(struct task_struct *p, __u64 now)
+static __always_inline void switched_in(struct task_struct *p, struct bpf_proc *proc, bool same_memory, __u64 now)
 {
 	struct thread_rec *r = rec_of(p, true);
+	struct gil_words w;
 
 	if (!r || r->dead)
 		return;
 	announce(r, p, now, 0);
-	if (r->t_out)
-		end_stretch(r, p, now);
+	if (!r->t_out)
+		return;
+	/* asleep on the GIL, or preempted without it: perhaps on its way to it */
+	if (same_memory && r->gil && r->tstate && !(r->flags & EV_F_SELF_HOLDS) && (r->flags & (EV_F_GIL_WAIT | EV_F_BLOCKED)) != EV_F_BLOCKED &&
+	    read_gil(proc, r->gil, &w))
+		note_number(r, &w);
+	end_stretch(r, p, now);
 }

@@ -29,14 +29,14 @@ struct bpf_proc {
 	struct bpf_alias aliases[BPF_ALIASES]; /* slot by address; written by the programs */
 };
 
-#define BPF_SHORT_NS 200000
+#define BPF_SHORT_NS 1000000
 
 enum bpf_counter { /* per CPU; the first EV_LOSS_N are enum ev_loss_class */
 	BPF_COUNT_EVENTS = 8,
 	BPF_COUNT_STACKS,
 	BPF_COUNT_STACKS_TORN,
 	BPF_COUNT_STACKS_TRUNCATED,
-	BPF_COUNT_SHORT, /* off events of less than BPF_SHORT_NS */
+	BPF_COUNT_SHORT, /* off events of less than BPF_SHORT_NS that are sleeps on a GIL */
 	BPF_COUNT_LOOKS, /* at the GIL's words, when a thread left the CPU */
 	BPF_COUNT_FRAMES, /* walked, whatever became of the stack */
 	BPF_COUNT_N,
@@ -44,7 +44,8 @@ enum bpf_counter { /* per CPU; the first EV_LOSS_N are enum ev_loss_class */
 
 /* The dials, in .bss: written by user space, read by the programs. */
 struct bpf_dials {
-	__u64 min_off_ns; /* shorter waits, and stretches off the CPU holding the GIL, are only counted */
+	__u64 min_wait_ns; /* shorter sleeps on a GIL are only counted */
+	__u64 min_off_ns; /* shorter waits for other locks, and stretches off the CPU holding the GIL, are only counted */
 	__u64 min_other_ns; /* the same for all other stretches */
 	__u64 look_period_ns; /* a thread's GIL is looked at once in so long; 0 always */
 	__u64 stack_period_ns; /* stacks once per so much waiting of a thread; 0 always */

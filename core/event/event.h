@@ -49,6 +49,9 @@ enum ev_flags {
 	EV_F_GIL_MUTEX = 1 << 17, /* off: the word is gil.mutex, a short bounce on the way into or out of the GIL */
 	EV_F_MOVED = 1 << 18, /* off, GIL_WAIT: it ran Python code or signalled the GIL's condition since its last sleep on a GIL, so had it in between */
 	EV_F_STAYED = 1 << 19, /* … it did neither, as far as was seen: a loop may come back to the same instruction */
+	EV_F_SELF_LAST = 1 << 20, /* gil.last_holder is this thread, whether it holds the GIL still or not */
+	EV_F_NOT_RELEASED = 1 << 21, /* off, GIL_WAIT: the waker had not just released the GIL (a waiter that timed out wakes others too) */
+	EV_F_IN_SEEN = 1 << 22, /* off: in_number is valid, and another thread was the last holder at that moment */
 };
 
 /* One stretch off the CPU, emitted when the thread runs again. */
@@ -61,7 +64,8 @@ struct ev_off {
 	__s32 nr; /* system call, -1 none */
 	__u64 gil; /* address of the GIL looked at (waited for, else the thread's own), 0 none */
 	__u64 holder_ident; /* tstate->thread_id of gil.last_holder; meaningful with EV_F_LOCKED */
-	__u64 switch_number; /* gil.switch_number */
+	__u64 switch_number; /* gil.switch_number at t_out: how often it went to another thread than its last holder */
+	__u64 in_number; /* the same when it was woken or came back to the CPU, the later that could be read; with EV_F_IN_SEEN */
 	__u64 own_stack; /* this thread's Python stack at t_out */
 	__u64 holder_stack; /* the holder's, read in this thread's context at t_out */
 	__u64 waker_stack; /* the waker's at t_wake (GIL waits only) */
@@ -163,7 +167,7 @@ enum ev_level_reason { EV_LEVEL_START, EV_LEVEL_EVENT_RATE, EV_LEVEL_STACK_RATE,
 #ifndef __bpf__
 #define EV_SIZE_CHECK(name, bytes) _Static_assert(sizeof(struct ev_##name) == (bytes), "wire size of ev_" #name)
 EV_SIZE_CHECK(hdr, 16);
-EV_SIZE_CHECK(off, 120);
+EV_SIZE_CHECK(off, 128);
 EV_SIZE_CHECK(frame, 16);
 EV_SIZE_CHECK(stack, 32 + EV_MAX_FRAMES * 16);
 EV_SIZE_CHECK(sample, 64);

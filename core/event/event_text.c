@@ -33,6 +33,7 @@ static const struct field fields[] = {
 	F(OFF, "waker", DEC32, off.waker_tid), F(OFF, "waker_pid", DEC32, off.waker_pid), F(OFF, "nr", SIGNED32, off.nr),
 	F(OFF, "arg0", HEX64, off.arg0), { EV_OFF, "arg1", DEC32, offsetof(union event_any, off.arg1), NULL },
 	F(OFF, "gil", HEX64, off.gil), F(OFF, "holder", HEX64, off.holder_ident), F(OFF, "sn", DEC64, off.switch_number),
+	F(OFF, "in_sn", DEC64, off.in_number),
 	F(OFF, "own", HEX64, off.own_stack), F(OFF, "holder_stack", HEX64, off.holder_stack),
 	F(OFF, "waker_stack", HEX64, off.waker_stack), F(OFF, "cpu_out", DEC32, off.cpu_out), F(OFF, "cpu_in", DEC32, off.cpu_in),
 	F(STACK, "key", HEX64, stack.key), F(STACK, "frames", FRAMES, stack.n),

@@ -33,15 +33,26 @@ static bool passed_through(const struct thread *th, uint64_t until, uint64_t sta
 	return ran < (timed_out ? TAKE_GIL_SLOW_NS : limit_ns);
 }
 
-/* switch_number tells how often the GIL changed hands since the last sleep, when another thread had it.  Not at all: then
- * this one did not get it either.  Once: to who holds it now; had the waiter had it in between it were twice. */
-static bool same_holder(const struct thread *th, const struct ev_off *e, const struct sight *s)
+/* switch_number counts the turns of threads other than the last holder.  None since the waiter was seen not to be that: it did not
+ * get the GIL.  One: the last holder's of now; had the waiter had the GIL before that one, it were two. */
+enum turns { TURNS_UNKNOWN, TURNS_OF_OTHERS, TURNS_ENOUGH };
+static enum turns turns_since(const struct thread *th, const struct ev_off *e, const struct sight *s)
 {
-	uint64_t switches = e->switch_number - th->wait.switch_number;
+	if (!s->seen || s->gil != th->wait.lock || !th->wait.number_known || (e->h.flags & EV_F_SELF_LAST))
+		return TURNS_UNKNOWN;
+	return e->switch_number - th->wait.number <= 1 ? TURNS_OF_OTHERS : TURNS_ENOUGH;
+}
 
-	if (!s->seen || s->self || !th->wait.locked || s->gil != th->wait.lock)
-		return false;
-	return !switches || (switches == 1 && s->locked);
+/* What the next look at switch_number is to be compared with. */
+static void note_number(struct episode *w, const struct ev_off *e, const struct sight *s)
+{
+	bool came_back = e->h.flags & EV_F_IN_SEEN;
+
+	if (s->gil != w->lock || (!came_back && (!s->seen || s->self || (e->h.flags & EV_F_SELF_LAST))))
+		return; /* an older one still holds */
+	w->number = came_back ? e->in_number : e->switch_number;
+	w->number_known = true;
+	w->number_fresh = came_back;
 }
 
 static enum episode_step step(struct timeline *t, struct thread *th, bool goes_on)
@@ -58,13 +69,28 @@ static bool take_gil_calls(int32_t nr)
 	return nr == SYS_futex || nr == SYS_clock_gettime || nr == SYS_gettimeofday || nr == SYS_restart_syscall;
 }
 
+/* It certainly had the GIL since its last sleep. */
+static bool had_it(const struct thread *th, const struct ev_off *e, const struct sight *s)
+{
+	const struct episode *w = &th->wait;
+
+	/* drop_gil sleeps on gil.mutex, on switch_mutex and then on switch_cond; it may wake somebody in between */
+	if (w->in_drop && episode_is_sleep(e, s) && s->gil == w->lock && (e->h.flags & EV_F_FORCED_SWITCH))
+		return e->t_out_ns - th->in_ns >= TAKE_GIL_SLOW_NS;
+	if (s->self || (e->h.flags & EV_F_MOVED) || (w->number_known && s->seen && (e->h.flags & EV_F_SELF_LAST)))
+		return true;
+	return episode_is_sleep(e, s) && (s->gil != w->lock || (e->h.flags & EV_F_FORCED_SWITCH));
+}
+
 enum episode_step episode_decide(struct timeline *t, struct thread *th, const struct ev_off *e, const struct sight *s)
 {
+	enum turns turns = turns_since(th, e, s);
+	bool preempted = !(e->h.flags & EV_F_BLOCKED);
 	uint64_t limit_ns = TAKE_GIL_NS;
 
 	if (!th->wait.lock)
 		return EPISODE_NONE;
-	if (s->self || (e->h.flags & EV_F_MOVED) || (episode_is_sleep(e, s) && (s->gil != th->wait.lock || (e->h.flags & EV_F_FORCED_SWITCH))))
+	if (had_it(th, e, s))
 		return step(t, th, false);
 	/* asleep in a system call it made: only Python code makes any (a page fault, nr -1, may also be take_gil's) */
 	if (!episode_is_sleep(e, s) && (e->h.flags & EV_F_BLOCKED) && e->nr != -1)
@@ -72,11 +98,19 @@ enum episode_step episode_decide(struct timeline *t, struct thread *th, const st
 	/* preempted in one */
 	if (e->nr != -1 && !take_gil_calls(e->nr))
 		return step(t, th, false);
-	if (s->seen && !s->self && !(e->h.flags & EV_F_BLOCKED))
+	if (turns == TURNS_ENOUGH && th->wait.number_fresh) {
+		if (preempted)
+			return step(t, th, false); /* two turns in so short a time: its own, and of who has it now */
+	} else if (s->seen && !s->self && preempted) {
 		limit_ns = TAKE_GIL_SLOW_NS; /* preempted without the GIL, so most likely still on its way to it */
-	else if (e->h.flags & EV_F_STAYED)
+	} else if (e->h.flags & EV_F_STAYED) {
 		limit_ns = TAKE_GIL_STAYED_NS;
-	return step(t, th, same_holder(th, e, s) || passed_through(th, e->t_out_ns, e->own_stack, limit_ns));
+	}
+	if (turns != TURNS_OF_OTHERS && !passed_through(th, e->t_out_ns, e->own_stack, limit_ns))
+		return step(t, th, false);
+	if (!episode_is_sleep(e, s))
+		note_number(&th->wait, e, s);
+	return EPISODE_GOES_ON;
 }
 
 enum episode_step episode_decide_sample(struct timeline *t, struct thread *th, const struct ev_sample *e, const struct sight *s)
@@ -94,7 +128,8 @@ enum episode_step episode_decide_sample(struct timeline *t, struct thread *th, c
 
 enum episode_step episode_decide_agg(struct timeline *t, struct thread *th, const struct ev_agg *e)
 {
-	bool elsewhere = e->n[EV_AGG_LOCK] || e->n[EV_AGG_BLOCKED] || e->n[EV_AGG_SLEEP];
+	bool elsewhere = e->n[EV_AGG_LOCK] || e->n[EV_AGG_BLOCKED] || e->n[EV_AGG_SLEEP] || e->held_ns[EV_AGG_RUNNABLE];
+	uint64_t ran = e->t1_ns - e->t0_ns, off = e->ns[EV_AGG_GIL] + e->ns[EV_AGG_RUNNABLE];
 	struct episode *w = &th->wait;
 	uint64_t limit_ns = TAKE_GIL_NS;
 
@@ -102,7 +137,8 @@ enum episode_step episode_decide_agg(struct timeline *t, struct thread *th, cons
 		return EPISODE_NONE;
 	if (e->n[EV_AGG_GIL] && !(e->h.flags & EV_F_MOVED))
 		limit_ns = TAKE_GIL_STAYED_NS;
-	if (elsewhere || (e->h.flags & EV_F_MOVED) || !passed_through(th, e->t0_ns, 0, limit_ns))
+	ran = ran > off ? ran - off : 0; /* on the CPU between them */
+	if (elsewhere || ran >= TAKE_GIL_SLOW_NS || (e->h.flags & EV_F_MOVED) || !passed_through(th, e->t0_ns, 0, limit_ns))
 		return step(t, th, false);
 	w->sleeps += e->n[EV_AGG_GIL];
 	w->asleep_ns += min_u64(e->ns[EV_AGG_GIL], e->t1_ns - e->t0_ns);
@@ -134,8 +170,6 @@ static void begin(struct thread *th, const struct ev_off *e, const struct sight 
 	th->wait.waker = th->wait.releaser = MODEL_NONE;
 	if (e->h.flags & EV_F_AT_START)
 		th->wait.flags |= WAIT_F_AT_START;
-	if (e->h.flags & EV_F_FORCED_SWITCH)
-		th->wait.flags |= WAIT_F_AFTER_FORCED;
 	if (own && !own->emitted) {
 		own->rewait_ns = e->t_out_ns;
 		if (e->h.flags & EV_F_FORCED_SWITCH)
@@ -189,17 +223,22 @@ void episode_sleep(struct timeline *t, struct thread *th, const struct ev_off *e
 	w->asleep_ns += asleep - e->t_out_ns;
 	w->wake_latency_ns = e->t_in_ns - asleep;
 	w->waker = waker ? waker->row.thread : MODEL_NONE;
-	w->switch_number = e->switch_number;
-	w->locked = s->seen && s->locked;
+	if (e->h.flags & EV_F_FORCED_SWITCH)
+		w->flags |= WAIT_F_AFTER_FORCED;
+	/* the last holder of a free GIL has just dropped it */
+	w->in_drop = (e->h.flags & EV_F_FORCED_SWITCH) || (s->seen && !s->locked && (e->h.flags & EV_F_SELF_LAST) && w->sleeps == 1);
+	note_number(w, e, s);
 	if (e->h.flags & EV_F_UNFINISHED)
 		return;
+	if ((e->h.flags & EV_F_NOT_RELEASED) && !(e->h.flags & EV_F_FORCED_SWITCH))
+		waker = NULL; /* who woke it says nothing about the GIL */
 	if (on_condition(e)) {
-		w->releaser = w->waker;
+		w->releaser = waker ? w->waker : MODEL_NONE;
 		w->release_ns = waker ? asleep : 0;
 		w->release_stack = e->waker_stack;
 		if (waker)
 			note_release(t, w->lock, waker, asleep, e->waker_stack);
-		else if (s->locked)
+		else if (s->locked && w->waker == MODEL_NONE)
 			history_asked(&w->lock->history, e->t_out_ns, e->t_in_ns);
 	} else if (waker && (e->h.flags & EV_F_FORCED_SWITCH)) {
 		note_taken(t, w->lock, waker, asleep, e->waker_stack);

@@ -58,10 +58,12 @@ struct ident_key {
 struct episode {
 	struct lock *lock; /* NULL: none */
 	uint64_t t0, stack, asleep_ns, wake_latency_ns;
-	uint64_t switch_number;
+	uint64_t number; /* gil.switch_number when it was last seen that another thread was the last holder */
 	uint64_t wants_ns; /* a sample found it in take_gil still */
 	uint32_t flags, sleeps, waker;
-	bool locked; /* switch_number was read with the GIL locked by another thread */
+	bool number_known;
+	bool number_fresh; /* read when it came back to the CPU, not before its sleep */
+	bool in_drop; /* its last sleep was in drop_gil */
 	uint32_t releaser; /* who woke it from the condition, MODEL_NONE */
 	uint64_t release_ns, release_stack;
 };

@@ -3,10 +3,12 @@
 
 #include <fcntl.h>
 #include <gelf.h>
+#include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* "take_gil", "take_gil.constprop.0", … but not "take_gil_foo". */
@@ -35,19 +37,38 @@ static size_t file_offset(Elf *elf, GElf_Addr addr)
 	return 0;
 }
 
+/* objdump's text for a range of the file; NULL: could not. */
+static FILE *disassemble(const char *path, GElf_Addr start, GElf_Addr end, pid_t *ret_child)
+{
+	char from[64], to[64];
+	char *argv[] = { "objdump", "-d", "--no-show-raw-insn", from, to, (char *)path, NULL };
+	posix_spawn_file_actions_t actions;
+	int fds[2], err;
+
+	snprintf(from, sizeof(from), "--start-address=0x%llx", (unsigned long long)start);
+	snprintf(to, sizeof(to), "--stop-address=0x%llx", (unsigned long long)end);
+	if (pipe2(fds, O_CLOEXEC))
+		return NULL;
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, fds[1], STDOUT_FILENO);
+	err = posix_spawnp(ret_child, argv[0], &actions, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	close(fds[1]);
+	if (!err)
+		return fdopen(fds[0], "r");
+	close(fds[0]);
+	return NULL;
+}
+
 /* The call of pthread_cond_signal in take_gil: there is one. */
 static size_t held_offset(const char *path, Elf *elf, const GElf_Sym *sym)
 {
-	char command[PATH_MAX + 160], line[512];
+	pid_t child = 0;
+	FILE *text = disassemble(path, sym->st_value, sym->st_value + sym->st_size, &child);
 	GElf_Addr at = 0;
 	unsigned n = 0;
-	FILE *text;
+	char line[512];
 
-	if (strchr(path, '\''))
-		return 0;
-	snprintf(command, sizeof(command), "objdump -d --no-show-raw-insn --start-address=0x%llx --stop-address=0x%llx '%s'",
-		 (unsigned long long)sym->st_value, (unsigned long long)(sym->st_value + sym->st_size), path);
-	text = popen(command, "re");
 	while (text && fgets(line, sizeof(line), text)) {
 		const char *call = strstr(line, "call");
 
@@ -56,8 +77,10 @@ static size_t held_offset(const char *path, Elf *elf, const GElf_Sym *sym)
 			n++;
 		}
 	}
-	if (text)
-		pclose(text);
+	if (!text)
+		return 0;
+	fclose(text);
+	waitpid(child, NULL, 0);
 	return n == 1 ? file_offset(elf, at) : 0;
 }
 

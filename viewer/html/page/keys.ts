@@ -54,7 +54,7 @@ export function listen(target: Document, bindings: () => readonly KeyBinding[]):
 }
 
 const SHOWN: { [key: string]: string } = {
-  ArrowLeft: '←', ArrowRight: '→', ArrowUp: '↑', ArrowDown: '↓', Escape: 'Esc', Space: 'Space', Delete: 'Del', Enter: 'Enter',
+  ArrowLeft: '←', ArrowRight: '→', ArrowUp: '↑', ArrowDown: '↓', Escape: 'Esc', Space: 'Space', Delete: 'Del', ContextMenu: 'Menu',
 }
 
 function keyCaps(keys: readonly string[]): HTMLElement {
@@ -76,7 +76,7 @@ export function overlay(sections: { title: string; keys: readonly KeyBinding[] }
     el('div', { class: 'keys-body' },
       ...sections.filter((s) => s.keys.length).map((s) => el('section', {},
         el('h3', { text: s.title }),
-        el('dl', {}, ...s.keys.map((k) => el('div', {}, el('dt', {}, keyCaps(k.keys)), el('dd', { text: k.help }))))))))
+        el('dl', {}, ...s.keys.map((k) => el('div', {}, el('dt', {}, keyCaps(k.keys)), el('dd', { text: k.help.slice(0, 1).toUpperCase() + k.help.slice(1) }))))))))
   dialog.addEventListener('close', () => dialog.remove())
   dialog.addEventListener('click', (e) => { if (e.target === dialog) dialog.close() })
   return dialog

@@ -31,8 +31,8 @@ class Shell implements Page {
   private readonly panels = new Map<ViewId, HTMLElement>()
   private readonly mounted = new Set<ViewId>()
   private readonly live = el('div', { class: 'offscreen', role: 'status', 'aria-live': 'polite' })
-  private readonly filters = el('div', { class: 'filters', role: 'group', 'aria-label': 'Filters', hidden: true })
-  private readonly rangeBar = el('div', { class: 'rangebar' })
+  private readonly filters = el('div', { class: 'filters', role: 'region', 'aria-label': 'Filters', hidden: true })
+  private readonly rangeBar = el('div', { class: 'rangebar', role: 'region', 'aria-label': 'The whole recording' })
   private readonly search = el('input', { type: 'search', placeholder: 'Search  ( / )', 'aria-label': 'Search in this view' })
   private readonly theme = el('button', { class: 'plain', on: { click: () => this.nextTheme() } })
   private shown: View | null = null
@@ -122,7 +122,7 @@ class Shell implements Page {
   private globalKeys(): KeyBinding[] {
     return [
       { keys: ['?'], help: 'This list', run: () => this.showKeys() },
-      { keys: ['/', 'Ctrl+f'], help: 'Search', run: () => this.focusSearch() },
+      ...(this.search.hidden ? [] : [{ keys: ['/', 'Ctrl+f'], help: 'Search in this view', run: () => this.focusSearch() }]),
       { keys: ['Escape'], help: 'Let go: of what is focused, then the search, then the selection', run: () => this.letGo() },
       ...this.views.map((view, i): KeyBinding => ({ keys: [`Alt+${i + 1}`], help: view.title, run: () => this.store.set({ view: view.id, search: '' }) })),
     ]
@@ -138,7 +138,6 @@ class Shell implements Page {
   }
 
   private focusSearch(): void {
-    if (this.search.hidden) return
     this.search.focus()
     this.search.select()
   }

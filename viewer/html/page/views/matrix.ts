@@ -248,6 +248,7 @@ class Matrix implements View {
 
   private open(cell: string): void {
     this.page.store.set({ cell: this.page.store.get().cell === cell ? '' : cell })
+    this.detail.scrollIntoView({ block: 'nearest' })
   }
 
   private markOpen(): void {
@@ -267,7 +268,7 @@ class Matrix implements View {
       open: (p) => this.open(`${p.waiter},${p.holder}`),
       selected: (p) => this.page.store.get().cell === `${p.waiter},${p.holder}`,
       columns: [
-        { id: 'waiter', title: 'waiter', value: (p) => nameOf(rec, this.unit, p.waiter) },
+        { id: 'waiter', title: 'waiter', wide: true, value: (p) => nameOf(rec, this.unit, p.waiter) },
         { id: 'holder', title: 'holder', wide: true, value: (p) => nameOf(rec, this.unit, p.holder) },
         { id: 'ns', title: 'waiting', number: true, value: (p) => p.ns, text: (p) => duration(p.ns) },
         { id: 'share', title: 'share', number: true, value: (p) => p.ns, text: (p) => percent(p.ns, total) },

@@ -64,10 +64,8 @@ class Overview implements View {
   }
 
   private scope(): string {
-    const s = this.page.store.get()
-    const where = s.selection ? `In the selection (${range(s.selection.t0, s.selection.t1)})` : ''
-    const who = s.thread !== null ? `${where ? ', ' : ''}${where ? 'with' : 'With'} ${threadName(this.page.recording.threads[s.thread])}` : ''
-    return where + who
+    const { selection } = this.page.store.get()
+    return selection ? `In the selection (${range(selection.t0, selection.t1)})` : ''
   }
 
   /* One or two sentences: how full, who waits, and the worst pair of lines. */
@@ -88,8 +86,10 @@ class Overview implements View {
     const lock = all.locks.filter((l) => rec.locks[l.lock]!.kind === 'gil').length > 1 ? lockName(rec, gil.lock) : 'GIL'
     const line = el('p', { class: 'verdict-line' })
     const start = scope ? `${scope}, the ${lock} is` : `The ${lock} is`
-    line.append(`${start} held `, el('b', { text: percent(gil.utilisation) }), ' of the time, and ',
-      waiting >= 0.05 ? el('b', { text: `${n} thread${n === '1.0' ? '' : 's'}` }) : 'hardly anybody',
+    const { thread } = this.page.store.get()
+    line.append(`${start} held `, el('b', { text: percent(gil.utilisation) }), ' of the time, and ')
+    if (thread !== null) line.append(`${threadName(rec.threads[thread])} waits for it `, el('b', { text: percent(waiting) }), ' of the time.')
+    else line.append(waiting >= 0.05 ? el('b', { text: `${n} thread${n === '1.0' ? '' : 's'}` }) : 'hardly anybody',
       waiting >= 0.05 ? ` on average ${n === '1.0' ? 'waits' : 'wait'} for it.` : ' waits for it.')
     box.append(line)
     const pair = worstPair(all)

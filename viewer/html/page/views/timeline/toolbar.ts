@@ -30,7 +30,7 @@ export class Toolbar {
     this.idle = idle.input
     const button = (text: string, label: string, run: () => void) => el('button', { type: 'button', class: 'plain', 'aria-label': label, title: label, text, on: { click: run } })
     this.element = el('div', { class: 'tl-bar bar-row' }, this.filter, el('span', { class: 'tl-sort' }, el('span', { class: 'tl-dim', text: 'order by' }), this.sort.element), group.label, idle.label, this.note, el('span', { class: 'tl-grow' }),
-      el('span', { class: 'tl-zoom' }, button('−', 'Zoom out (S)', () => actions.zoom(2)), button('+', 'Zoom in (W)', () => actions.zoom(0.5)), button('Fit', 'Fit the focused row or the selection (F)', actions.fit), button('All', 'The whole recording (0)', actions.all)))
+      el('span', { class: 'tl-zoom' }, button('−', 'Zoom out (S)', () => actions.zoom(2)), button('+', 'Zoom in (W)', () => actions.zoom(0.5)), button('Fit', 'Fit the focused row or the selection (F)', actions.fit), button('All', 'All: the whole recording (0)', actions.all)))
     this.update(0)
   }
 

@@ -72,7 +72,7 @@ test-deps: deps
 
 # Tests.
 ASAN := SAN=address,undefined
-.PHONY: test check check-unit check-golden golden-update check-live check-fault check-export check-layers check-headers check-sizes check-banned check-bundle check-format
+.PHONY: test check check-unit check-golden golden-update check-live check-fault check-export check-layers check-headers check-sizes check-banned check-bundle check-format check-page
 .PHONY: fuzz bench demo
 test:
 	@$(MAKE) test-deps
@@ -80,7 +80,7 @@ test:
 	@$(MAKE) $(ASAN) check-unit check-golden
 	@$(MAKE) check-live
 	@$(MAKE) check-export
-check: check-layers check-sizes check-headers check-banned check-bundle check-format check-unit check-golden
+check: check-layers check-sizes check-headers check-banned check-bundle check-format check-unit check-golden check-page
 check-unit: $(UNIT_BINS)
 	@scripts/run-unit $(UNIT_BINS)
 check-golden: $(B)/gilscope $(TOOL_BINS)
@@ -104,6 +104,8 @@ check-format:
 	@scripts/check-format
 check-bundle:
 	@scripts/check-bundle
+check-page: $(B)/gilscope $(TOOL_BINS)
+	@B=$(B) scripts/check-page
 check-banned:
 	@scripts/check-banned
 FUZZ_SECONDS ?= 30

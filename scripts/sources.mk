@@ -124,9 +124,11 @@ VIEWER_SRCS := \
 	viewer/html/data.c \
 	viewer/html/html.c \
 	viewer/html/markup.c \
+	viewer/html/pieces.c \
 	viewer/html/rows.c \
 	viewer/html/stack_table.c \
 	viewer/html/static_part.c \
+	viewer/html/tables.c \
 	viewer/json/dump.c \
 	viewer/json/json.c \
 	viewer/json/stream.c \

@@ -97,19 +97,30 @@ static int on_wait(void *ctx, const struct wait *w)
 	return 0;
 }
 
-/* Credits come in the order of their waits, nearly always. */
+/* The credits of one wait, which lie together. */
+struct credit_run {
+	vec(struct credit) credits;
+	vec(uint32_t) stacks;
+	uint32_t wait; /* row, MODEL_NONE */
+};
+
+static void end_run(struct rows *x)
+{
+	struct credit_run *run = x->run;
+
+	if (run->wait != MODEL_NONE)
+		pieces_wait(&x->pieces, run->wait, run->credits.items, run->stacks.items, run->credits.n);
+	vec_clear(&run->credits);
+	vec_clear(&run->stacks);
+}
+
+/* Credits come in the order of their waits. */
 static uint32_t wait_row(const struct rows *x, uint64_t id)
 {
-	size_t low = 0, high = x->wait_ids.n;
+	size_t low = 0, high = x->wait_ids.n, next = x->run->wait == MODEL_NONE ? 0 : (size_t)x->run->wait + 1;
 
-	if (x->credits.n) {
-		size_t last = vec_last(&x->credits)->wait;
-
-		if (x->wait_ids.items[last] == id)
-			return (uint32_t)last;
-		if (last + 1 < x->wait_ids.n && x->wait_ids.items[last + 1] == id)
-			return (uint32_t)last + 1;
-	}
+	if (next < x->wait_ids.n && x->wait_ids.items[next] == id)
+		return (uint32_t)next;
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
@@ -124,12 +135,31 @@ static uint32_t wait_row(const struct rows *x, uint64_t id)
 static int on_credit(void *ctx, const struct credit *c)
 {
 	struct rows *x = ctx;
-	struct row_credit row = { .ns = c->ns, .wait = wait_row(x, c->wait), .holder = c->holder, .state = (unsigned char)c->state,
-				  .nr = (int16_t)c->nr, .stack = stack_table_id(&x->stacks, c->stack) };
+	struct credit_run *run = x->run;
 
-	if (row.wait != MODEL_NONE)
-		vec_push(&x->credits, row);
+	if (run->wait == MODEL_NONE || x->wait_ids.items[run->wait] != c->wait) {
+		end_run(x);
+		run->wait = wait_row(x, c->wait);
+	}
+	vec_push(&run->credits, *c);
+	vec_push(&run->stacks, stack_table_id(&x->stacks, c->stack));
 	return 0;
+}
+
+static int load_credits(struct rows *x)
+{
+	struct credit_run run = { .wait = MODEL_NONE };
+	int err;
+
+	x->run = &run;
+	pieces_init(&x->pieces, x);
+	err = reader_credits(x->reader, on_credit, x);
+	end_run(x);
+	if (!err)
+		pieces_finish(&x->pieces);
+	vec_done(&run.credits);
+	vec_done(&run.stacks);
+	return err;
 }
 
 static int on_hold(void *ctx, const struct hold *h)
@@ -256,13 +286,14 @@ int rows_load(struct rows *ret, struct reader *r)
 	err = err ? err : reader_locks(r, on_lock, x);
 	err = err ? err : reader_intervals(r, MODEL_NONE, on_interval, x);
 	err = err ? err : reader_waits(r, on_wait, x);
-	err = err ? err : reader_credits(r, on_credit, x);
 	err = err ? err : reader_holds(r, on_hold, x);
 	err = err ? err : reader_handoffs(r, on_handoff, x);
 	err = err ? err : reader_samples(r, on_sample, x);
 	err = err ? err : reader_tallies(r, on_tally, x);
-	if (!err)
+	if (!err) {
 		order_all(x);
+		err = load_credits(x);
+	}
 	return err;
 }
 
@@ -291,7 +322,7 @@ void rows_done(struct rows *x)
 	vec_done(&x->longs);
 	vec_done(&x->waits);
 	vec_done(&x->wait_ids);
-	vec_done(&x->credits);
+	pieces_done(&x->pieces);
 	vec_done(&x->holds);
 	vec_done(&x->handoffs);
 	vec_done(&x->samples);

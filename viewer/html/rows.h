@@ -8,6 +8,7 @@
 #include "core/store/reader.h"
 #include "core/util/arena.h"
 #include "core/util/vec.h"
+#include "viewer/html/pieces.h"
 #include "viewer/html/stack_table.h"
 
 struct row_thread {
@@ -23,7 +24,6 @@ struct row_interval { uint64_t t0; uint32_t len, kind, stack, thread; }; /* len 
 struct row_kind { uint32_t state, flags, lock; int32_t nr; };
 struct row_long { uint32_t row; uint64_t len; };
 struct row_wait { uint64_t t0, t1, wake; uint32_t thread, lock, stack, sleeps, waker; unsigned char end, flags; };
-struct row_credit { uint64_t ns; uint32_t wait, holder, stack; int16_t nr; unsigned char state; };
 struct row_hold { uint64_t t0, t1, blocked, preempted; uint32_t thread, lock, stack, flags; };
 struct row_handoff { uint64_t release, acquire; uint32_t lock, from, to, stack; bool forced; }; /* release ROW_NEVER: not seen */
 struct row_sample { uint64_t t; uint32_t thread, stack; unsigned char state, flags; };
@@ -51,7 +51,8 @@ struct rows {
 	vec(struct row_long) longs;
 	vec(struct row_wait) waits; /* by id */
 	vec(uint64_t) wait_ids;
-	vec(struct row_credit) credits;
+	struct pieces pieces; /* the credits */
+	struct credit_run *run; /* of the wait whose credits are coming */
 	vec(struct row_hold) holds;
 	vec(struct row_handoff) handoffs;
 	vec(struct row_sample) samples;

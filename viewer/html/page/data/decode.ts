@@ -1,7 +1,8 @@
 /* The data blocks of the document to a Recording; data.c is the other half.  A report could have been edited by hand:
  * every index is checked, what is out of range becomes NONE (or 0 for a stack), so that no view has to doubt it. */
+import { creditsOf, type Pieces } from './credits'
 import { type Directory, type Source, type Table, readTable, readText } from './columns'
-import { type Facts, type Lock, NONE, type Process, type Recording, type Reduced, STATES, type Thread } from './recording'
+import { type Facts, HolderState, HoldFlag, type Lock, NONE, type Process, type Recording, type Reduced, STATES, type Thread } from './recording'
 
 interface Model {
   durationNs: number
@@ -113,48 +114,145 @@ function intervalsOf(table: Table, model: Model, threads: Thread[], stacks: numb
   return { n, t0, t1, state, flags, nr, lock, stack: ids(table.get('stack'), stacks, 0, 0) }
 }
 
-function waitsOf(table: Table, threads: Thread[], locks: number, stacks: number, credits: number): Recording['waits'] {
+/* Times told by the intervals of a thread (tables.c). */
+interface Spots { at: Int32Array; span: Int32Array; t0: Float64Array; t1: Float64Array }
+
+function spotsOf(table: Table, thread: Uint32Array, threads: Thread[], intervals: Recording['intervals']): Spots {
+  const skip = table.get('skip')
+  const spans = table.get('span')
+  const t0 = table.get('begin')
+  const t1 = table.get('end')
+  const at = new Int32Array(table.rows)
+  const span = new Int32Array(table.rows)
+  const last = threads.map((t) => t.intervals[0])
+  for (let i = 0; i < table.rows; i++) {
+    const [from, to] = threads[thread[i]]?.intervals ?? [0, 0]
+    const last0 = last[thread[i]] ?? 0
+    at[i] = -1
+    if (from >= to) continue
+    const a = Math.min(Math.max(last0 + skip[i], from), to - 1)
+    const b = Math.min(a + spans[i], to - 1)
+    at[i] = a
+    span[i] = b - a + 1
+    t0[i] += intervals.t0[a]
+    t1[i] = Math.max(t0[i], t1[i] + intervals.t1[b])
+    last[thread[i]] = b
+  }
+  return { at, span, t0, t1 }
+}
+
+/* The last hold of the lock that begins at or before t; -1 none. */
+function holdAt(holds: Recording['holds'], range: [number, number] | undefined, t: number): number {
+  let low = range?.[0] ?? 0
+  let high = range?.[1] ?? 0
+  while (low < high) {
+    const mid = (low + high) >>> 1
+    if (holds.t0[mid] <= t) low = mid + 1
+    else high = mid
+  }
+  return range && low > range[0] ? low - 1 : -1
+}
+
+function waitsOf(table: Table, threads: Thread[], locks: Lock[], stacks: number, intervals: Recording['intervals'],
+  holds: Recording['holds']): Recording['waits'] {
   const n = table.rows
-  const t0 = table.get('t0')
-  const first = new Uint32Array(n + 1)
-  const counts = table.get('credits')
-  for (let i = 0; i < n; i++) first[i + 1] = first[i] + count(counts[i], credits - first[i])
+  const thread = groups(n, threads.map((t) => t.waits))
+  const { at, span, t0, t1 } = spotsOf(table, thread, threads, intervals)
+  const otherLock = table.get('lock')
+  const otherStack = table.get('stack')
+  const otherWaker = table.get('waker')
+  const sleeps = table.get('sleeps')
+  const lock = new Uint32Array(n)
+  const stack = new Uint32Array(n)
+  const waker = new Uint32Array(n)
+  for (let i = 0; i < n; i++) {
+    const theLock = otherLock[i] ? otherLock[i] - 1 : at[i] >= 0 ? intervals.lock[at[i]] : NONE
+    lock[i] = theLock < locks.length ? theLock : NONE
+    const theStack = otherStack[i] ? otherStack[i] - 1 : at[i] >= 0 ? intervals.stack[at[i]] : 0
+    stack[i] = theStack < stacks ? theStack : 0
+    const range = locks[lock[i]]?.holds
+    const hold = holdAt(holds, range, t1[i])
+    const by = otherWaker[i] ? otherWaker[i] - 2 : range && hold > range[0] ? holds.thread[hold - 1] : NONE
+    waker[i] = by >= 0 && by < threads.length ? by : NONE
+    sleeps[i] += span[i] || 1
+  }
   return {
-    n,
-    thread: groups(n, threads.map((t) => t.waits)),
-    lock: ids(table.get('lock'), locks),
-    t0,
-    t1: ends(t0, table.get('len')),
-    stack: ids(table.get('stack'), stacks, 0, 0),
-    end: bytes(table.get('end'), 5, 4),
-    flags: bytes(table.get('flags'), 16),
-    sleeps: ids(table.get('sleeps'), NONE),
-    wakeLatency: table.get('wake'),
-    waker: ids(table.get('waker'), threads.length, 1),
-    credits: first,
+    n, thread, lock, t0, t1, stack, end: bytes(table.get('ended'), 5, 4), flags: bytes(table.get('flags'), 16), sleeps: ids(sleeps, NONE),
+    wakeLatency: table.get('wake'), waker, credits: new Uint32Array(n + 1),
   }
 }
 
-function handoffsOf(table: Table, locks: Lock[], threads: number, stacks: number): Recording['handoffs'] {
+function handoffsOf(table: Table, locks: Lock[], threads: number, stacks: number, holds: Recording['holds']): Recording['handoffs'] {
+  const n = table.rows
+  const lock = groups(n, locks.map((l) => l.handoffs))
+  const skip = table.get('skip')
+  const otherTo = table.get('to')
+  const otherFrom = table.get('from')
+  const otherStack = table.get('stack')
+  const otherwise = table.get('forced')
   const acquire = table.get('acquire')
   const release = table.get('release')
-  for (let i = 0; i < release.length; i++) {
+  const from = new Uint32Array(n)
+  const to = new Uint32Array(n)
+  const stack = new Uint32Array(n)
+  const forced = new Uint8Array(n)
+  let last = 0
+  for (let i = 0; i < n; i++) {
+    const range = locks[lock[i]]?.holds ?? [0, 0]
+    if (!i || lock[i] !== lock[i - 1]) last = range[0]
+    let taken = last + skip[i]
+    if (taken >= range[0] && taken < range[1]) last = taken
+    else taken = -1
+    const before = taken > range[0] ? taken - 1 : -1
+    const pick = (other: number, none: number, own: number, n: number): number => {
+      const id = other ? other - 1 - none : own
+      return id >= 0 && id < n ? id : NONE
+    }
+    to[i] = pick(otherTo[i], 0, taken >= 0 ? holds.thread[taken] : NONE, threads)
+    from[i] = pick(otherFrom[i], 1, before >= 0 ? holds.thread[before] : NONE, threads)
+    stack[i] = pick(otherStack[i], 0, before >= 0 ? holds.stack[before] : 0, stacks)
+    if (stack[i] === NONE) stack[i] = 0
+    acquire[i] += taken >= 0 ? holds.t0[taken] : 0
     const v = release[i] - 1
-    release[i] = v < 0 ? NaN : acquire[i] - (v % 2 ? -(v + 1) / 2 : v / 2)
+    release[i] = v < 0 ? NaN : (v % 2 ? -(v + 1) / 2 : v / 2) + (before >= 0 ? holds.t1[before] : 0)
+    forced[i] = (otherwise[i] ? 1 : 0) ^ (before >= 0 && holds.flags[before] & HoldFlag.Forced ? 1 : 0)
   }
+  return { n, lock, from, to, release, acquire, forced, stack }
+}
+
+function piecesOf(table: Table, counts: Float64Array, holds: Recording['holds'], stacks: number): Pieces {
+  const first = new Uint32Array(counts.length + 1)
+  const ns = table.get('ns')
+  for (let i = 0; i < counts.length; i++) {
+    first[i + 1] = first[i] + count(counts[i], table.rows - first[i])
+    let left = holds.t1[i] - holds.t0[i]
+    for (let k = first[i]; k < first[i + 1]; k++) {
+      ns[k] = k + 1 === first[i + 1] ? left : Math.min(ns[k], left)
+      left -= ns[k]
+    }
+  }
+  return { first, ns, state: bytes(table.get('state'), 4, 3), nr: words(table.get('nr')), stack: ids(table.get('stack'), stacks, 0, 0) }
+}
+
+function holdsOf(table: Table, locks: Lock[], threads: Thread[], intervals: Recording['intervals']): Recording['holds'] {
+  const thread = ids(table.get('thread'), threads.length)
+  const { t0, t1 } = spotsOf(table, thread, threads, intervals)
   return {
-    n: table.rows, lock: groups(table.rows, locks.map((l) => l.handoffs)), from: ids(table.get('from'), threads, 1),
-    to: ids(table.get('to'), threads), release, acquire, forced: bytes(table.get('forced'), 2, 1),
-    stack: ids(table.get('stack'), stacks, 0, 0),
+    n: table.rows, lock: groups(table.rows, locks.map((l) => l.holds)), thread, t0, t1, blocked: table.get('blocked'),
+    preempted: table.get('preempted'), flags: bytes(table.get('flags'), 32), stack: new Uint32Array(table.rows),
   }
 }
 
-function holdsOf(table: Table, locks: Lock[], threads: number, stacks: number): Recording['holds'] {
-  const t0 = table.get('t0')
-  return {
-    n: table.rows, lock: groups(table.rows, locks.map((l) => l.holds)), thread: ids(table.get('thread'), threads), t0,
-    t1: ends(t0, table.get('len')), blocked: table.get('blocked'), preempted: table.get('preempted'),
-    flags: bytes(table.get('flags'), 32), stack: ids(table.get('stack'), stacks, 0, 0),
+/* What a hold's pieces say of it. */
+function fillHolds(holds: Recording['holds'], table: Table, pieces: Pieces, stacks: number): void {
+  const other = table.get('stack')
+  for (let i = 0; i < holds.n; i++) {
+    for (let k = pieces.first[i]; k < pieces.first[i + 1]; k++) {
+      if (pieces.state[k] === HolderState.Blocked) holds.blocked[i] += pieces.ns[k]
+      if (pieces.state[k] === HolderState.Preempted) holds.preempted[i] += pieces.ns[k]
+    }
+    const last = pieces.first[i + 1] > pieces.first[i] ? pieces.stack[pieces.first[i + 1] - 1] : 0
+    holds.stack[i] = other[i] ? (other[i] - 1 < stacks ? other[i] - 1 : 0) : last
   }
 }
 
@@ -194,7 +292,16 @@ export async function decodeBlocks(source: Source, directory: Directory): Promis
   const locks = locksOf(model, directory.blocks.holds?.rows ?? 0, directory.blocks.handoffs?.rows ?? 0)
   const stacks = await stacksOf(source, directory, model.strings.length)
   const nStacks = stacks.node.length
-  const credits = await read('credits')
+  const intervals = intervalsOf(await read('intervals'), model, threads, nStacks)
+  const holdTable = await read('holds')
+  const holds = holdsOf(holdTable, locks, threads, intervals)
+  const pieces = piecesOf(await read('pieces'), holdTable.get('pieces'), holds, nStacks)
+  fillHolds(holds, holdTable, pieces, nStacks)
+  const waits = waitsOf(await read('waits'), threads, locks, nStacks, intervals, holds)
+  const deltas = await read('deltas')
+  const credits = await creditsOf(waits, holds, locks.map((l) => l.holds), pieces, deltas, {
+    holder: ids(deltas.get('holder'), threads.length, 1), stack: ids(deltas.get('stack'), nStacks, 0, 0),
+  })
   const samples = await read('samples')
   const syscalls: string[] = []
   for (const [nr, name] of Object.entries(model.syscalls)) syscalls[Number(nr)] = name
@@ -202,14 +309,8 @@ export async function decodeBlocks(source: Source, directory: Directory): Promis
   return {
     facts, durationNs: model.durationNs, sampleHz: model.sampleHz, startRealNs: model.startRealNs, strings: model.strings,
     processes: model.processes, threads, locks, syscalls, stacks,
-    intervals: intervalsOf(await read('intervals'), model, threads, nStacks),
-    waits: waitsOf(await read('waits'), threads, locks.length, nStacks, credits.rows),
-    credits: {
-      n: credits.rows, holder: ids(credits.get('holder'), threads.length, 1), state: bytes(credits.get('state'), 4, 3),
-      nr: words(credits.get('nr')), stack: ids(credits.get('stack'), nStacks, 0, 0), ns: credits.get('ns'),
-    },
-    holds: holdsOf(await read('holds'), locks, threads.length, nStacks),
-    handoffs: handoffsOf(await read('handoffs'), locks, threads.length, nStacks),
+    intervals, waits, credits, holds,
+    handoffs: handoffsOf(await read('handoffs'), locks, threads.length, nStacks, holds),
     samples: {
       n: samples.rows, t: samples.get('t'), state: bytes(samples.get('state'), STATES, STATES - 1),
       flags: bytes(samples.get('flags'), 8), stack: ids(samples.get('stack'), nStacks, 0, 0),

@@ -33,6 +33,7 @@ export class FlameCanvas {
   private labels = new Map<number, Label>()
   private colors = new Map<number, string>()
   private ink!: Ink
+  private filled = ''
   private ctx: CanvasRenderingContext2D
 
   constructor(label: string, private readonly events: Events) {
@@ -40,6 +41,7 @@ export class FlameCanvas {
     this.ctx = this.canvas.getContext('2d')!
     this.element = el('div', { class: 'flame-stage', tabindex: 0, role: 'group', 'aria-label': `${label}: arrows move, Enter zooms; the table below says the same` }, this.canvas, this.spacer)
     this.element.addEventListener('scroll', () => this.draw(), { passive: true })
+    new ResizeObserver(() => this.resized()).observe(this.element)
     this.canvas.addEventListener('pointermove', (e) => this.pointer(e))
     this.canvas.addEventListener('pointerleave', () => this.events.hover(-1, 0, 0))
     this.canvas.addEventListener('click', (e) => this.hit(e, (box) => this.events.zoom(box)))
@@ -63,7 +65,15 @@ export class FlameCanvas {
     this.canvas.setAttribute('aria-label', text)
   }
 
-  /* The host's size or the theme changed. */
+  private resized(): void {
+    if (!this.graph || (this.element.clientWidth === this.width && this.element.clientHeight === this.height)) return
+    const atEnd = this.graph.callers && this.element.scrollTop + this.height >= this.element.scrollHeight - ROW
+    this.resize()
+    if (atEnd) this.element.scrollTop = this.element.scrollHeight
+    this.draw()
+  }
+
+  /* The theme changed, or the fonts. */
   redraw(): void {
     this.labels.clear()
     this.colors.clear()
@@ -181,7 +191,8 @@ export class FlameCanvas {
     const ratio = this.canvas.width / this.width
     this.ctx.setTransform(ratio, 0, 0, ratio, 0, 0)
     this.readInk()
-    this.ctx.fillStyle = this.ink.bg
+    this.filled = ''
+    this.fill(this.ink.bg)
     this.ctx.fillRect(0, 0, this.width, this.height)
     if (!(g.tree.width[this.top]! > 0)) return
     for (let box = g.tree.parent[this.top]!; box >= 0; box = g.tree.parent[box]!) this.box(box, 0, this.width, true)
@@ -217,7 +228,7 @@ export class FlameCanvas {
   private crumbs(from: number, to: number, depth: number): number {
     const y = this.rowTop(depth)
     if (y > -ROW && y < this.height) {
-      this.ctx.fillStyle = this.ink.crumb
+      this.fill(this.ink.crumb)
       this.ctx.fillRect(from, y, Math.max(MIN_WIDTH, to - from), ROW - 1)
     }
     return -1
@@ -234,21 +245,27 @@ export class FlameCanvas {
       if (inner > 2) ctx.strokeRect(x + 0.5, y + 0.5, inner - 1, ROW - 2)
       else ctx.fillRect(x, y, inner, ROW - 1)
     } else {
-      ctx.fillStyle = this.color(box)
+      this.fill(this.color(box))
       ctx.fillRect(x, y, inner, ROW - 1)
       if (w > 5) this.pattern(box, x, y, inner)
     }
     ctx.globalAlpha = 1
     if (matches?.[box]) {
-      ctx.fillStyle = ink.accent
+      this.fill(ink.accent)
       ctx.fillRect(x, y + ROW - 4, inner, 3)
     }
     if (w >= TEXT_MIN) this.text(box, x + 4, y + (ROW - 1) / 2, inner - 8, faded)
   }
 
+  /* Setting a colour costs more than a small box. */
+  private fill(color: string): void {
+    if (color === this.filled) return
+    this.ctx.fillStyle = this.filled = color
+  }
+
   private text(box: number, x: number, y: number, room: number, faded: boolean): void {
     const { ctx, ink } = this, label = this.label(box)
-    ctx.fillStyle = faded ? ink.dim : ink.text
+    this.fill(faded ? ink.dim : ink.text)
     if (label.nameWidth > room) {
       ctx.fillText(this.cut(label, room), x, y)
       return
@@ -256,7 +273,7 @@ export class FlameCanvas {
     ctx.fillText(label.name, x, y)
     const left = room - label.nameWidth - 8
     if (!label.place || left < label.placeWidth) return
-    ctx.fillStyle = ink.dim
+    this.fill(ink.dim)
     ctx.fillText(label.place, x + label.nameWidth + 8, y)
   }
 
@@ -286,9 +303,12 @@ export class FlameCanvas {
     const g = this.graph!
     if (isDiff(g)) return diffColor(change(g, box), isDark())
     const symbol = g.tree.symbol[box]!
-    const color = this.colors.get(symbol) ?? this.plainColor(box)
-    this.colors.set(symbol, color)
-    return color
+    const known = this.colors.get(symbol)
+    if (known) return known
+    this.ctx.fillStyle = this.plainColor(box)
+    this.filled = this.ctx.fillStyle /* as #rrggbb: the quickest to set */
+    this.colors.set(symbol, this.filled)
+    return this.filled
   }
 
   private plainColor(box: number): string {
@@ -321,6 +341,7 @@ export class FlameCanvas {
       ctx.fill()
     }
     ctx.restore()
+    this.filled = ''
   }
 
   private frame(box: number, width: number, color: string): void {
@@ -346,7 +367,7 @@ export class FlameCanvas {
 /* Blue: less than in the baseline; orange: more; grey: the same. */
 export function diffColor(by: number, dark: boolean): string {
   if (Math.abs(by) < UNCHANGED) return dark ? '#3a3e45' : '#dfe2e6'
-  const strength = 0.25 + 0.75 * Math.min(1, Math.abs(by))
+  const strength = 0.12 + 0.88 * Math.min(1, Math.abs(by))
   const [none, full] = dark ? [[58, 62, 69], by > 0 ? [178, 84, 12] : [28, 100, 176]] : [[232, 234, 237], by > 0 ? [240, 140, 60] : [110, 170, 232]]
   return `rgb(${none!.map((n, i) => Math.round(n + (full![i]! - n) * strength)).join(' ')})`
 }

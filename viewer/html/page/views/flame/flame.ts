@@ -51,6 +51,8 @@ class FlameView implements View {
   private readonly layout = segmented('Layout', LAYOUTS, 'left', (layout) => this.page.store.set({ layout, root: '' }))
   private readonly switches = new Map<Switch, HTMLButtonElement>()
   private readonly found = el('span', { class: 'flame-found' })
+  private readonly tableSwitch = el('button', { class: 'plain', 'aria-pressed': 'true', text: 'Table', title: 'The same as rows, below the picture', on: { click: () => this.showGrid(!this.gridShown) } })
+  private gridShown = true
   private readonly note = el('p', { class: 'flame-note' })
   private readonly crumbs = el('nav', { class: 'flame-crumbs', 'aria-label': 'Way to the zoomed box' })
   private readonly tooltip = el('div', { class: 'flame-tip', role: 'tooltip', hidden: true })
@@ -121,8 +123,15 @@ class FlameView implements View {
       this.switches.set(key, button)
       row.append(button)
     }
-    row.append(el('span', { class: 'grow' }), this.found)
+    row.append(el('span', { class: 'grow' }), this.found, this.tableSwitch)
     return row
+  }
+
+  private showGrid(shown: boolean): void {
+    this.gridShown = shown
+    this.tableSwitch.setAttribute('aria-pressed', String(shown))
+    this.grid.element.hidden = !shown || this.body.hidden
+    this.grid.redraw()
   }
 
   private flip(key: Switch): void {
@@ -158,21 +167,29 @@ class FlameView implements View {
     const shows = this.parts.some((g) => g.tree.width[0]! > 0)
     this.empty.hidden = shows
     this.empty.textContent = shows ? '' : this.whyNothing(s)
-    this.body.hidden = this.grid.element.hidden = !shows
+    this.body.hidden = !shows
+    this.grid.element.hidden = !shows || !this.gridShown
     this.body.classList.toggle('sandwich', sandwich)
     this.table.element.hidden = !sandwich
-    this.stages.replaceChildren(...this.parts.map((_, i) => this.canvases[i]!.element))
+    this.placeStages(this.parts.length)
     this.part = sandwich ? 1 : 0
     this.current = this.tops[this.part] ?? -1
     this.hover(0, -1, 0, 0)
     this.search(s, false)
+    this.drawNote(s)
+    this.drawCrumbs(s)
+    this.grid.show(this.parts, this.tops)
     this.parts.forEach((g, i) => {
       this.canvases[i]!.show(g, this.tops[i]!)
       this.canvases[i]!.describe(this.description(g, this.tops[i]!))
     })
-    this.grid.show(this.parts, this.tops)
-    this.drawNote(s)
-    this.drawCrumbs(s)
+  }
+
+  /* Left alone when they are there: moving an element takes its focus and scroll position. */
+  private placeStages(parts: number): void {
+    if (this.stages.querySelectorAll('.flame-stage').length === parts) return
+    const between = parts > 1 ? [el('div', { class: 'flame-between', 'aria-hidden': 'true' }, el('span', { text: '▴ callers' }), el('span', { text: '▾ callees' }))] : []
+    this.stages.replaceChildren(...this.canvases.slice(0, parts).flatMap((canvas, i) => (i ? [...between, canvas.element] : [canvas.element])))
   }
 
   private whyNothing(s: Readonly<ViewState>): string {
@@ -308,7 +325,7 @@ class FlameView implements View {
       const [now, base] = rates(g, box)
       rows.push(['Selection', perSecond(now)], ['Baseline', perSecond(base)], ['Change', changeWord(g, box)])
     } else rows.push(['Total', `${amount(g, box)} in ${itemsText(g, box)}`])
-    if (!(g.callers && box) && !(tree.inverted && tree.depth[box]! > 1)) rows.push(['Self', selfAmount(g, box)])
+    if (tree.self[box] && !(g.callers && box) && !(tree.inverted && tree.depth[box]! > 1)) rows.push(['Self', selfAmount(g, box)])
     const shares = [`${share(g, box, 0)} of all`]
     if (top && tree.depth[box]! >= tree.depth[top]!) shares.push(`${share(g, box, top)} of what is shown`)
     if (parent > 0) shares.push(`${share(g, box, parent)} of its parent`)

@@ -47,6 +47,13 @@ export class Graphs {
     return known
   }
 
+  /* How fine to cut.  Blame has as much to show as the waits it divides, and these are fewer rows to add up. */
+  private roughSize(source: FlameSource, filter: Filter): Size {
+    if (source !== 'blame') return this.size(source, filter)
+    const waits = this.size('wait', filter)
+    return { ...waits, rows: (waits.rows * this.rec.credits.n) / Math.max(1, this.rec.waits.n) }
+  }
+
   hiddenOf(s: Readonly<ViewState>): number[] {
     const symbols = this.symbolsOf(s)
     return s.hidden.split('.').map((key) => symbols.ofKey(key)).filter((symbol) => symbols.isKnown(symbol))
@@ -56,7 +63,7 @@ export class Graphs {
   graph(s: Readonly<ViewState>): Graph {
     return this.merged.of(this.key(s, s.layout === 'time' ? 'time' : 'left'), () => {
       const symbols = this.symbolsOf(s), filter = this.filterOf(s), shape = this.shape(s)
-      if (s.layout === 'time') return this.wrap(s, timeTree(symbols, shape, this.size(s.source, filter), (sink) => readSource(this.rec, s.source, filter, sink)), false)
+      if (s.layout === 'time') return this.wrap(s, timeTree(symbols, shape, this.roughSize(s.source, filter), (sink) => readSource(this.rec, s.source, filter, sink)), false)
       return this.wrap(s, mergedTree(symbols, this.input(s, s.byThread), shape), false)
     })
   }

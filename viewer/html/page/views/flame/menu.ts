@@ -54,6 +54,10 @@ export async function copyOrShow(text: string, copied: () => void): Promise<void
     const dialog = el('dialog', { class: 'flame-copy', 'aria-label': 'Copy the stack' }, el('p', { text: 'This page may not write to the clipboard. The text is marked: copy it with Ctrl+C.' }), area,
       el('button', { class: 'plain', text: 'Close', on: { click: () => dialog.close() } }))
     dialog.addEventListener('close', () => dialog.remove())
+    dialog.addEventListener('keydown', (e) => {
+      e.stopPropagation() /* the page's keys are not meant, Esc in a field neither */
+      if (e.key === 'Escape') dialog.close()
+    })
     document.body.append(dialog)
     dialog.showModal()
     area.select()

@@ -70,7 +70,7 @@ export class TreeGrid {
     const diff = this.parts.some(isDiff), inverted = this.parts.every((g) => g.callers || g.tree.inverted)
     const column = (text: string, c: string) => el('div', { role: 'columnheader', class: c, text })
     clear(this.head)
-    this.head.append(el('div', { role: 'row', class: 'tree-row' }, column(inverted ? 'Function, below it its callers' : 'Function', 'c-name'), column('Line', 'c-place'),
+    this.head.append(el('div', { role: 'row', class: 'tree-row' }, column(inverted ? 'Function, below it its callers' : 'Function', 'c-name'), column('Place', 'c-place'),
       column(diff ? 'Self, per second' : 'Self', 'c-num'), column(diff ? 'Total, per second' : 'Total', 'c-num c-total'), column(diff ? 'Change' : 'Share', 'c-share')))
   }
 
@@ -108,7 +108,7 @@ export class TreeGrid {
     const level = tree.depth[box]! - tree.depth[this.tops[part]!]!
     const parent = box === this.tops[part] ? -1 : tree.parent[box]!
     const cell = (c: string, ...inside: (Node | string)[]) => el('div', { role: 'gridcell', class: c }, ...inside)
-    const bar = el('span', { class: 'tree-bar', 'aria-hidden': 'true' })
+    const bar = el('span', { class: 'tree-bar' })
     bar.style.setProperty('width', `${(100 * tree.width[box]!) / (tree.width[0]! || 1)}%`)
     const name = cell('c-name', el('span', { class: `twisty${children ? (isOpen ? ' open' : ' closed') : ''}`, 'aria-hidden': 'true' }),
       this.parts.length > 1 && parent < 0 ? el('span', { class: 'quiet', text: g.callers ? 'callers of ' : 'callees of ' }) : '', el('bdi', { text: nameOf(g, box) }))
@@ -120,7 +120,7 @@ export class TreeGrid {
       'aria-setsize': parent < 0 ? this.parts.length : tree.from[parent + 1]! - tree.from[parent]!,
       'aria-posinset': parent < 0 ? part + 1 : tree.order.indexOf(box, tree.from[parent]!) - tree.from[parent]! + 1,
     }, name, cell('c-place', el('bdi', { text: placeOf(g, box), title: placeOf(g, box, true) })), cell('c-num', noSelf || !tree.self[box] ? '' : selfAmount(g, box)),
-    cell('c-num c-total', amount(g, box)), cell('c-share', bar, el('span', { text: isDiff(g) ? changeWord(g, box) : share(g, box, 0) })))
+    cell('c-num c-total', amount(g, box)), cell('c-share', el('span', { class: 'tree-gauge', 'aria-hidden': 'true' }, bar), el('span', { text: isDiff(g) ? changeWord(g, box) : share(g, box, 0) })))
     row.style.setProperty('top', `${i * ROW}px`)
     return row
   }

@@ -225,7 +225,13 @@ export class Pyramids {
     for (let i = first; i < last; i++) {
       const x0 = Math.max(0, (t0[i]! - win.from) * scale), x1 = Math.min(win.width - 1e-6, (t1[i]! - win.from) * scale)
       if (!(x1 > x0)) continue
-      const s = state[i]!, f = flags[i]!
+      const s = state[i]!, f = flags[i]!, px = x0 | 0
+      if (x1 <= px + 1 && !(f & (IntervalFlag.Held | IntervalFlag.Gc))) {
+        /* most rows, where there are many: within one pixel */
+        out[px * CHANNELS + s]! += x1 - x0
+        if ((s === State.WaitGil || s === State.WaitLock) && out[px * CHANNELS + WORST]! < t1[i]! - t0[i]!) out[px * CHANNELS + WORST] = t1[i]! - t0[i]!
+        continue
+      }
       addSpan(out, CHANNELS, s, x0, x1, 1)
       if (f & IntervalFlag.Held && s !== State.Gil) addSpan(out, CHANNELS, HELD, x0, x1, 1)
       if (f & IntervalFlag.Gc) addSpan(out, CHANNELS, GC, x0, x1, 1)

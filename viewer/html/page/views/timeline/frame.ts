@@ -11,6 +11,7 @@ import type { Lane, Layout } from './lanes'
 import { Columns, Pixels } from './paint'
 
 export const AXIS_HEIGHT = 24
+const KEPT_FLOATS = 4e6 /* 16 MB of sums at most */
 
 export interface Geometry { width: number; height: number /* CSS pixels */; dpr: number; scroll: number; from: number; to: number }
 interface Row { lane: Lane; y0: number; y1: number /* device pixels, may begin above the axis */ }
@@ -29,6 +30,7 @@ export class FramePainter {
     this.columns.resize(width)
     this.pixels.clear(pixelOf(p.background))
     const rows = visibleLanes(layout, g)
+    this.keep(win)
     for (const row of rows) this.lane(row, win, p, layout.compact, g.dpr)
     ctx.setTransform(1, 0, 0, 1, 0, 0)
     ctx.putImageData(this.pixels.image!, 0, 0)
@@ -61,8 +63,7 @@ export class FramePainter {
       pixels.strip(columns.foot, bottom - px(compact ? 3 : 4), bottom)
       this.holds(lane.lock, win, p, top, bottom, dpr)
     } else {
-      const cov = this.clear(CHANNELS, win.width)
-      this.pyramids.addThread(lane.thread, win, cov, true)
+      const cov = this.cover(lane.thread, win)
       const top = y0 + px(compact ? 1 : 2), bottom = y1 - px(compact ? 1 : 5)
       columns.thread(cov, pixels, top, bottom, p, this.rec.processes[lane.process]?.switchIntervalNs || 5e6, phase)
       pixels.strip(columns.head, top, top + px(compact ? 2 : 3))
@@ -74,8 +75,7 @@ export class FramePainter {
 
   /* How many threads run with the GIL, without it, and want a CPU: stacked from the foot. */
   private cpu(process: number | null, win: Window, p: Palette, y0: number, y1: number): void {
-    const cov = this.clear(CHANNELS, win.width)
-    this.rec.threads.forEach((t, i) => { if (process === null || t.process === process) this.pyramids.addThread(i, win, cov) })
+    const cov = this.crowd(process, win)
     let most = 1
     for (let x = 0, at = 0; x < win.width; x++, at += CHANNELS) most = Math.max(most, cov[at + State.Gil]! + cov[at + State.NoGil]! + cov[at + State.Runnable]!)
     this.cpuScale.set(process, most)
@@ -93,7 +93,55 @@ export class FramePainter {
       }
     }
   }
-  readonly cpuScale = new Map<number | null, number>()
+  private readonly cpuScale = new Map<number | null, number>()
+
+  /* What is summed for a window is kept: scrolling the lanes does not change it. */
+  private keep(win: Window): void {
+    const key = `${win.from} ${win.pixelNs} ${win.width}`
+    if (this.keptKey === key) return
+    this.keptKey = key
+    this.crowds.clear()
+    for (const cov of this.covers.values()) if (cov.length === CHANNELS * win.width && this.spare.length < this.rec.threads.length) this.spare.push(cov)
+    if (this.spare[0]?.length !== CHANNELS * win.width) this.spare = []
+    this.covers.clear()
+  }
+  private keptKey = ''
+  private readonly crowds = new Map<number | null, Float32Array>()
+  private readonly covers = new Map<number, Float32Array>()
+  private spare: Float32Array[] = []
+
+  private cover(thread: number, win: Window): Float32Array {
+    const length = CHANNELS * win.width
+    if (this.rec.threads.length * length > KEPT_FLOATS) {
+      const cov = this.clear(CHANNELS, win.width)
+      this.pyramids.addThread(thread, win, cov, true)
+      return cov
+    }
+    let cov = this.covers.get(thread)
+    if (cov) return cov
+    cov = this.spare.pop()?.fill(0) ?? new Float32Array(length)
+    this.covers.set(thread, cov)
+    this.pyramids.addThread(thread, win, cov, true)
+    return cov
+  }
+
+  /* All threads of a process together. */
+  private crowd(process: number | null, win: Window): Float32Array {
+    let sum = this.crowds.get(process)
+    if (sum) return sum
+    sum = new Float32Array(CHANNELS * win.width)
+    this.crowds.set(process, sum)
+    for (let i = 0; i < this.rec.threads.length; i++) {
+      if (process !== null && this.rec.threads[i]!.process !== process) continue
+      if (this.rec.threads.length * sum.length > KEPT_FLOATS) {
+        this.pyramids.addThread(i, win, sum)
+        continue
+      }
+      const cov = this.cover(i, win)
+      for (let at = 0; at < sum.length; at++) sum[at]! += cov[at]!
+    }
+    return sum
+  }
 
   /* Ends of holds that a drop request forced, where single holds can be told apart. */
   private holds(lock: number, win: Window, p: Palette, y0: number, y1: number, dpr: number): void {
@@ -207,7 +255,7 @@ function visibleLanes(layout: Layout, g: Geometry): Row[] {
 
 /* Text inside x0..x1, cut to fit. */
 function label(ctx: CanvasRenderingContext2D, text: string, x0: number, x1: number, y: number): void {
-  const room = Math.floor((x1 - x0 - 8) / 6.2)
+  const room = Math.floor((x1 - x0 - 7) / 5.9)
   if (room < 3) return
   ctx.fillText(text.length > room ? `${text.slice(0, room - 1)}…` : text, x0 + 5, y, x1 - x0 - 8)
 }

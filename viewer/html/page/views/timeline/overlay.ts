@@ -81,6 +81,8 @@ export class OverlayPainter {
     if (to < 0) return
     const end = waits.t1[wait]!
     const row = handoffOf(rec, wait)
+    const waker = waits.waker[wait]!
+    const woken = end - waits.wakeLatency[wait]!
     if (row >= 0) {
       const from = this.laneOf(layout, handoffs.from[row]!, waits.lock[wait]!)
       const release = Number.isNaN(handoffs.release[row]!) ? handoffs.acquire[row]! : handoffs.release[row]!
@@ -89,10 +91,10 @@ export class OverlayPainter {
         arrow(ctx, p, this.point(g, layout, from, to, release), this.point(g, layout, to, from, handoffs.acquire[row]!), false, text, g.width)
       }
     }
-    const waker = waits.waker[wait]!
-    const woken = end - waits.wakeLatency[wait]!
     const by = waker === NONE ? -1 : laneOfThread(layout, waker)
-    if (by >= 0 && waits.wakeLatency[wait]! > 0) arrow(ctx, p, this.point(g, layout, by, to, woken), this.point(g, layout, to, by, woken), true, row >= 0 ? '' : 'woken', g.width)
+    /* who lets go mostly wakes the waiter as well: one arrow says it then */
+    const same = row >= 0 && handoffs.from[row] === waker && Math.abs(xOf(g, woken) - xOf(g, handoffs.release[row]!)) < 8
+    if (by >= 0 && !same && waits.wakeLatency[wait]! > 0) arrow(ctx, p, this.point(g, layout, by, to, woken), this.point(g, layout, to, by, woken), true, row >= 0 ? '' : 'woken', g.width)
   }
 
   private laneOf(layout: Layout, thread: number, lock: number): number {

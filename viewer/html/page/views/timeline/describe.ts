@@ -16,7 +16,7 @@ export function who(rec: Recording, thread: number): string {
   return thread === NONE ? 'not known' : threadName(rec.threads[thread])
 }
 
-export const HOLDER_LABEL: { [s in HolderState]: string } = {
+const HOLDER_LABEL: { [s in HolderState]: string } = {
   [HolderState.Running]: 'running', [HolderState.Blocked]: 'blocked', [HolderState.Preempted]: 'had no CPU', [HolderState.Unknown]: 'not known',
 }
 export const END_LABEL: { [s in WaitEnd]: string } = {
@@ -93,6 +93,11 @@ export function factsOf(rec: Recording, f: Focus): [string, string][] {
 }
 
 export interface Credit { holder: number; state: HolderState; nr: number; stack: number; ns: number }
+
+/* How the holder was: running, blocked in fsync; '' when nothing is known. */
+export function holding(rec: Recording, c: Credit): string {
+  return c.state === HolderState.Unknown ? '' : HOLDER_LABEL[c.state] + (c.nr ? ` in ${syscall(rec, c.nr)}` : '')
+}
 
 /* Who held the lock while it waited, most first. */
 export function creditsOf(rec: Recording, wait: number): Credit[] {

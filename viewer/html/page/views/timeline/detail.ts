@@ -5,7 +5,7 @@ import type { Focus } from '../../state'
 import { clear, el } from '../../ui/dom'
 import { duration, leafPlace, moment, percent, place, threadName } from '../../ui/format'
 import { StackList } from '../../ui/stack'
-import { HOLDER_LABEL, creditsOf, factsOf, stackOf, stateOf, syscall, titleOf, who } from './describe'
+import { creditsOf, factsOf, holding, stackOf, stateOf, titleOf, who } from './describe'
 import { rangeOf, threadOf } from './navigate'
 import { STATE_LOOKS } from '../../ui/theme'
 
@@ -82,7 +82,7 @@ export class DetailPanel {
       const at = leafPlace(rec, c.stack)
       const entry = el('details', { class: 'tl-holder' },
         el('summary', {}, el('span', { class: 'tl-num', text: duration(c.ns) }), el('span', { class: 'tl-num tl-dim', text: percent(c.ns, all) }), el('bdi', { class: 'tl-holder-name', text: who(rec, c.holder) }),
-          el('span', { class: 'tl-dim', text: HOLDER_LABEL[c.state] + (c.nr ? ` in ${syscall(rec, c.nr)}` : '') }), el('bdi', { class: 'tl-holder-place', text: at ? place(at) : '' })))
+          el('span', { class: 'tl-dim', text: holding(rec, c) }), el('bdi', { class: 'tl-holder-place', text: at ? place(at) : '' })))
       entry.addEventListener('toggle', () => { if (entry.open && entry.children.length === 1) entry.append(new StackList(rec, c.stack).element) })
       box.append(entry)
     }
@@ -103,12 +103,14 @@ export class DetailPanel {
     const pager = el('div', { class: 'tl-pager' }, el('span', { class: 'tl-dim', text: all ? `${from + 1} to ${from + step} of ${all} in the visible range` : 'nothing in the visible range' }),
       el('button', { type: 'button', class: 'plain', text: 'Previous page', disabled: from === 0, on: { click: () => page(-1) } }),
       el('button', { type: 'button', class: 'plain', text: 'Next page', disabled: from + step >= all, on: { click: () => page(1) } }))
+    /* the same number of digits in all rows */
+    const span = rows.length > 1 ? Math.max(1e3, (rangeOf(rec, rows[rows.length - 1]!).t0 - rangeOf(rec, rows[0]!).t0) / rows.length / 10) : 1e3
     const head = el('tr', {}, ...['from', 'state', 'lasted', 'details', 'function'].map((text) => el('th', { scope: 'col', text })))
     const body = rows.map((f) => {
       const { t0, t1 } = rangeOf(rec, f)
       const at = leafPlace(rec, stackOf(rec, f))
       const facts = factsOf(rec, f).filter(([name]) => name !== 'remarks').slice(0, 2).map(([, value]) => value).join(', ')
-      return el('tr', {}, el('th', { scope: 'row' }, el('button', { type: 'button', class: 'link', text: moment(t0, Math.max(t1 - t0, 1)), on: { click: () => open(f) } })),
+      return el('tr', {}, el('th', { scope: 'row' }, el('button', { type: 'button', class: 'link', text: moment(t0, span), on: { click: () => open(f) } })),
         el('td', { text: titleOf(rec, f) }), el('td', { class: 'tl-num', text: f.table === 'sample' ? '' : duration(t1 - t0) }), el('td', {}, el('bdi', { text: facts })), el('td', {}, el('bdi', { text: at ? place(at) : '' })))
     })
     this.body.replaceChildren(el('div', { class: 'tl-list' }, pager, el('table', { 'aria-label': title }, el('thead', {}, head), el('tbody', {}, ...body))))

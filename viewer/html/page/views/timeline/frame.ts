@@ -188,7 +188,10 @@ export class FramePainter {
     const y0 = row.y0 / g.dpr, y1 = row.y1 / g.dpr
     ctx.textBaseline = 'middle'
     ctx.font = `${compact ? 10 : 11}px system-ui, sans-serif`
-    if (lane.kind === 'cpu') {
+    if (lane.kind === 'process') {
+      ctx.fillStyle = p.dim
+      ctx.fillText(lane.locks, 6, (y0 + y1) / 2)
+    } else if (lane.kind === 'cpu') {
       const most = Math.ceil((this.cpuScale.get(lane.process) ?? 1) - 0.05)
       ctx.textAlign = 'right'
       tag(ctx, `${most} thread${most === 1 ? '' : 's'}`, g.width - 4, y0 + 8, p.dim, p.background)

@@ -84,7 +84,10 @@ export class LaneGrid {
     const name = el('span', { role: 'rowheader', class: 'tl-name', title: lane.kind === 'thread' ? `${lane.label}, tid ${this.rec.threads[lane.thread]!.tid}` : lane.label }, el('bdi', { text: lane.label }))
     const cells = COLUMNS.map((c) => el('span', { role: 'gridcell', class: c.shown ? 'tl-cell' : 'offscreen' }))
     const element = el('div', { class: `tl-row tl-row-${lane.kind}`, role: 'row', tabindex: -1, 'aria-level': lane.kind === 'process' ? 1 : 2 }, name, ...cells)
-    if (lane.kind === 'process') cells[0]!.textContent = lane.note
+    if (lane.kind === 'process') {
+      cells[0]!.textContent = lane.note
+      cells[1]!.textContent = lane.locks
+    }
     this.body.append(element)
     return { element, cells, lane }
   }

@@ -5,7 +5,7 @@ import type { Recording } from '../../data/recording'
 import { lockName, printable, processName, threadName } from '../../ui/format'
 
 export type Lane =
-  | { kind: 'process'; process: number; label: string; note: string }
+  | { kind: 'process'; process: number; label: string; note: string; locks: string /* '' when all are shown */ }
   | { kind: 'cpu'; process: number | null /* null: of all */; label: string }
   | { kind: 'lock'; lock: number; process: number; label: string }
   | { kind: 'thread'; thread: number; process: number; label: string }
@@ -92,8 +92,8 @@ export function lanesOf(rec: Recording, totals: ThreadTotals, options: LaneOptio
     const threads = kept.get(p)!
     if (!threads.length && options.filter.trim() && processes.length > 1) continue
     const locks = locksOf(rec, p)
-    const more = locks.all > locks.shown.length ? `, ${locks.shown.length} of ${locks.all} locks` : ''
-    lanes.push({ kind: 'process', process: p, label: processName(rec, p), note: `${threads.length} thread${threads.length === 1 ? '' : 's'}${more}` })
+    const some = locks.all > locks.shown.length ? `${locks.shown.length} of ${locks.all} locks shown: those that changed hands most` : ''
+    lanes.push({ kind: 'process', process: p, label: processName(rec, p), note: `${threads.length} thread${threads.length === 1 ? '' : 's'}`, locks: some })
     if (options.collapsed.has(p)) continue
     lanes.push({ kind: 'cpu', process: p, label: 'CPUs' })
     locks.shown.forEach(lock)

@@ -85,7 +85,10 @@ export class TimelineView implements View {
     })
     this.list = new LaneList(rec, this.detail, (f) => this.setFocus(f))
     this.grid = new LaneGrid(rec, {
-      open: (lane) => this.list.open(lane, this.visible),
+      open: (lane) => {
+        this.tip.hide()
+        this.list.open(lane, this.visible)
+      },
       toggle: (process) => this.toggle(process),
       scrollTo: (lane) => this.scrollTo(lane),
       active: (lane) => this.say(lane),
@@ -106,6 +109,7 @@ export class TimelineView implements View {
     if (RELAYOUT.some((k) => changed.has(k))) this.relayout()
     if (changed.has('theme')) this.redraw()
     if (changed.has('focus')) this.showFocus()
+    if (changed.has('focus') || changed.has('visible')) this.tip.hide()
     const all = changed.has('visible') || RELAYOUT.some((k) => changed.has(k)) || changed.has('thread') || changed.has('lock')
     this.invalidate(all)
   }
@@ -125,17 +129,20 @@ export class TimelineView implements View {
   }
 
   private get visible(): Range {
-    return this.page.store.get().visible ?? this.whole
+    const v = this.page.store.get().visible
+    return v ? this.clamped(v) : this.whole
+  }
+
+  private clamped(r: Range): Range {
+    const end = this.whole.t1
+    const span = Math.min(end, Math.max(MIN_SPAN_NS, r.t1 - r.t0))
+    const t0 = Math.max(0, Math.min(end - span, r.t0))
+    return { t0, t1: t0 + span }
   }
 
   private setVisible(r: Range | null): void {
-    const end = this.whole.t1
-    if (r) {
-      const span = Math.min(end, Math.max(MIN_SPAN_NS, r.t1 - r.t0))
-      const t0 = Math.max(0, Math.min(end - span, r.t0))
-      r = span >= end ? null : { t0, t1: t0 + span }
-    }
-    this.page.store.set({ visible: r })
+    const to = r && this.clamped(r)
+    this.page.store.set({ visible: to && to.t1 - to.t0 < this.whole.t1 ? to : null })
   }
 
   private timeAt(x: number): number {

@@ -7,7 +7,7 @@ import { clear, el } from '../../ui/dom'
 import { count, duration, fileLine, moment, percent, printable } from '../../ui/format'
 import { stackFrames } from '../../ui/stack'
 import { STATE_LOOKS } from '../../ui/theme'
-import { creditsOf, factsOf, HOLDER_LABEL, stackOf, stateLabel, stateOf, syscall, titleOf, who } from './describe'
+import { creditsOf, factsOf, holding, stackOf, stateLabel, stateOf, titleOf, who } from './describe'
 import { rangeOf, threadOf } from './navigate'
 
 const FRAMES = 6
@@ -42,7 +42,7 @@ export class Tooltip {
       this.line(who(rec, thread), moment(t0, Math.max(1, t1 - t0)) + (f.table === 'sample' ? '' : ` – ${moment(t1, Math.max(1, t1 - t0))}`)))
     for (const [name, value] of factsOf(rec, f)) this.element.append(this.line(name, value))
     if (f.table === 'wait')
-      for (const c of creditsOf(rec, f.row).slice(0, HOLDERS)) this.element.append(this.line(`held ${duration(c.ns)} by`, `${who(rec, c.holder)}, ${HOLDER_LABEL[c.state]}${c.nr ? ` in ${syscall(rec, c.nr)}` : ''}`))
+      for (const c of creditsOf(rec, f.row).slice(0, HOLDERS)) this.element.append(this.line(`held ${duration(c.ns)} by`, [who(rec, c.holder), holding(rec, c)].filter((t) => t).join(', ')))
     const frames = stackFrames(rec, stackOf(rec, f))
     if (frames.length) {
       const shown = frames.slice(0, FRAMES).map((at) => el('li', {}, el('bdi', { text: printable(at.function) }), ' ', el('bdi', { class: 'tl-dim', text: fileLine(at) })))

@@ -123,6 +123,12 @@ export class LaneGrid {
     this.rows.get(this.active)?.element.focus({ preventScroll: true })
   }
 
+  /* The keyboard comes back from elsewhere. */
+  refocus(): void {
+    const at = this.layout?.lanes.findIndex((l) => laneKey(l) === this.active) ?? -1
+    this.focus(Math.max(0, at))
+  }
+
   get activeLane(): Lane | null {
     return this.layout?.lanes.find((l) => laneKey(l) === this.active) ?? null
   }

@@ -335,7 +335,10 @@ export class TimelineView implements View {
   /* --- focus ------------------------------------------------------------------------------------------------ */
 
   private setFocus(focus: Focus | null): void {
+    const listed = this.list.isOpen
     this.page.store.set({ focus })
+    /* the list lay over the details of that same row */
+    if (listed && this.list.isOpen) this.showFocus()
   }
 
   private showFocus(): void {
@@ -422,9 +425,11 @@ export class TimelineView implements View {
   }
 
   private closeDetail(): void {
+    const inside = this.detail.element.contains(document.activeElement)
     this.list.close()
     this.detail.hide()
     this.setFocus(null)
+    if (inside) this.grid.refocus()
   }
 
   /* Esc takes away one thing at a time. */

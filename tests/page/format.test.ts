@@ -45,5 +45,6 @@ test('places', () => {
   assert.equal(place({ function: 'f', file: '/x/y.py', line: 3 }), 'f (y.py:3)')
   assert.equal(place({ function: 'f', file: '/x/y.py', line: null }), 'f (y.py)')
   assert.equal(place({ function: '', file: '', line: null }), '(unreadable code)')
+  assert.equal(place({ function: '0x7f', file: null, line: null }), '(unreadable code)')
   assert.equal(place(null), '(no Python stack)')
 })

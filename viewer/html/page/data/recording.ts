@@ -197,7 +197,7 @@ export interface FactsThread {
   caused_wait_ns: number
   gil_spin_ns: number | null
 }
-export interface FactsFrame { function: string; file: string; line: number | null }
+export interface FactsFrame { function: string; file: string | null /* null: the code could not be read */; line: number | null }
 export interface FactsBlame {
   lock: number
   wait_ns: number
@@ -221,6 +221,8 @@ export interface Finding {
 /* What would be gained.  pairs: the waiting that vanishes when the holds of that line released the GIL (replay of the
  * recorded waits without them).  bounds: by how much the work could be done faster at most, with what is assumed. */
 export interface WhatIf {
-  pairs: { waiter: FactsFrame | null; holder: FactsFrame | null; wait_ns: number; saved_ns: number; holds: number }[]
+  pairs: { waiter: FactsFrame | null; holder: FactsFrame | null; wait_ns: number; saved_ns: number; queue_ns?: number; holds: number }[]
   bounds: { id: string; title: string; speedup: number; assumes: string[] }[]
+  /* How far to believe it; only when trusted are there pairs. */
+  replay?: { recorded_wait_ns: number; replayed_wait_ns: number; error: number; trusted: boolean; until_ns: number | null }
 }

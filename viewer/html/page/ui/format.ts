@@ -86,19 +86,19 @@ export function shortPath(path: string, keep = 1): string {
   return path.slice(at) || path
 }
 
-export interface Place { function: string; file: string; line: number | null }
+export interface Place { function: string; file: string | null; line: number | null }
 
 /* "serve (contended.py:56)" */
 export function place(at: Place | null | undefined, keep = 1): string {
   if (!at) return '(no Python stack)'
-  if (!at.function && !at.file) return '(unreadable code)'
+  if (at.file === null || (!at.function && !at.file)) return '(unreadable code)'
   if (!at.file) return printable(at.function)
   return `${printable(at.function)} (${fileLine(at, keep)})`
 }
 
 /* "contended.py:56" */
 export function fileLine(at: Place, keep = 1): string {
-  return `${printable(shortPath(at.file, keep))}${at.line ? `:${at.line}` : ''}`
+  return `${printable(shortPath(at.file ?? '', keep))}${at.line ? `:${at.line}` : ''}`
 }
 
 export function framePlace(rec: Recording, frame: number): Place {

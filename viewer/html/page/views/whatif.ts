@@ -3,7 +3,7 @@
 import type { FactsFrame, WhatIf } from '../data/recording'
 import type { Key } from '../state'
 import { clear, el } from '../ui/dom'
-import { counted, duration, percent, place, printable, processName } from '../ui/format'
+import { count, duration, percent, place, printable, processName } from '../ui/format'
 import type { Page, View } from '../view'
 import { processRow } from './findings'
 
@@ -47,19 +47,34 @@ class WhatIfView implements View {
   }
 
   private pairs(w: WhatIf): HTMLElement {
+    const head = el('div', { class: 'section-head' }, el('h2', { text: 'If the code at one line did not need the GIL' }), el('span', { class: 'quiet', text: 'the recorded waits replayed without its holds, each line alone' }))
+    const section = el('section', { 'aria-label': 'If the code at one line did not need the GIL' }, head)
+    if (w.replay && !w.replay.trusted) section.append(el('p', { text: `Not predicted: replayed as it was, the waiting differs by ${percent(w.replay.error)} from what was recorded, so a replay of something else says nothing.` }))
+    else if (w.pairs.length) section.append(this.table(w), el('p', { class: 'quiet', text: this.belief(w) }))
+    else section.append(el('p', { class: 'quiet', text: 'Not computed: there is no hold to replay.' }))
+    return section
+  }
+
+  private belief(w: WhatIf): string {
+    const trust = w.replay ? `Replayed as it was, the waiting differs by ${percent(w.replay.error)} from what was recorded. ` : ''
+    const until = w.replay?.until_ns ? `Only the first ${duration(w.replay.until_ns)} were replayed. ` : ''
+    return `${trust}${until}Assumed: a CPU for each thread, and a hold at that line is one call that lets go at once and gets the GIL back at its end.`
+  }
+
+  private table(w: WhatIf): HTMLElement {
     const most = Math.max(...w.pairs.map((p) => p.wait_ns), 1)
     const rows = [...w.pairs].sort((a, b) => b.saved_ns - a.saved_ns).map((p) => {
       const bar = el('span', { class: 'saved-bar', 'aria-hidden': 'true' }, el('i'))
       bar.style.setProperty('--all', `${(100 * p.wait_ns) / most}%`)
       bar.style.setProperty('--ratio', String(Math.min(1, p.saved_ns / (p.wait_ns || 1))))
-      return el('tr', {}, el('th', { scope: 'row' }, el('bdi', { text: frameText(p.holder), title: frameText(p.holder) })), el('td', {}, el('bdi', { text: frameText(p.waiter), title: frameText(p.waiter) })),
-        el('td', { class: 'saved-cell' }, bar), el('td', { class: 'num' }, el('b', { text: duration(p.saved_ns) })), el('td', { class: 'num', text: percent(p.saved_ns, p.wait_ns) }),
-        el('td', { class: 'num', text: duration(p.wait_ns) }), el('td', { class: 'num', text: counted(p.holds, 'hold') }))
+      const name = (f: FactsFrame | null) => el('bdi', { text: frameText(f), title: frameText(f) })
+      return el('tr', {}, el('th', { scope: 'row' }, name(p.holder)), el('td', {}, name(p.waiter)), el('td', { class: 'saved-cell' }, bar),
+        el('td', { class: 'num' }, el('b', { text: duration(p.saved_ns) })), el('td', { class: 'num', text: percent(p.saved_ns, p.wait_ns) }), el('td', { class: 'num', text: duration(p.wait_ns) }),
+        el('td', { class: 'num', text: p.queue_ns ? duration(p.queue_ns) : '·' }), el('td', { class: 'num', text: count(p.holds) }))
     })
-    return el('section', { 'aria-label': 'If a hold released the GIL' },
-      el('div', { class: 'section-head' }, el('h2', { text: 'If this line released the GIL while it runs' }), el('span', { class: 'quiet', text: 'the recorded waits, replayed without these holds' })),
-      rows.length ? el('table', { class: 'saved' }, el('thead', {}, el('tr', {}, ...['holder', 'waiter', 'waiting that would vanish', '', 'of the pair’s', 'waiting', 'holds'].map((text, i) => el('th', { scope: 'col', class: i > 2 ? 'num' : '', text })))), el('tbody', {}, ...rows)) :
-        el('p', { class: 'quiet', text: 'No pair to replay.' }))
+    const titles: [string, string][] = [['line that holds', ''], ['waits most for it', ''], ['its waiting, and what would vanish', ''], ['vanishes', 'Waiting blamed on the line that would vanish'],
+      ['of it', 'Share of the waiting blamed on the line'], ['blamed', 'Waiting blamed on the line'], ['beyond', 'More would vanish by shorter queues and other timing'], ['holds', '']]
+    return el('table', { class: 'saved' }, el('thead', {}, el('tr', {}, ...titles.map(([text, help], i) => el('th', { scope: 'col', class: i > 2 ? 'num' : '', text, title: help || undefined })))), el('tbody', {}, ...rows))
   }
 
   private bounds(w: WhatIf): HTMLElement {

@@ -176,6 +176,12 @@ void hold_log_credit(struct hold_log *log, uint64_t t0_ns, uint64_t t1_ns, uint3
 	}
 }
 
+void hold_log_forget_lines(struct hold_log *log, uint64_t t_ns)
+{
+	for (size_t i = first_from(log, t_ns); i < log->holds.n; i++)
+		log->holds.items[i].line = HOLD_LOG_NO_LINE;
+}
+
 void hold_log_done(struct hold_log *log)
 {
 	vec_done(&log->holds);

@@ -42,4 +42,6 @@ void hold_log_settle(struct hold_log *log);
 /* A wait t0..t1 has `ns` credited to a line of that holder.  A hold is seen at one of its lines, mostly its last: which one it
  * kept the others waiting at is what the credits know. */
 void hold_log_credit(struct hold_log *log, uint64_t t0_ns, uint64_t t1_ns, uint32_t holder, uint32_t line, uint64_t ns);
+/* Holds that begin at or after t are of no line: nothing is known of their credits. */
+void hold_log_forget_lines(struct hold_log *log, uint64_t t_ns);
 void hold_log_done(struct hold_log *log);

@@ -93,6 +93,8 @@ struct loader {
 	uint32_t n_procs, n_threads, n_locks;
 	uint64_t samples, worst_loss;
 	vec(struct load_wait) gil_waits; /* by id */
+	size_t credits;
+	uint64_t credited_until_ns; /* beyond, holds have no line */
 	vec(struct summary_level) levels;
 	vec(const char *) notes;
 };

@@ -157,6 +157,9 @@ static const struct load_wait *find_wait(const struct loader *l, uint64_t wait)
 	return low < l->gil_waits.n && l->gil_waits.items[low].wait == wait ? &l->gil_waits.items[low] : NULL;
 }
 
+/* A wait of a long queue has dozens of credits: so many are read, which takes less than half a second. */
+enum { CREDITS_READ = 400000, ENOUGH = 1 };
+
 static int on_credit(void *ctx, const struct credit *row)
 {
 	struct loader *l = ctx;
@@ -165,7 +168,10 @@ static int on_credit(void *ctx, const struct credit *row)
 	if (w)
 		hold_log_credit(&loader_lock(l, w->lock)->log, w->t0_ns, w->t1_ns, row->holder, summary_line(l, row->stack),
 				row->ns);
-	return 0;
+	if (++l->credits < CREDITS_READ)
+		return 0;
+	l->credited_until_ns = w ? w->t0_ns : l->credited_until_ns;
+	return w ? ENOUGH : 0;
 }
 
 static int on_tally(void *ctx, const struct tally *row)
@@ -234,6 +240,7 @@ static void settle(struct loader *l)
 		lock->utilisation = share > 1 ? 1 : share;
 		gather_long_holds(l, &l->locks[i]);
 		hold_log_settle(&l->locks[i].log);
+		hold_log_forget_lines(&l->locks[i].log, l->credited_until_ns);
 		summary_lock_places(l, &l->locks[i]);
 	}
 }
@@ -244,7 +251,9 @@ int summary_waits_load(struct loader *l)
 
 	prepare_waits(l);
 	err = err ? err : reader_waits(l->r, on_wait, l);
+	l->credited_until_ns = UINT64_MAX;
 	err = err ? err : reader_credits(l->r, on_credit, l);
+	err = err == ENOUGH ? 0 : err;
 	err = err ? err : reader_tallies(l->r, on_tally, l);
 	if (!err)
 		settle(l);

@@ -95,18 +95,20 @@ static void replay_gils(struct loader *l, struct summary_process *p, struct what
 {
 	struct what_if_total total = {0};
 	uint64_t tallied = p->gil_wait_ns;
+	bool full = false;
 
-	p->what_if.until_ns = UINT64_MAX;
+	p->what_if.until_ns = l->credited_until_ns == UINT64_MAX ? UINT64_MAX : loader_relative_ns(l, l->credited_until_ns);
 	for (size_t i = 0; i < p->n_locks && p->locks[i].kind == LOCK_GIL; i++) {
 		const struct load_lock *k = loader_lock(l, p->locks[i].lock);
 
 		what_if_replay(lines, n, &total, &k->log, p->switch_interval_ns);
 		tallied -= k->log.waits_ns < tallied ? k->log.waits_ns : tallied;
+		full |= k->log.full;
 		if (k->log.full && loader_relative_ns(l, k->log.until_ns) < p->what_if.until_ns)
 			p->what_if.until_ns = loader_relative_ns(l, k->log.until_ns);
 	}
 	/* what was only counted cannot be replayed: it is part of what the replay must account for */
-	if (p->what_if.until_ns == UINT64_MAX)
+	if (!full)
 		total.recorded_ns += tallied;
 	what_if_settle(lines, n, &total);
 	p->what_if.recorded_ns = total.recorded_ns;

@@ -297,6 +297,9 @@ static void a_hold_is_of_the_line_most_waited_at(void **state)
 	hold_log_credit(&log, 0, 10 * MS, A, OTHER, 2 * MS);
 	assert_int_equal(log.holds.items[0].line, LINE);
 	assert_int_equal(log.holds.items[1].line, OTHER);
+	hold_log_forget_lines(&log, 10 * MS);
+	assert_int_equal(log.holds.items[0].line, LINE);
+	assert_int_equal(log.holds.items[1].line, HOLD_LOG_NO_LINE);
 	hold_log_done(&log);
 }
 

@@ -114,6 +114,7 @@ struct session {
 	/* written by the writer, shown as progress */
 	atomic_uint_fast64_t waits, handoffs, events, lost, db_bytes;
 	atomic_uint level;
+	atomic_uint born; /* threads seen for the first time since the start: their names are wanted soon */
 	atomic_int store_err;
 	/* events dropped because to_writer was full; capture thread */
 	uint64_t queue_lost;

@@ -15,6 +15,8 @@
 #define REFRESH_EVERY_NS NS_PER_S
 #define FIRST_NAMES_NS (200 * NS_PER_MS)
 #define NAMES_EVERY_NS (2 * NS_PER_S)
+#define NEW_NAMES_NS (100 * NS_PER_MS) /* … and so soon when a thread is new, */
+#define NEW_NAMES_SHARE 100 /* … if reading them all takes no more than this part of the time */
 #define TAKE_NS (20 * NS_PER_MS)
 #define GIVE_UP_NS (500 * NS_PER_MS) /* a read takes 1 us; from a slow swap perhaps 100 ms */
 
@@ -158,6 +160,8 @@ void *session_resolver_main(void *session)
 {
 	struct session *s = session;
 	uint64_t refreshed_ns = clock_now_ns(), named_ns = refreshed_ns - NAMES_EVERY_NS + FIRST_NAMES_NS;
+	uint64_t pause_ns = NEW_NAMES_NS;
+	unsigned born = 0;
 	bool closed;
 
 	for (unsigned i = 0; !s->resolvers_given_up && i < s->n_targets; i++) {
@@ -178,7 +182,8 @@ void *session_resolver_main(void *session)
 			free(l);
 		}
 		now = clock_now_ns();
-		bool names = closed || now - named_ns >= NAMES_EVERY_NS;
+		unsigned now_born = atomic_load(&s->born);
+		bool names = closed || now - named_ns >= NAMES_EVERY_NS || (now - named_ns >= pause_ns && now_born != born);
 		bool again = now - refreshed_ns >= REFRESH_EVERY_NS;
 
 		for (unsigned i = 0; i < s->n_targets; i++) {
@@ -193,8 +198,13 @@ void *session_resolver_main(void *session)
 		}
 		if (again)
 			refreshed_ns = now;
-		if (names)
+		if (names) {
+			uint64_t took = clock_now_ns() - now;
+
 			named_ns = now;
+			born = now_born;
+			pause_ns = took * NEW_NAMES_SHARE > NEW_NAMES_NS ? took * NEW_NAMES_SHARE : NEW_NAMES_NS;
+		}
 	} while (!closed);
 	return NULL;
 }

@@ -143,6 +143,8 @@ static struct live_thread *need_thread(struct writer *w, uint32_t pid, uint32_t 
 static void remember_thread(struct writer *w, const struct ev_thread *e)
 {
 	need_thread(w, e->h.pid, e->h.tid)->start_ns = e->start_ns;
+	if (!(e->h.flags & (EV_F_AT_START | EV_F_RENAMED)))
+		atomic_fetch_add(&w->s->born, 1);
 }
 
 static void forget_thread(struct writer *w, const struct ev_hdr *h)

@@ -5,7 +5,7 @@ _gilscope_pids()
 	# processes that look like Python, by the name of their program
 	local pid name
 	for pid in /proc/[0-9]*; do
-		name=$(readlink "$pid/exe" 2>/dev/null) || read -r name <"$pid/comm" 2>/dev/null || continue
+		name=$(readlink "$pid/exe" 2>/dev/null) || read -r name 2>/dev/null <"$pid/comm" || continue
 		[[ ${name##*/} == *python* ]] && echo "${pid##*/}"
 	done
 }
@@ -17,7 +17,7 @@ _gilscope()
 
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
-		mapfile -t COMPREPLY < <(compgen -W 'record report dump doctor help version --help --version' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'record report export dump doctor help version --help --version' -- "$cur")
 		return
 	fi
 	case $prev in
@@ -30,7 +30,19 @@ _gilscope()
 		return
 		;;
 	--format)
-		mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'text json html' -- "$cur")
+		return
+		;;
+	--to)
+		mapfile -t COMPREPLY < <(compgen -W 'collapsed csv firefox openmetrics perfetto pprof speedscope' -- "$cur")
+		return
+		;;
+	--weight)
+		mapfile -t COMPREPLY < <(compgen -W 'wait blame locks blocked gil nogil' -- "$cur")
+		return
+		;;
+	--view)
+		mapfile -t COMPREPLY < <(compgen -W 'v_threads v_waits v_blame v_states v_locks' -- "$cur")
 		return
 		;;
 	--color)
@@ -43,13 +55,14 @@ _gilscope()
 	esac
 	case $command in
 	record) words="-p --pid -d --duration -o --output -r --rate --force --no-python -q --quiet $common" ;;
-	report) words="--format --top $common" ;;
+	report) words="--format -o --output --open --top $common" ;;
+	export) words="--force -o --output --to --view --weight $common" ;;
 	dump) words="-p --pid --json $common" ;;
 	doctor) words="-p --pid -v --verbose $common" ;;
-	help) words="record report dump doctor version" ;;
+	help) words="record report export dump doctor help version $common" ;;
 	version) words="$common" ;;
 	esac
-	if [[ $command == report && $cur != -* ]]; then
+	if [[ $command == @(report|export) && $cur != -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -X '!*.gilscope' -- "$cur"; compgen -d -- "$cur")
 		compopt -o filenames 2>/dev/null
 		return

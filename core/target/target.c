@@ -112,6 +112,8 @@ static int attach_python(struct target *t, struct fail *why)
 	proc_maps_done(&maps);
 	if (r == 0)
 		t->tss_offset = target_find_tss_offset(t);
+	if (r == 0 && !t->tss_offset && target_is_musl(t))
+		r = target_refuse_musl(t, why);
 	return r;
 }
 

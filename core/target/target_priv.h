@@ -30,3 +30,6 @@ struct runtime_search;
 int target_refuse_not_python(const struct target *t, const struct runtime_search *search, struct fail *why);
 /* Offset of the thread-specific value from the pthread id, proven on a live thread; 0 unknown. */
 uint64_t target_find_tss_offset(struct target *t);
+/* Is its libc musl?  By where a thread keeps its tid, so in a static program as well. */
+bool target_is_musl(const struct target *t);
+int target_refuse_musl(const struct target *t, struct fail *why);

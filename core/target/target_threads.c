@@ -21,7 +21,8 @@
 
 #define ATTEMPTS 5
 /* Where libc keeps the tid in struct pthread: glibc x86-64 (2.31 to 2.44), musl x86-64. */
-static const uint32_t pthread_tid_offsets[] = { 0x2d0, 0x30 };
+#define MUSL_PTHREAD_TID 0x30
+static const uint32_t pthread_tid_offsets[] = { 0x2d0, MUSL_PTHREAD_TID };
 #define GLIBC_FIRST_TSS_BLOCK 0x310 /* nptl/descr.h specific_1stblock, x86-64 */
 #define GLIBC_FIRST_TSS_KEYS 32
 #define TSS_SEARCH_END 0x900 /* struct pthread is not larger */
@@ -193,6 +194,24 @@ static uint32_t find_pthread_tid_offset(const struct target *t, const py_thread_
 		}
 	}
 	return best;
+}
+
+bool target_is_musl(const struct target *t)
+{
+	target_thread_vec threads = {0};
+	py_thread_vec py = {0};
+	struct tid_map *map;
+	bool musl = false;
+
+	if (read_tasks(t, &threads) == 0) {
+		map = map_tids(t, &threads);
+		read_tstates(t, &py);
+		musl = find_pthread_tid_offset(t, &py, map, threads.n) == MUSL_PTHREAD_TID;
+		free(map);
+	}
+	vec_done(&py);
+	vec_done(&threads);
+	return musl;
 }
 
 /* The state that a thread has made its own last (PyGILState), read from its thread-specific data; 0 unknown.

@@ -73,6 +73,7 @@ STORE_SRCS := \
 
 ANALYSIS_SRCS := \
 	core/analysis/blame.c \
+	core/analysis/difference.c \
 	core/analysis/findings.c \
 	core/analysis/findings_gil.c \
 	core/analysis/hold_log.c \
@@ -133,6 +134,7 @@ VIEWER_SRCS := \
 	viewer/json/json.c \
 	viewer/json/stream.c \
 	viewer/text/about.c \
+	viewer/text/difference.c \
 	viewer/text/dump.c \
 	viewer/text/page.c \
 	viewer/text/pairs.c \
@@ -143,6 +145,7 @@ VIEWER_SRCS := \
 	viewer/text/what_if.c
 
 AGENT_SRCS := \
+	agent/cmd_diff.c \
 	agent/cmd_doctor.c \
 	agent/cmd_dump.c \
 	agent/cmd_export.c \

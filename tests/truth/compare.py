@@ -9,7 +9,7 @@ sleeps too (until another thread has taken it) and take_gil follows at once: bot
 Start: its first switch-out blocked.  End: when take_gil has just set gil.locked (a probe on the instruction there, sites.h).
 Not its return: before it returns, take_gil wakes the thread that was made to let go, which often takes its CPU; it has the GIL all
 that time.  The error against the return is shown beside it.  The probe's trap delays that moment in every wait; what it takes until
-the clock is read is measured at the start, on a probed function of the tracer's own, and taken off (truth.c, probe_ns: 0.5 to 3 us).
+the clock is read is measured at the start, on a probed function of the tracer's own, and taken off (truth.c, probe_ns: some 0.7 us).
 A sleep in drop_gil that no wait follows (its mutex was taken for a moment) is neither demanded nor called false.
 """
 import argparse
@@ -176,7 +176,7 @@ def compare(truth_path, recording_path, window=None):
     waits = rec.gil_waits()
     if not calls:
         raise SystemExit("compare: the truth file is empty")
-    t0 = max(rec.start_ns, min(c.entry for c in calls), window[0] if window else 0)
+    t0 = max(rec.armed_ns, min(c.entry for c in calls), window[0] if window else 0)
     t1 = min(rec.end_ns, max(c.end for c in calls), window[1] if window else 1 << 63)
     # Waits across the edges are seen by one side only in part.
     all_waits, drops, unslept = episodes(calls)

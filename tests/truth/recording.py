@@ -24,6 +24,7 @@ class Recording:
         self.end_ns = int(end)
         if self.end_ns < self.start_ns:  # given since the start
             self.end_ns += self.start_ns
+        self.armed_ns = self.start_ns + (self.one("SELECT min(t_ns) FROM level") or 0)  # the kernel's events begin here
 
     def one(self, sql, *args):
         row = self.db.execute(sql, args).fetchone()

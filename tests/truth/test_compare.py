@@ -24,7 +24,7 @@ def write_recording(path, waits):
         os.unlink(path)
     db = sqlite3.connect(path)
     db.executescript("""
-        CREATE TABLE meta(key, value); CREATE TABLE loss(t0_ns, t1_ns, class, count);
+        CREATE TABLE meta(key, value); CREATE TABLE level(t_ns); CREATE TABLE loss(t0_ns, t1_ns, class, count);
         CREATE TABLE interval(thread, t0_ns, dur_ns); CREATE TABLE tally(thread, state, n, ns);
         CREATE TABLE process(id, pid); CREATE TABLE thread(id, process, tid); CREATE TABLE lock(id, kind);
         CREATE TABLE wait_end(id, name); CREATE TABLE wait(id, thread, lock, t0_ns, dur_ns, ended, flags, sleeps, asleep_ns);
@@ -72,6 +72,17 @@ def test_false_waits_are_counted(tmp_path):
     false = [(100, i * 10 * MS + 8 * MS, MS) for i in range(10, 15)]
     r = run(tmp_path, some_waits(), some_waits() + false)
     assert r["false_waits"] == 5
+
+
+def test_nothing_is_demanded_before_the_programs_are_armed(tmp_path):
+    write_truth(str(tmp_path / "t"), some_waits())
+    write_recording(str(tmp_path / "r"), some_waits()[20:])
+    db = sqlite3.connect(str(tmp_path / "r"))
+    db.execute("INSERT INTO level VALUES(?)", (10 * MS + 199 * MS,))
+    db.commit()
+    db.close()
+    r = compare.compare(str(tmp_path / "t"), str(tmp_path / "r"))
+    assert r["found_pct"] == 100 and r["episodes"] == 379
 
 
 def test_drop_and_take_are_one_episode(tmp_path):

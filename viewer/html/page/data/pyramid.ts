@@ -132,7 +132,16 @@ export function buildLock(rec: Recording, lock: number, rgb: Uint8Array): Pyrami
   const [from, to] = rec.locks[lock]!.holds
   const level = base(rec.durationNs, to - from, LOCK_CHANNELS)
   for (let i = from; i < to; i++) {
-    const a = t0[i]!, b = t1[i]!, who = thread[i]! * 3
+    const a = t0[i]!, b = t1[i]!, who = thread[i]! * 3, at = Math.floor(a / level.bucketNs) * LOCK_CHANNELS
+    if (b <= (at / LOCK_CHANNELS + 1) * level.bucketNs && at < level.data.length) {
+      const { data } = level, ns = b - a
+      for (let c = 0; c < 3; c++) data[at + c]! += (rgb[who + c]! || 0) * ns
+      data[at + HOLD]! += ns
+      data[at + OFF_CPU]! += Math.min(ns, blocked[i]! + preempted[i]!)
+      if (flags[i]! & HoldFlag.Forced) data[at + FORCED]! += ns
+      if (data[at + LONGEST]! < ns) data[at + LONGEST] = ns
+      continue
+    }
     for (let c = 0; c < 3; c++) spread(level, LOCK_CHANNELS, c, a, b, rgb[who + c]! || 0)
     spread(level, LOCK_CHANNELS, HOLD, a, b, 1)
     const off = b > a ? Math.min(1, (blocked[i]! + preempted[i]!) / (b - a)) : 0

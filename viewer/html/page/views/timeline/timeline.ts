@@ -315,7 +315,7 @@ export class TimelineView implements View {
     const hit = this.hit(at.x, at.y)
     const from = this.timeAt(Math.floor(at.x)), to = this.timeAt(Math.floor(at.x) + 1)
     const here = this.layout.lanes[lane]
-    if (hit?.focus.table === 'tally') this.tip.tally(hit.focus, from, to)
+    if (hit?.focus.table === 'tally') this.tip.tally(hit.focus)
     else if (hit) this.tip.row(hit.focus, hit.rows, from, to)
     else if (here?.kind === 'cpu') this.cpuTip(here.process, from, to)
     else {

@@ -1,6 +1,6 @@
 /* What is under the mouse. */
 import { CHANNELS, COUNTED, HELD, WORST, sumsOf } from '../../data/pyramid'
-import { NONE, State, STATES } from '../../data/recording'
+import { NONE, STATES } from '../../data/recording'
 import type { Recording } from '../../data/recording'
 import type { Focus } from '../../state'
 import { clear, el } from '../../ui/dom'
@@ -64,13 +64,14 @@ export class Tooltip {
     if (sums[WORST]! > 0) this.element.append(this.line('longest wait', duration(sums[WORST]!)))
   }
 
-  /* Counted stretches of a thread around a moment. */
-  tally(f: Focus, from: number, to: number): void {
-    this.row(f, 0, from, to)
+  /* Counted stretches of a thread: all that are known for that time. */
+  tally(f: Focus): void {
+    this.row(f, 0, 0, 0)
+    const { tallies, threads } = this.rec
     const thread = threadOf(this.rec, f)
-    const range = rangeOf(this.rec, f)
-    const sums = sumsOf(this.rec, thread, range.t0, range.t1, this.sums)
-    if (sums[State.WaitGil]! > 0) this.element.append(this.line('waiting in all', `${duration(sums[State.WaitGil]!)} of ${duration(range.t1 - range.t0)}`))
+    const [from, to] = thread === NONE ? [0, 0] : threads[thread]!.tallies
+    for (let i = from; i < to && tallies.t0[i]! <= tallies.t0[f.row]!; i++)
+      if (i !== f.row && tallies.t0[i] === tallies.t0[f.row]) this.element.append(this.line(duration(tallies.ns[i]!), `${stateLabel(tallies.state[i]!)}, ${count(tallies.count[i]!)} stretches`))
   }
 
   cpu(values: { gil: number; nogil: number; runnable: number }, from: number, to: number): void {

@@ -578,6 +578,7 @@ void reader_close(struct reader *r)
 	if (!r)
 		return;
 	reader_stacks_free(r->stacks);
+	reader_credit_sums_free(r->credit_sums);
 	sqlite3_close(r->db);
 	remove_scratch(r);
 	for (unsigned i = 0; i < r->n_text; i++)

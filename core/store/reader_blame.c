@@ -1,19 +1,18 @@
-/* Reading half, named query: who made whom wait.
+/* Reading half, named queries: who made whom wait.
  *
  * One scan of the credits joined with their waits, summed by (lock, waiter stack, holder stack, holder's state, system
- * call).  Credits of a wait lie together, so a wait is counted once for a pair by remembering the last one.  What no
- * credit explains (waits only counted, or a damaged file) becomes a row with an unknown holder: per lock the sum is
- * always the lock's waiting time. */
+ * call), and by holder on the way: credits are the largest table by far, so a report scans them once.  Credits of a wait
+ * lie together, so a wait is counted once for a pair by remembering the last one.  What no credit explains (waits only
+ * counted, or a damaged file) becomes a row with an unknown holder: per lock the sum is always the lock's waiting time. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "core/store/reader_priv.h"
+#include "core/util/arena.h"
 #include "core/util/vec.h"
 #include "core/util/xalloc.h"
-
-#define uthash_malloc(size) xmalloc(size)
-#include <uthash.h>
 
 struct thread_set { /* ascending, the first READER_BLAME_THREADS met */
 	uint32_t *items;
@@ -30,7 +29,6 @@ struct pair {
 	struct pair_key key;
 	uint64_t ns, waits, last_wait;
 	struct thread_set waiters, holders;
-	UT_hash_handle hh;
 };
 
 struct lock_sum {
@@ -38,19 +36,40 @@ struct lock_sum {
 	uint64_t last_wait;
 };
 
-struct blame {
-	struct pair *pairs;
+struct caused_sum {
+	uint64_t ns, waits, last_wait;
+	uint32_t holder, lock;
+};
+
+/* Open hash of indices + 1, a power of two in size. */
+struct slots {
+	uint32_t *at;
+	uint64_t size;
+};
+
+struct credit_sums {
+	struct arena memory; /* of the pairs */
+	vec(struct pair *) pairs;
+	vec(struct caused_sum) caused;
+	struct slots pair_slots, caused_slots;
 	struct lock_sum *locks;
+	uint64_t seed; /* so that nobody can make a file whose keys all collide */
 };
 
 static void set_add(struct thread_set *set, uint32_t thread)
 {
-	unsigned at = 0;
+	unsigned at = 0, end = set->n;
 
 	if (thread == MODEL_NONE)
 		return;
-	while (at < set->n && set->items[at] < thread)
-		at++;
+	while (at < end) {
+		unsigned mid = at + (end - at) / 2;
+
+		if (set->items[mid] < thread)
+			at = mid + 1;
+		else
+			end = mid;
+	}
 	if ((at < set->n && set->items[at] == thread) || set->n >= READER_BLAME_THREADS)
 		return;
 	if (set->n == set->cap) {
@@ -62,21 +81,97 @@ static void set_add(struct thread_set *set, uint32_t thread)
 	set->n++;
 }
 
-static struct pair *pair_of(struct blame *b, const struct pair_key *key)
+static uint64_t mix(uint64_t h, uint64_t v)
 {
+	h = (h ^ v) * 0x9e3779b97f4a7c15ULL;
+	return h ^ h >> 29;
+}
+
+static uint64_t pair_hash(const struct credit_sums *c, const struct pair_key *k)
+{
+	uint64_t h = mix(mix(c->seed, k->waiter_stack), k->holder_stack);
+
+	return mix(mix(h, (uint64_t)k->lock << 32 | k->state), (uint64_t)k->nr);
+}
+
+static uint64_t caused_hash(const struct credit_sums *c, uint32_t holder, uint32_t lock)
+{
+	return mix(c->seed, (uint64_t)holder << 32 | lock);
+}
+
+static void slots_put(struct slots *s, uint64_t hash, size_t index)
+{
+	uint64_t at = hash & (s->size - 1);
+
+	while (s->at[at])
+		at = (at + 1) & (s->size - 1);
+	s->at[at] = (uint32_t)index + 1;
+}
+
+/* Room for one more; true: emptied, to be filled again. */
+static bool slots_grow(struct slots *s, size_t n)
+{
+	if (n * 2 < s->size)
+		return false;
+	free(s->at);
+	s->size = s->size ? s->size * 2 : 1024;
+	s->at = xcalloc(s->size, sizeof(*s->at));
+	return true;
+}
+
+static struct pair *pair_of(struct credit_sums *c, const struct pair_key *key)
+{
+	const uint64_t hash = pair_hash(c, key);
 	struct pair *p;
 
-	HASH_FIND(hh, b->pairs, key, sizeof(*key), p);
-	if (p)
-		return p;
-	p = xcalloc(1, sizeof(*p));
+	for (uint64_t at = hash & (c->pair_slots.size - 1); c->pair_slots.size && c->pair_slots.at[at];
+	     at = (at + 1) & (c->pair_slots.size - 1)) {
+		p = c->pairs.items[c->pair_slots.at[at] - 1];
+		if (!memcmp(&p->key, key, sizeof(*key)))
+			return p;
+	}
+	p = arena_alloc(&c->memory, sizeof(*p));
 	p->key = *key;
 	p->last_wait = UINT64_MAX;
-	HASH_ADD(hh, b->pairs, key, sizeof(p->key), p);
+	if (slots_grow(&c->pair_slots, c->pairs.n + 1))
+		for (size_t i = 0; i < c->pairs.n; i++)
+			slots_put(&c->pair_slots, pair_hash(c, &c->pairs.items[i]->key), i);
+	slots_put(&c->pair_slots, hash, c->pairs.n);
+	vec_push(&c->pairs, p);
 	return p;
 }
 
-static void add_credit(struct blame *b, struct query *q)
+static struct caused_sum *caused_of(struct credit_sums *c, uint32_t holder, uint32_t lock)
+{
+	const uint64_t hash = caused_hash(c, holder, lock);
+
+	for (uint64_t at = hash & (c->caused_slots.size - 1); c->caused_slots.size && c->caused_slots.at[at];
+	     at = (at + 1) & (c->caused_slots.size - 1)) {
+		struct caused_sum *s = &c->caused.items[c->caused_slots.at[at] - 1];
+
+		if (s->holder == holder && s->lock == lock)
+			return s;
+	}
+	if (slots_grow(&c->caused_slots, c->caused.n + 1))
+		for (size_t i = 0; i < c->caused.n; i++)
+			slots_put(&c->caused_slots, caused_hash(c, c->caused.items[i].holder, c->caused.items[i].lock), i);
+	slots_put(&c->caused_slots, hash, c->caused.n);
+	vec_push(&c->caused, ((struct caused_sum){ .last_wait = UINT64_MAX, .holder = holder, .lock = lock }));
+	return vec_last(&c->caused);
+}
+
+static void add_caused(struct credit_sums *c, uint32_t holder, uint32_t lock, uint64_t wait, uint64_t ns)
+{
+	struct caused_sum *s = holder == MODEL_NONE ? NULL : caused_of(c, holder, lock);
+
+	if (!s)
+		return;
+	s->ns += ns;
+	s->waits += s->last_wait != wait;
+	s->last_wait = wait;
+}
+
+static void add_credit(struct credit_sums *c, struct query *q)
 {
 	const struct reader_info *i = &q->r->info;
 	uint64_t wait = col_u64(q, 0), ns = col_span(q, 5);
@@ -93,48 +188,84 @@ static void add_credit(struct blame *b, struct query *q)
 
 	if (q->damaged)
 		return;
-	p = pair_of(b, &key);
+	p = pair_of(c, &key);
 	p->ns += ns;
 	if (p->last_wait != wait)
 		p->waits++;
 	p->last_wait = wait;
 	set_add(&p->waiters, waiter);
 	set_add(&p->holders, holder);
-	b->locks[key.lock].ns += ns;
-	if (b->locks[key.lock].last_wait != wait)
-		b->locks[key.lock].waits++;
-	b->locks[key.lock].last_wait = wait;
+	add_caused(c, holder, key.lock, wait, ns);
+	c->locks[key.lock].ns += ns;
+	if (c->locks[key.lock].last_wait != wait)
+		c->locks[key.lock].waits++;
+	c->locks[key.lock].last_wait = wait;
 }
 
-static int add_credits(struct reader *r, struct blame *b)
+void reader_credit_sums_free(struct credit_sums *c)
 {
-	struct query q;
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->pairs.n; i++) {
+		free(c->pairs.items[i]->waiters.items);
+		free(c->pairs.items[i]->holders.items);
+	}
+	arena_done(&c->memory);
+	vec_done(&c->pairs);
+	vec_done(&c->caused);
+	free(c->pair_slots.at);
+	free(c->caused_slots.at);
+	free(c->locks);
+	free(c);
+}
 
+/* Scans the credits, unless the sums of an earlier question are there still. */
+static int credit_sums(struct reader *r)
+{
+	struct credit_sums *c;
+	struct query q;
+	int err;
+
+	if (r->credit_sums)
+		return 0;
+	c = xcalloc(1, sizeof(*c));
+	c->locks = xcalloc(r->info.locks ? r->info.locks : 1, sizeof(*c->locks));
+	for (uint32_t i = 0; i < r->info.locks; i++)
+		c->locks[i].last_wait = UINT64_MAX;
+	if (getrandom(&c->seed, sizeof(c->seed), GRND_NONBLOCK) < 0)
+		c->seed = (uintptr_t)c;
 	reader_query(r, &q, "the credits", "SELECT c.wait, c.holder, c.state, c.nr, c.stack, c.ns, w.thread, w.lock, w.stack"
 		     " FROM credit c CROSS JOIN wait w ON w.id = c.wait ORDER BY c.rowid");
 	while (reader_next(&q))
-		add_credit(b, &q);
-	return reader_done(&q);
+		add_credit(c, &q);
+	err = reader_done(&q);
+	if (err)
+		reader_credit_sums_free(c);
+	else
+		r->credit_sums = c;
+	return err;
 }
 
 static int add_unexplained(void *ctx, const struct reader_wait_stats *s)
 {
-	struct blame *b = ctx;
-	const struct lock_sum *credited = &b->locks[s->lock];
+	struct credit_sums *c = ctx;
+	const struct lock_sum *credited = &c->locks[s->lock];
 	struct pair_key key = { .lock = s->lock, .state = HOLDER_UNKNOWN, .nr = -1 };
 	struct pair *p;
 
 	if (s->wait_ns <= credited->ns)
 		return 0;
-	p = pair_of(b, &key);
+	p = pair_of(c, &key);
 	p->ns += s->wait_ns - credited->ns;
 	p->waits += s->waits > credited->waits ? s->waits - credited->waits : 0;
 	return 0;
 }
 
 /* Most time first; then any order that does not depend on the hash. */
-static int by_ns(const struct pair *a, const struct pair *b)
+static int by_ns(const void *pa, const void *pb)
 {
+	const struct pair *a = *(struct pair *const *)pa, *b = *(struct pair *const *)pb;
+
 	if (a->ns != b->ns)
 		return a->ns > b->ns ? -1 : 1;
 	if (a->key.lock != b->key.lock)
@@ -148,13 +279,13 @@ static int by_ns(const struct pair *a, const struct pair *b)
 	return a->key.nr < b->key.nr ? -1 : a->key.nr > b->key.nr;
 }
 
-static int give(struct blame *b, unsigned limit, int (*row)(void *ctx, const struct reader_blame *b), void *ctx)
+static int give(struct credit_sums *c, unsigned limit, int (*row)(void *ctx, const struct reader_blame *b), void *ctx)
 {
-	unsigned n = 0;
 	int err = 0;
 
-	HASH_SORT(b->pairs, by_ns);
-	for (const struct pair *p = b->pairs; p && !err && (!limit || n < limit); p = p->hh.next, n++) {
+	vec_sort(&c->pairs, by_ns);
+	for (size_t i = 0; i < c->pairs.n && !err && (!limit || i < limit); i++) {
+		const struct pair *p = c->pairs.items[i];
 		struct reader_blame out = {
 			.lock = p->key.lock,
 			.waiter_stack = p->key.waiter_stack,
@@ -176,23 +307,42 @@ static int give(struct blame *b, unsigned limit, int (*row)(void *ctx, const str
 
 int reader_blame(struct reader *r, unsigned limit, int (*row)(void *ctx, const struct reader_blame *b), void *ctx)
 {
-	struct blame b = { .locks = xcalloc(r->info.locks ? r->info.locks : 1, sizeof(*b.locks)) };
-	struct pair *p, *next;
-	int err;
+	int err = credit_sums(r);
+	struct credit_sums *c = r->credit_sums;
 
-	for (uint32_t i = 0; i < r->info.locks; i++)
-		b.locks[i].last_wait = UINT64_MAX;
-	err = add_credits(r, &b);
+	if (err)
+		return err;
+	r->credit_sums = NULL; /* used up: what is counted only is added to it */
+	err = reader_lock_waits(r, add_unexplained, c);
 	if (!err)
-		err = reader_lock_waits(r, add_unexplained, &b);
-	if (!err)
-		err = give(&b, limit, row, ctx);
-	HASH_ITER(hh, b.pairs, p, next) {
-		HASH_DEL(b.pairs, p);
-		free(p->waiters.items);
-		free(p->holders.items);
-		free(p);
+		err = give(c, limit, row, ctx);
+	reader_credit_sums_free(c);
+	return err;
+}
+
+static int by_holder(const void *pa, const void *pb)
+{
+	const struct caused_sum *a = *(const struct caused_sum *const *)pa, *b = *(const struct caused_sum *const *)pb;
+
+	if (a->holder != b->holder)
+		return a->holder < b->holder ? -1 : 1;
+	return (a->lock > b->lock) - (a->lock < b->lock);
+}
+
+int reader_caused(struct reader *r, int (*row)(void *ctx, const struct reader_caused *c), void *ctx)
+{
+	vec(const struct caused_sum *) order = { 0 };
+	int err = credit_sums(r);
+
+	for (size_t i = 0; !err && i < r->credit_sums->caused.n; i++)
+		vec_push(&order, &r->credit_sums->caused.items[i]);
+	vec_sort(&order, by_holder);
+	for (size_t i = 0; i < order.n && !err; i++) {
+		const struct caused_sum *s = order.items[i];
+		struct reader_caused out = { .holder = s->holder, .lock = s->lock, .ns = s->ns, .waits = s->waits };
+
+		err = row(ctx, &out);
 	}
-	free(b.locks);
+	vec_done(&order);
 	return err;
 }

@@ -24,6 +24,7 @@ struct reader {
 	unsigned running; /* queries, one inside another */
 	bool own_views; /* the statement being prepared brings its views along (reader_views.c); those of the file are off */
 	struct reader_stacks *stacks;
+	struct credit_sums *credit_sums; /* of reader_caused, kept for reader_blame; NULL */
 };
 
 struct query {
@@ -56,4 +57,5 @@ uint64_t col_stack(struct query *q, int column); /* canonical id */
 
 int reader_stacks_load(struct reader *r);
 void reader_stacks_free(struct reader_stacks *x);
+void reader_credit_sums_free(struct credit_sums *c);
 uint64_t reader_stack_canonical(struct reader *r, int64_t id);

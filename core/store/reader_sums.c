@@ -1,60 +1,63 @@
-/* Reading half, named queries that SQL answers by itself: sums by thread, lock, pair of threads. */
+/* Reading half, named queries: sums by thread, lock, pair of threads. */
 #include <stdlib.h>
 
 #include "core/store/reader_priv.h"
 #include "core/util/vec.h"
+#include "core/util/xalloc.h"
 
-#define FLAG_SUM(flag) "sum(CASE WHEN flags & " #flag " THEN dur_ns ELSE 0 END)"
+/* Groups are few and the rows in no order that SQL could use, so they are added up here: a sort by thread would take
+ * longer than the scan. */
+struct state_sums {
+	uint32_t threads;
+	struct reader_state_sum *sums; /* thread by state by held */
+};
 
-_Static_assert(INTERVAL_F_HELD == 1 && INTERVAL_F_INFERRED == 2 && INTERVAL_F_GC == 4, "the queries name these by number");
+static struct reader_state_sum *sum_of(const struct state_sums *x, uint32_t thread, enum thread_state state, uint32_t flags)
+{
+	return &x->sums[((size_t)thread * STATE_N + state) * 2 + (flags & INTERVAL_F_HELD ? 1 : 0)];
+}
+
+static int on_interval(void *ctx, const struct interval *i)
+{
+	struct reader_state_sum *s = sum_of(ctx, i->thread, i->state, i->flags);
+	const uint64_t ns = i->t1_ns - i->t0_ns;
+
+	s->n++;
+	s->ns += ns;
+	s->inferred_ns += i->flags & INTERVAL_F_INFERRED ? ns : 0;
+	s->gc_ns += i->flags & INTERVAL_F_GC ? ns : 0;
+	return 0;
+}
+
+static int on_tally(void *ctx, const struct tally *t)
+{
+	struct reader_state_sum *s = sum_of(ctx, t->thread, t->state, t->flags);
+
+	s->n += t->n;
+	s->ns += t->ns;
+	s->tally_ns += t->ns;
+	return 0;
+}
 
 int reader_state_sums(struct reader *r, int (*row)(void *ctx, const struct reader_state_sum *s), void *ctx)
 {
-	struct query q;
+	struct state_sums x = { .threads = r->info.threads };
+	int err;
 
-	reader_query(r, &q, "the intervals",
-		     "SELECT thread, state, held, sum(n), sum(ns), sum(tally_ns), sum(inferred_ns), sum(gc_ns) FROM ("
-		     "SELECT thread, state, flags & 1 AS held, count(*) AS n, sum(dur_ns) AS ns, 0 AS tally_ns, "
-		     FLAG_SUM(2) " AS inferred_ns, " FLAG_SUM(4) " AS gc_ns FROM interval GROUP BY thread, state, flags & 1 "
-		     "UNION ALL SELECT thread, state, flags & 1, sum(n), sum(ns), sum(ns), 0, 0 FROM tally"
-		     " GROUP BY thread, state, flags & 1) GROUP BY thread, state, held ORDER BY thread, state, held");
-	while (reader_next(&q)) {
-		struct reader_state_sum s = {
-			.thread = col_must(&q, 0, r->info.threads, "an unknown thread"),
-			.state = (enum thread_state)col_int(&q, 1, 0, STATE_N - 1, "an unknown state"),
-			.held = sqlite3_column_int(q.st, 2) != 0,
-			.n = col_count(&q, 3),
-			.ns = col_count(&q, 4),
-			.tally_ns = col_count(&q, 5),
-			.inferred_ns = col_count(&q, 6),
-			.gc_ns = col_count(&q, 7),
-		};
+	x.sums = xcalloc((size_t)x.threads * STATE_N * 2, sizeof(*x.sums));
+	err = reader_intervals(r, MODEL_NONE, on_interval, &x);
+	err = err ? err : reader_tallies(r, on_tally, &x);
+	for (size_t i = 0; !err && i < (size_t)x.threads * STATE_N * 2; i++) {
+		struct reader_state_sum *s = &x.sums[i];
 
-		if (!q.damaged)
-			q.err = row(ctx, &s);
+		s->thread = (uint32_t)(i / (STATE_N * 2));
+		s->state = (enum thread_state)(i / 2 % STATE_N);
+		s->held = i % 2;
+		if (s->n)
+			err = row(ctx, s);
 	}
-	return reader_done(&q);
-}
-
-int reader_caused(struct reader *r, int (*row)(void *ctx, const struct reader_caused *c), void *ctx)
-{
-	struct query q;
-
-	reader_query(r, &q, "the credits",
-		     "SELECT c.holder, w.lock, sum(c.ns), count(DISTINCT c.wait) FROM credit c JOIN wait w ON w.id = c.wait"
-		     " WHERE c.holder IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2");
-	while (reader_next(&q)) {
-		struct reader_caused c = {
-			.holder = col_must(&q, 0, r->info.threads, "an unknown thread"),
-			.lock = col_must(&q, 1, r->info.locks, "an unknown lock"),
-			.ns = col_count(&q, 2),
-			.waits = col_count(&q, 3),
-		};
-
-		if (!q.damaged)
-			q.err = row(ctx, &c);
-	}
-	return reader_done(&q);
+	free(x.sums);
+	return err;
 }
 
 int reader_handoff_sums(struct reader *r, int (*row)(void *ctx, const struct reader_handoff_sum *h), void *ctx)

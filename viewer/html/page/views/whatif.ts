@@ -72,7 +72,7 @@ class WhatIfView implements View {
         el('td', { class: 'num' }, el('b', { text: duration(p.saved_ns) })), el('td', { class: 'num', text: percent(p.saved_ns, p.wait_ns) }), el('td', { class: 'num', text: duration(p.wait_ns) }),
         el('td', { class: 'num', text: p.queue_ns ? duration(p.queue_ns) : '·' }), el('td', { class: 'num', text: count(p.holds) }))
     })
-    const titles: [string, string][] = [['line that holds', ''], ['waits most for it', ''], ['its waiting, and what would vanish', ''], ['vanishes', 'Waiting blamed on the line that would vanish'],
+    const titles: [string, string][] = [['line that holds', ''], ['waits most for it', ''], ['waiting, and what vanishes', ''], ['vanishes', 'Waiting blamed on the line that would vanish'],
       ['of it', 'Share of the waiting blamed on the line'], ['blamed', 'Waiting blamed on the line'], ['beyond', 'More would vanish by shorter queues and other timing'], ['holds', '']]
     return el('table', { class: 'saved' }, el('thead', {}, el('tr', {}, ...titles.map(([text, help], i) => el('th', { scope: 'col', class: i > 2 ? 'num' : '', text, title: help || undefined })))), el('tbody', {}, ...rows))
   }

@@ -7,6 +7,7 @@ import { NONE } from './recording'
 const DEPTH_MAX = 512 /* frames of a stack that are shown, innermost first: no stack of Python's is recorded so deep */
 const EXACT_ROWS = 20000 /* in time order: more are merged within slices of the width */
 const SLICES = 1024
+const SLICED_STACKS = 10000 /* that all slices together have at most, about */
 
 export interface Tree {
   n: number
@@ -348,7 +349,7 @@ class TimeBuilder implements Sink {
   constructor(private readonly symbols: Symbols, private readonly shape: Shape, private readonly size: Size) {
     this.path = new Path(symbols, shape)
     this.sliceWeight = size.rows > EXACT_ROWS ? size.total / SLICES : 0
-    this.rowsPerStack = size.rows > EXACT_ROWS ? size.rows / EXACT_ROWS : 0
+    this.rowsPerStack = size.rows > EXACT_ROWS ? size.rows / SLICED_STACKS : 0
   }
 
   group(thread: number): void {

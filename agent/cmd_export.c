@@ -1,34 +1,29 @@
 /* gilscope export: a recording in the format of another tool. */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/command.h"
+#include "agent/output_file.h"
 #include "agent/ui.h"
 #include "core/store/reader.h"
 #include "core/util/escape.h"
 #include "core/util/strbuf.h"
 #include "viewer/export/export.h"
 
-enum { KEY_TO = 0x100, KEY_WEIGHT, KEY_VIEW, KEY_FORCE };
+enum { KEY_TO = 0x100, KEY_WEIGHT, KEY_VIEW };
 
 struct export_input {
 	const char *path, *output;
 	const struct export_format *format;
 	struct export_options options;
-	bool force;
 	struct fail *why;
 };
 
 static const struct argp_option export_options[] = {
 	{"to", KEY_TO, "FORMAT", 0, "Format to write (default: by the ending of OUT); the list is below", 0},
-	{"output", 'o', "OUT", 0, "File to write, - for standard output (default -)", 0},
+	{"output", 'o', "OUT", 0, "File to write, - for standard output (default -); replaced when it is whole", 0},
 	{"weight", KEY_WEIGHT, "WEIGHT", 0, "Of collapsed and pprof: wait, blame, locks, blocked, gil or nogil (default wait)", 0},
 	{"view", KEY_VIEW, "VIEW", 0, "Of csv: a view of FORMAT.md (default v_waits)", 0},
-	{"force", KEY_FORCE, NULL, 0, "Overwrite OUT", 0},
 	{0}
 };
 
@@ -84,9 +79,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_VIEW:
 		in->options.view = arg;
 		return 0;
-	case KEY_FORCE:
-		in->force = true;
-		return 0;
 	case ARGP_KEY_ARG:
 		if (in->path)
 			return ui_usage(in->why, "could not export '%.64s' too: one recording at a time", arg);
@@ -98,21 +90,46 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
+static bool is_binary(const struct export_format *f)
+{
+	return !strcmp(f->name, "pprof") || !strcmp(f->name, "perfetto");
+}
+
+static int write_export(const struct export_input *in, struct fail *why)
+{
+	struct output_file file;
+	struct reader *r = NULL;
+	int err = reader_open(in->path, &r, why);
+
+	if (err)
+		return err;
+	err = output_file_open(&file, in->output ? in->output : "-", why);
+	if (!err) {
+		err = in->format->write(r, &in->options, file.out, why);
+		if (err)
+			output_file_drop(&file);
+		else
+			err = output_file_finish(&file, why);
+	}
+	reader_close(r);
+	return err;
+}
+
 int cmd_export(int argc, char **argv)
 {
 	static const struct argp argp = {export_options, parse, "FILE", doc, ui_children, help_filter};
 	struct fail why = {0};
 	struct export_input in = {.why = &why, .options = {.weight = FLAME_WEIGHT_N}};
 	int code = ui_parse(&argp, argc, argv, &in, &why);
-	struct reader *r = NULL;
-	FILE *out = stdout;
 
 	if (code)
 		return code;
-	if (reader_open(in.path, &r, &why))
+	if ((!in.output || !strcmp(in.output, "-")) && is_binary(in.format) && isatty(STDOUT_FILENO)) {
+		ui_usage(&why, "could not export to a terminal: %s is not text", in.format->name);
+		fail_hint(&why, "Name a file: -o out%s", in.format->ending);
 		return ui_fail(&why);
-	if (in.format->write(r, &in.options, out, &why))
+	}
+	if (write_export(&in, &why))
 		code = ui_fail(&why);
-	reader_close(r);
 	return ui_finish(code);
 }

@@ -17,7 +17,7 @@ _gilscope()
 
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
-		mapfile -t COMPREPLY < <(compgen -W 'record report export dump doctor help version --help --version' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'record report diff export dump doctor help version --help --version' -- "$cur")
 		return
 	fi
 	case $prev in
@@ -49,20 +49,21 @@ _gilscope()
 		mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$cur")
 		return
 		;;
-	-d | --duration | -r | --rate | --top)
+	-d | --duration | -r | --rate | --top | --base-ops | --head-ops)
 		return
 		;;
 	esac
 	case $command in
 	record) words="-p --pid -d --duration -o --output -r --rate --force --no-python -q --quiet $common" ;;
 	report) words="--format -o --output --open --top $common" ;;
-	export) words="--force -o --output --to --view --weight $common" ;;
+	diff) words="--top --base-ops --head-ops $common" ;;
+	export) words="-o --output --to --view --weight $common" ;;
 	dump) words="-p --pid --json $common" ;;
 	doctor) words="-p --pid -v --verbose $common" ;;
-	help) words="record report export dump doctor help version $common" ;;
+	help) words="record report diff export dump doctor help version $common" ;;
 	version) words="$common" ;;
 	esac
-	if [[ $command == @(report|export) && $cur != -* ]]; then
+	if [[ $command == @(report|diff|export) && $cur != -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -X '!*.gilscope' -- "$cur"; compgen -d -- "$cur")
 		compopt -o filenames 2>/dev/null
 		return

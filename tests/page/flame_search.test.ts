@@ -3,9 +3,9 @@ import { test } from 'node:test'
 import { boxName, findBoxes } from '../../viewer/html/page/data/flame_search'
 import { StackSums, readSource } from '../../viewer/html/page/data/flame_sources'
 import { Symbols } from '../../viewer/html/page/data/flame_symbols'
-import { ancestors, mergedTree } from '../../viewer/html/page/data/flame_tree'
+import { ancestors, mergedTree, treeAround } from '../../viewer/html/page/data/flame_tree'
 import { stackFlags, stackFrames, stackText } from '../../viewer/html/page/ui/stack'
-import { change, changeWord, share, spoken, stackOf, type Graph } from '../../viewer/html/page/views/flame/graph'
+import { change, changeWord, placeOf, share, spoken, stackOf, type Graph } from '../../viewer/html/page/views/flame/graph'
 import { synthetic } from './synthetic'
 
 const rec = synthetic({ threads: 20, intervals: 12000, seed: 3, locks: 2, processes: 1 })
@@ -107,4 +107,15 @@ test('a stack as a list: innermost first, flags in words, hostile names made vis
 test('a box without a name is shown as ?', () => {
   const symbols = new Symbols({ ...rec, strings: rec.strings.map(() => '') }, true)
   assert.equal(boxName(symbols, 1), '?')
+})
+
+test('the function in the middle of a sandwich stands for all its lines', () => {
+  const sums = new StackSums(false)
+  readSource(rec, 'blame', ALL, sums)
+  const box = Array.from({ length: g.tree.n }, (_, b) => b).find((b) => b > 0 && at(b).line > 0)!
+  const fn = g.symbols.functionSymbol(g.tree.symbol[box]!)
+  const shape = { inverted: false, collapse: false, byThread: false, hidden: new Set<number>() }
+  const tree = treeAround(g.symbols, { sums, base: null, seconds: 1, baseSeconds: 1 }, shape, fn, false)
+  assert.equal(placeOf({ ...g, tree }, 0, true), at(box).file)
+  assert.equal(placeOf(g, box, true), `${at(box).file}:${at(box).line}`)
 })

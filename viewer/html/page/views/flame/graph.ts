@@ -27,11 +27,11 @@ export function nameOf(g: Graph, box: number): string {
   return boxName(g.symbols, g.tree.symbol[box]!)
 }
 
-/* "contended.py:38", empty for a box without a frame. */
+/* "contended.py:38", empty for a box without a frame; the function in the middle of a sandwich is all its lines. */
 export function placeOf(g: Graph, box: number, full = false): string {
   const symbol = g.tree.symbol[box]!
   const file = g.symbols.file(symbol)
-  return file ? fileLine({ function: '', file, line: g.symbols.line(symbol) || null }, full ? Infinity : 1) : ''
+  return file ? fileLine({ function: '', file, line: (box && g.symbols.line(symbol)) || null }, full ? Infinity : 1) : ''
 }
 
 export function isDiff(g: Graph): boolean {

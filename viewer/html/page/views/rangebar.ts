@@ -1,4 +1,4 @@
-/* The whole recording in small, always in sight: how many threads wait for a lock, run with the GIL, run without it.
+/* The whole recording in small, always in sight: how many threads wait for the GIL, run with the GIL, run without it.
  * A brush over it is the selection, with Ctrl the baseline; what the timeline shows is outlined. */
 import { CHANNELS } from '../data/pyramid'
 import type { Pyramids } from '../data/pyramid'
@@ -47,7 +47,7 @@ class RangeBar {
       title: 'Drag: select. Ctrl+drag: baseline. Double-click: nothing selected. Arrows move the selection, Shift+arrows resize it.',
     }, this.canvas)
     const key = (name: string, text: string) => el('span', {}, el('span', { class: `tl-swatch tl-swatch-${name}`, 'aria-hidden': 'true' }), text)
-    host.append(el('div', { class: 'rb' }, this.surface, el('div', { class: 'rb-key', 'aria-hidden': 'true' }, key('wait_gil', 'threads that wait'), key('nogil', 'run without the GIL'), key('gil', 'run with the GIL'))))
+    host.append(el('div', { class: 'rb' }, this.surface, el('div', { class: 'rb-key', 'aria-hidden': 'true' }, key('wait_gil', 'wait for the GIL'), key('nogil', 'run without the GIL'), key('gil', 'run with the GIL'))))
     this.listen()
     page.store.on((changed) => this.onChange(changed))
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.draw())
@@ -89,7 +89,7 @@ class RangeBar {
     this.most = 1
     for (let at = 0; at < this.crowd.length; at += CHANNELS) {
       const c = this.crowd
-      this.most = Math.max(this.most, c[at + State.Gil]! + c[at + State.NoGil]! + c[at + State.WaitGil]! + c[at + State.WaitLock]!)
+      this.most = Math.max(this.most, c[at + State.Gil]! + c[at + State.NoGil]! + c[at + State.WaitGil]!)
     }
     this.picture = null
   }
@@ -130,7 +130,7 @@ class RangeBar {
       const at = x * CHANNELS, c = this.crowd
       /* what is there is at least a pixel high */
       const tall = (ns: number) => (ns > 0 ? Math.max(1, ns * scale) : 0)
-      const a = height - tall(c[at + State.Gil]!), n = a - tall(c[at + State.NoGil]!), w = n - tall(c[at + State.WaitGil]! + c[at + State.WaitLock]!)
+      const a = height - tall(c[at + State.Gil]!), n = a - tall(c[at + State.NoGil]!), w = n - tall(c[at + State.WaitGil]!)
       for (let y = top; y < height; y++) {
         const m = y + 0.5
         words[y * width + x] = m > a ? gil : m > n ? nogil : m > w ? ((MASKS[Pattern.Hatch]![y & 7]! >> (x & 7)) & 1 ? hatch : wait) : lane

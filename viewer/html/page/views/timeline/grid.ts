@@ -9,7 +9,8 @@ import { laneAt, laneKey } from './lanes'
 import type { Lane, Layout } from './lanes'
 
 const COLUMNS: { title: string; shown: boolean; state: State | null }[] = [
-  { title: 'waits', shown: true, state: State.WaitGil },
+  { title: 'waits for GIL', shown: true, state: State.WaitGil },
+  { title: 'waits for another lock', shown: false, state: State.WaitLock },
   { title: 'running with the GIL', shown: false, state: State.Gil },
   { title: 'running without the GIL', shown: false, state: State.NoGil },
   { title: 'blocked or asleep', shown: false, state: State.Blocked },
@@ -168,7 +169,7 @@ export class LaneGrid {
       if (lane.kind !== 'thread') continue
       const sums = sumsOf(this.rec, lane.thread, from, to, this.sums)
       COLUMNS.forEach((c, i) => {
-        const ns = c.state === null ? sums[HELD]! : c.state === State.WaitGil ? sums[State.WaitGil]! + sums[State.WaitLock]! : c.state === State.Blocked ? sums[State.Blocked]! + sums[State.Sleep]! : sums[c.state]!
+        const ns = c.state === null ? sums[HELD]! : c.state === State.Blocked ? sums[State.Blocked]! + sums[State.Sleep]! : sums[c.state]!
         cells[i]!.textContent = ns > 0 || !c.shown ? percent(ns, all) : ''
       })
     }

@@ -13,7 +13,7 @@ export type Lane =
 export interface LaneOptions { group: boolean; sort: 'process' | 'name' | 'wait'; filter: string; hideIdle: boolean; process: number | null; collapsed: ReadonlySet<number> }
 
 /* What is known of a thread as a whole, once. */
-export interface ThreadTotals { wait: Float64Array; idle: Uint8Array }
+export interface ThreadTotals { wait: Float64Array /* for the GIL: who waits for an event all day is not of interest */; idle: Uint8Array }
 
 export function threadTotals(rec: Recording): ThreadTotals {
   const n = rec.threads.length
@@ -21,8 +21,8 @@ export function threadTotals(rec: Recording): ThreadTotals {
   const sums = new Float64Array(COUNTED + 2)
   for (let i = 0; i < n; i++) {
     sumsOf(rec, i, 0, rec.durationNs + 1, sums)
-    totals.wait[i] = sums[State.WaitGil]! + sums[State.WaitLock]!
-    totals.idle[i] = sums[State.Gil]! + sums[HELD]! + totals.wait[i]! > 0 ? 0 : 1
+    totals.wait[i] = sums[State.WaitGil]!
+    totals.idle[i] = sums[State.Gil]! + sums[HELD]! + sums[State.WaitGil]! + sums[State.WaitLock]! > 0 ? 0 : 1
   }
   return totals
 }

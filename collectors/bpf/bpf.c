@@ -299,16 +299,15 @@ static int bpf_add_target(void *self, struct target *t, struct fail *why)
 
 static void read_counters(struct bpf_collector *c, uint64_t now[BPF_COUNT_N])
 {
-	int n = libbpf_num_possible_cpus(), fd = bpf_map__fd(c->skel->maps.counters);
-	__u64 *per_cpu = calloc((size_t)n, sizeof(*per_cpu));
+	int n = libbpf_num_possible_cpus();
+	struct bpf_counters *per_cpu = calloc((size_t)n, sizeof(*per_cpu));
+	__u32 zero = 0;
 
 	memset(now, 0, sizeof(uint64_t) * BPF_COUNT_N);
-	for (__u32 k = 0; per_cpu && k < BPF_COUNT_N; k++) {
-		if (bpf_map_lookup_elem(fd, &k, per_cpu))
-			continue;
+	if (per_cpu && !bpf_map_lookup_elem(bpf_map__fd(c->skel->maps.counters), &zero, per_cpu))
 		for (int cpu = 0; cpu < n; cpu++)
-			now[k] += per_cpu[cpu];
-	}
+			for (unsigned k = 0; k < BPF_COUNT_N; k++)
+				now[k] += per_cpu[cpu].n[k];
 	free(per_cpu);
 }
 
@@ -418,6 +417,7 @@ static int bpf_arm(void *self, struct fail *why)
 	c->last_cpu_ns = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
 	c->stats_due_ns = now + NS_PER_S / 2;
 	c->skel->bss->dials.start_ns = now;
+	c->skel->bss->dials.no_stacks = getenv("GILSCOPE_BPF_NO_STACKS") != NULL; /* tests/bench/costs.py: what a switch costs without */
 	__atomic_store_n(&c->skel->bss->dials.armed, 1, __ATOMIC_RELEASE);
 	emit_level(c, &dials, now);
 	int err = iterate(c, BPF_ITER_START);

@@ -18,6 +18,7 @@ static __always_inline void read_call(struct thread_rec *r, struct task_struct *
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(p);
 	__s32 nr = (__s32)regs->orig_ax;
 
+	r->sp = regs->sp;
 	if (nr == NR_RESTART_SYSCALL && r->nr == NR_FUTEX && r->arg0) {
 		nr = NR_FUTEX; /* an interrupted wait goes on: same word */
 	} else {

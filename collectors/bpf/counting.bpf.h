@@ -22,7 +22,7 @@ static __always_inline __u64 min_length(struct thread_rec *r)
 	return r->flags & (EV_F_FUTEX_WAIT | EV_F_SELF_HOLDS) ? dials.min_off_ns : dials.min_other_ns;
 }
 
-static __always_inline void send_agg(struct thread_rec *r, struct task_struct *p)
+static __noinline void send_agg(struct thread_rec *r, struct task_struct *p)
 {
 	struct ev_agg *e;
 
@@ -65,7 +65,7 @@ static __always_inline void count_stretch(struct thread_rec *r, struct task_stru
 	if (r->flags & EV_F_SELF_HOLDS)
 		a->held_ns[cls] += ns;
 	if (cls == EV_AGG_GIL) {
-		a->h.flags |= r->flags & EV_F_MOVED;
+		a->h.flags |= (r->flags & EV_F_MOVED) | (r->place.frame ? 0 : EV_F_UNPLACED);
 		a->gil = r->gil;
 		a->hist[log2_bucket(ns) & (EV_AGG_BUCKETS - 1)]++;
 	}

@@ -16,17 +16,19 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	struct bpf_proc *proc;
+	struct bpf_proc *prev_proc, *next_proc;
 
 	if (!dials.armed)
 		return 0;
-	proc = proc_of(prev);
-	if (proc) /* preempted while about to sleep: still runnable, whatever __state says (5.18 and newer: commit fa2c3254d7cf) */
-		switched_out(prev, proc, !preempt && prev->__state != 0, bpf_ktime_get_ns());
+	prev_proc = proc_of(prev);
+	if (prev_proc) /* preempted while about to sleep: still runnable, whatever __state says (5.18 and newer: commit fa2c3254d7cf) */
+		switched_out(prev, prev_proc, !preempt && prev->__state != 0, bpf_ktime_get_ns());
 	/* The clock again: the stacks of the one have kept the other from running for some us. */
-	proc = proc_of(next);
-	if (proc)
-		switched_in(next, proc, prev->tgid == next->tgid, bpf_ktime_get_ns());
+	next_proc = proc_of(next);
+	if (next_proc)
+		switched_in(next, next_proc, prev->tgid == next->tgid, bpf_ktime_get_ns());
+	if (prev_proc || next_proc)
+		count(BPF_COUNT_SWITCHES, 1);
 	return 0;
 }
 

@@ -26,23 +26,39 @@ static __always_inline void run_walk(struct walk_state *w); /* stacks.bpf.h */
 #define WAKE_RACE (50 * MS / 1000) /* a waker may come so long before the switch it belongs to is seen */
 #define WAKE_BYTES (1U << 20) /* wake the consumer when so much waits in the ring */
 
-struct thread_rec { /* of one thread, in its task storage */
+/* Where a thread's Python stood at its last sleep on a GIL. */
+struct place {
+	__u64 frame, instr; /* innermost frame and its instruction */
+	__u64 tstate, top; /* its thread state, and where that keeps the innermost frame */
+	__u64 sp[2]; /* user stack pointers (asleep on the condition, on the mutex) with which `top` was found */
+};
+
+/* Of one thread, in its task storage.  What every switch touches comes first: with the 8 bytes in front of it, a cache line. */
+struct thread_rec {
 	__u64 t_out, t_wake;
-	__u64 arg0, gil, holder_ident, switch_number, in_number;
-	__u64 tstate; /* its own, if it was read when it left the CPU */
-	__u64 own_stack, holder_stack, waker_stack;
-	__u64 place_frame, place_instr; /* innermost Python frame and instruction at the last sleep on a GIL */
-	__u64 wait_gil, wait_switch_number, wait_stack; /* the last sleep on a GIL: a re-wait of the same take_gil has the same stack */
-	__u64 since_stack[EV_AGG_N]; /* off-CPU time by class since a stack was last taken */
+	__u64 arg0, gil;
 	__u32 flags, arg1;
 	__s32 nr;
+	__u32 cpu_out;
+	__u8 announced, dead;
+	__u16 pad;
+	__u32 python; /* EV_F_PYTHON when it had a thread state at the last look */
+
+	__u64 t_in, looked_at;
+	__u64 sp;
+	__u64 own_stack, holder_stack, waker_stack;
+	__u32 waker_pid, waker_tid;
 	__u32 moved; /* EV_F_MOVED of a sleep that was only counted, for the next event */
-	__u32 waker_pid, waker_tid, cpu_out;
+	__u32 gil_slot;
+
+	struct place place;
+	__u64 tstate; /* its own, if it was known when it left the CPU */
+	__u64 holder_ident, switch_number, in_number;
+	__u64 since_stack[EV_AGG_N]; /* off-CPU time by class since a stack was last taken */
+	__u64 wait_gil, wait_switch_number, wait_stack; /* the last sleep on a GIL: a re-wait of the same take_gil has the same stack */
 	__u32 after_wait; /* it slept on a GIL last, but for preemptions */
 	__u32 wake_flags, wake_slot; /* flags of the stretch that are known when it is woken or comes back */
-	__u32 announced, dead, python; /* python: EV_F_PYTHON when it had a thread state at the last look */
-	__u64 looked_at;
-	__u32 agg_total, gil_slot;
+	__u32 agg_total;
 	struct ev_agg agg;
 };
 
@@ -101,9 +117,9 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, BPF_COUNT_N);
+	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct bpf_counters);
 } counters SEC(".maps");
 
 struct bpf_dials dials;
@@ -112,10 +128,11 @@ struct bpf_proc only_proc; /* while there is one target only */
 
 static __always_inline void count(__u32 what, __u64 by)
 {
-	__u64 *n = bpf_map_lookup_elem(&counters, &what);
+	__u32 zero = 0;
+	struct bpf_counters *c = bpf_map_lookup_elem(&counters, &zero);
 
-	if (n)
-		*n += by;
+	if (c && what < BPF_COUNT_N)
+		c->n[what] += by;
 }
 
 static __always_inline __u64 wakeup_flag(void)

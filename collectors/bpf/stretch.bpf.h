@@ -8,7 +8,7 @@
 
 /* --- threads -------------------------------------------------------------------------------------------------- */
 
-static __always_inline bool send_thread(struct task_struct *p, __u64 now, __u32 flags, const char *comm)
+static __noinline bool send_thread(struct task_struct *p, __u64 now, __u32 flags, const char *comm)
 {
 	struct ev_thread *e = reserve(sizeof(*e), EV_LOSS_RING_OTHER);
 
@@ -60,7 +60,7 @@ static __always_inline bool stack_due(struct thread_rec *r)
 	__u64 period = dials.stack_period_ns;
 	__u32 cls = agg_class(r->flags, r->nr);
 
-	if (cls >= EV_AGG_N)
+	if (cls >= EV_AGG_N || dials.no_stacks)
 		return false;
 	if (cls != EV_AGG_GIL && period < BLOCKED_STACK_PERIOD)
 		period = BLOCKED_STACK_PERIOD;
@@ -73,7 +73,7 @@ static __always_inline bool stack_due(struct thread_rec *r)
 }
 
 /* Own stack, and for a waiter the holder's. */
-static __always_inline void take_stacks(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p, __u64 tstate,
+static __noinline void take_stacks(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p, __u64 tstate,
 					const struct gil_view *v)
 {
 	if (!(r->flags & EV_F_GIL_WAIT)) {
@@ -92,20 +92,70 @@ static __always_inline void take_stacks(struct thread_rec *r, struct bpf_proc *p
 		r->holder_stack = take_stack(proc, v->holder_tstate, pid_tid_of(p), SCRATCH_SWITCH, 1);
 }
 
-/* A thread in take_gil runs no Python code: at another instruction than at its last sleep, it had the GIL in between. */
-static __always_inline void note_place(struct thread_rec *r, struct bpf_proc *proc, __u64 tstate)
-{
-	__u64 frame = tstate ? walk_top(&proc->walk, tstate) : 0, instr = 0;
+/* A thread in take_gil runs no Python code: at another instruction than at its last sleep, it had the GIL in between.
+ * A read of user memory costs about as much as the rest together, so as few as will do.  The same user stack pointer means
+ * the same path of calls from the thread's start to the futex, so its thread state and evaluation are those of last time. */
+#define TAKE_GIL_NS 30000 /* soon enough for core/timeline to go on without EV_F_STAYED */
 
-	if (!frame || bpf_probe_read_user(&instr, sizeof(instr), (void *)(frame + proc->walk.frame_instr)))
+static __noinline void find_place(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p, __u32 mutex)
+{
+	__u64 top, tstate = own_tstate(proc, p);
+
+	if (r->place.tstate != tstate || !tstate)
+		__builtin_memset(&r->place, 0, sizeof(r->place));
+	if (!tstate)
 		return;
-	if (r->moved || (r->place_frame && (r->place_frame != frame || r->place_instr != instr)))
+	top = tstate + proc->walk.tstate_frame;
+	if (proc->walk.cframe_frame != WALK_NO_FIELD) {
+		__u64 cframe = 0;
+
+		if (bpf_probe_read_user(&cframe, sizeof(cframe), (void *)top) || !cframe)
+			return;
+		top = cframe + proc->walk.cframe_frame;
+	}
+	if (top != r->place.top)
+		r->place.sp[0] = r->place.sp[1] = 0;
+	r->place.tstate = tstate;
+	r->place.top = top;
+	r->place.sp[mutex & 1] = r->sp;
+}
+
+static __always_inline void note_place(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p, __u64 now)
+{
+	__u64 frame = 0, instr = 0, was = r->place.frame;
+	__u32 mutex = r->flags & EV_F_GIL_MUTEX ? 1 : 0;
+
+	if (r->place.sp[mutex & 1] != r->sp || proc->several_interps)
+		find_place(r, proc, p, mutex);
+	else if (was && !r->moved && now - r->t_in < TAKE_GIL_NS &&
+		 !bpf_probe_read_user(&instr, sizeof(instr), (void *)(was + proc->walk.frame_instr)) && instr == r->place.instr)
+		return;
+	if (!r->place.top || bpf_probe_read_user(&frame, sizeof(frame), (void *)r->place.top) || !frame ||
+	    bpf_probe_read_user(&instr, sizeof(instr), (void *)(frame + proc->walk.frame_instr))) {
+		r->place.sp[0] = r->place.sp[1] = 0;
+		return;
+	}
+	if (r->moved || (was && (was != frame || r->place.instr != instr)))
 		r->flags |= EV_F_MOVED;
-	else if (r->place_frame)
+	else if (was)
 		r->flags |= EV_F_STAYED;
 	r->moved = 0;
-	r->place_frame = frame;
-	r->place_instr = instr;
+	r->place.frame = frame;
+	r->place.instr = instr;
+}
+
+/* Under load not every look is worth its reads: the word alone still says that the thread waits for the GIL. */
+static __always_inline bool look_due(struct thread_rec *r, __u64 now)
+{
+	if (now - r->looked_at >= dials.look_period_ns)
+		return true;
+	if ((r->flags & EV_F_GIL_WAIT) && r->place.sp[r->flags & EV_F_GIL_MUTEX ? 1 : 0] == r->sp)
+		r->tstate = r->place.tstate;
+	r->place.frame = 0; /* or an older sleep would be compared with the next one */
+	r->flags |= r->python | (r->flags & EV_F_GIL_WAIT ? r->moved : 0);
+	if (r->flags & EV_F_GIL_WAIT)
+		r->moved = 0;
+	return false;
 }
 
 static __always_inline void look_at_python(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p, __u64 now)
@@ -119,13 +169,12 @@ static __always_inline void look_at_python(struct thread_rec *r, struct bpf_proc
 	if (gil) {
 		classify_word(r, &proc->walk, gil);
 		r->gil = gil->addr;
-		note_place(r, proc, tstate = own_tstate(proc, p));
-		r->tstate = tstate;
 	}
-	/* Under load not every look is worth its reads: the word alone still says that the thread waits for the GIL. */
-	if (now - r->looked_at < dials.look_period_ns) {
-		r->flags |= r->python;
+	if (!look_due(r, now))
 		return;
+	if (gil) {
+		note_place(r, proc, p, now);
+		tstate = r->place.tstate;
 	}
 	r->looked_at = now;
 	count(BPF_COUNT_LOOKS, 1);
@@ -150,7 +199,7 @@ static __always_inline void look_at_python(struct thread_rec *r, struct bpf_proc
 	take_stacks(r, proc, p, tstate, &v);
 }
 
-static __always_inline void send_off(struct thread_rec *r, struct task_struct *p, __u64 now, __u32 flags)
+static __noinline void send_off(struct thread_rec *r, struct task_struct *p, __u64 now, __u32 flags)
 {
 	struct ev_off *e;
 
@@ -189,7 +238,7 @@ static __always_inline void note_number(struct thread_rec *r, const struct gil_w
 		r->wake_flags |= EV_F_IN_SEEN;
 }
 
-static __always_inline void end_stretch(struct thread_rec *r, struct task_struct *p, __u64 now)
+static __noinline void end_stretch(struct thread_rec *r, struct task_struct *p, __u64 now)
 {
 	__u64 ns = now > r->t_out ? now - r->t_out : 0;
 	__u32 cls = agg_class(r->flags, r->nr);
@@ -207,6 +256,7 @@ static __always_inline void end_stretch(struct thread_rec *r, struct task_struct
 	if (r->flags & EV_F_BLOCKED)
 		r->after_wait = r->flags & EV_F_GIL_WAIT;
 	/* waker_* are cleared here and not at switch-out: a waker may come between leaving the runqueue and the tracepoint */
+	r->t_in = now;
 	r->t_out = r->t_wake = r->waker_stack = 0;
 	r->waker_pid = r->waker_tid = r->wake_flags = 0;
 }

@@ -39,7 +39,13 @@ enum bpf_counter { /* per CPU; the first EV_LOSS_N are enum ev_loss_class */
 	BPF_COUNT_SHORT, /* off events of less than BPF_SHORT_NS that are sleeps on a GIL */
 	BPF_COUNT_LOOKS, /* at the GIL's words, when a thread left the CPU */
 	BPF_COUNT_FRAMES, /* walked, whatever became of the stack */
+	BPF_COUNT_SWITCHES, /* runs of on_switch that a target took part in … */
+	BPF_COUNT_SWITCH_WALKS, /* … and stacks walked in them */
 	BPF_COUNT_N,
+};
+
+struct bpf_counters { /* together, so that a switch touches a line or two of them */
+	__u64 n[BPF_COUNT_N];
 };
 
 /* The dials, in .bss: written by user space, read by the programs. */
@@ -50,11 +56,12 @@ struct bpf_dials {
 	__u64 look_period_ns; /* a thread's GIL is looked at once in so long; 0 always */
 	__u64 stack_period_ns; /* stacks once per so much waiting of a thread; 0 always */
 	__u32 armed; /* 0: drop everything */
-	__u32 iter_mode; /* #define BPF_NO_PID 0xffffffffU
-enum bpf_iter_mode, what the task iterator is to do */
+	__u32 iter_mode; /* enum bpf_iter_mode, what the task iterator is to do */
 	__u32 only_pid; /* the one target, found in `only_proc` without a map lookup; 0: several, in the map */
 	__u32 pid_level; /* of our pid namespace, when it is not the initial one: which of a task's numbers is ours */
 	__u32 find_pid, found_pid; /* BPF_ITER_FIND: a process by our number, its number in the initial namespace */
+	__u32 no_stacks; /* for benchmarks: none at all are walked when a thread leaves the CPU */
+	__u32 pad;
 	__u64 start_ns; /* stands for t_out of threads asleep at the start */
 };
 #define BPF_NO_PID 0xffffffffU

@@ -135,7 +135,7 @@ enum episode_step episode_decide_agg(struct timeline *t, struct thread *th, cons
 
 	if (!w->lock)
 		return EPISODE_NONE;
-	if (e->n[EV_AGG_GIL] && !(e->h.flags & EV_F_MOVED))
+	if (e->n[EV_AGG_GIL] && !(e->h.flags & (EV_F_MOVED | EV_F_UNPLACED)))
 		limit_ns = TAKE_GIL_STAYED_NS;
 	ran = ran > off ? ran - off : 0; /* on the CPU between them */
 	if (elsewhere || ran >= TAKE_GIL_SLOW_NS || (e->h.flags & EV_F_MOVED) || !passed_through(th, e->t0_ns, 0, limit_ns))

@@ -44,6 +44,8 @@ struct bpf_collector {
 	uint64_t stats_since_ns, stats_due_ns, stats_run_ns0, stats_runs0; /* window being measured */
 	int stats_fd;
 	uint64_t measured_ns, measured_run_ns, measured_runs, first_armed_ns, stopped_ns;
+	uint64_t blink_ns; /* 0 no; see blink() */
+	bool dark;
 };
 
 static int quiet(enum libbpf_print_level level, const char *fmt, va_list args)
@@ -154,6 +156,19 @@ static void bpf_free(void *self)
 	free(c);
 }
 
+static void attach_switch(struct bpf_collector *c)
+{
+	c->skel->links.on_switch = bpf_program__attach(c->skel->progs.on_switch);
+	c->skel->links.on_waking = bpf_program__attach(c->skel->progs.on_waking);
+}
+
+static void detach_switch(struct bpf_collector *c)
+{
+	bpf_link__destroy(c->skel->links.on_switch);
+	bpf_link__destroy(c->skel->links.on_waking);
+	c->skel->links.on_switch = c->skel->links.on_waking = NULL;
+}
+
 static int load(struct bpf_collector *c, struct fail *why)
 {
 	int err;
@@ -165,8 +180,7 @@ static int load(struct bpf_collector *c, struct fail *why)
 	err = gil_bpf__load(c->skel);
 	if (err)
 		return explain_load(err, why);
-	c->skel->links.on_switch = bpf_program__attach(c->skel->progs.on_switch);
-	c->skel->links.on_waking = bpf_program__attach(c->skel->progs.on_waking);
+	attach_switch(c);
 	c->skel->links.on_fork = bpf_program__attach(c->skel->progs.on_fork);
 	c->skel->links.on_exec = bpf_program__attach(c->skel->progs.on_exec);
 	c->skel->links.on_exit = bpf_program__attach(c->skel->progs.on_exit);
@@ -417,7 +431,9 @@ static int bpf_arm(void *self, struct fail *why)
 	c->last_cpu_ns = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
 	c->stats_due_ns = now + NS_PER_S / 2;
 	c->skel->bss->dials.start_ns = now;
-	c->skel->bss->dials.no_stacks = getenv("GILSCOPE_BPF_NO_STACKS") != NULL; /* tests/bench/costs.py: what a switch costs without */
+	c->skel->bss->dials.no_stacks = getenv("GILSCOPE_BENCH_NO_STACKS") != NULL; /* tests/bench/costs.py: what a switch costs without */
+	if (getenv("GILSCOPE_BENCH_BLINK_MS"))
+		c->blink_ns = strtoull(getenv("GILSCOPE_BENCH_BLINK_MS"), NULL, 10) * NS_PER_MS;
 	__atomic_store_n(&c->skel->bss->dials.armed, 1, __ATOMIC_RELEASE);
 	emit_level(c, &dials, now);
 	int err = iterate(c, BPF_ITER_START);
@@ -427,11 +443,38 @@ static int bpf_arm(void *self, struct fail *why)
 	return c->options.sample_hz ? start_samplers(c, why) : 0;
 }
 
+/* For tests/bench/overhead.py: the programs that cost something and the samplers are attached in every other blink_ns of
+ * CLOCK_MONOTONIC only, so that bare and observed lie fractions of a second apart.  Returns how long to poll at most. */
+static int blink(struct bpf_collector *c, int timeout_ms)
+{
+	uint64_t now = clock_now_ns();
+	bool dark = !(now / c->blink_ns & 1);
+	int left_ms = (int)((c->blink_ns - now % c->blink_ns) / NS_PER_MS) + 1;
+
+	if (!c->armed || dark == c->dark)
+		return left_ms < timeout_ms ? left_ms : timeout_ms;
+	c->dark = dark;
+	if (dark) {
+		c->skel->bss->dials.armed = 0;
+		stop_samplers(c);
+		detach_switch(c);
+		return 0; /* what is in the ring is work of the time before */
+	}
+	c->tick_ns = now;
+	c->last_cpu_ns = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
+	c->skel->bss->dials.armed = 1;
+	attach_switch(c);
+	start_samplers(c, &(struct fail){ 0 });
+	return 0;
+}
+
 static int bpf_poll(void *self, int timeout_ms)
 {
 	struct bpf_collector *c = self;
 	int err;
 
+	if (c->blink_ns)
+		timeout_ms = blink(c, timeout_ms);
 	err = ring_buffer__poll(c->ring, timeout_ms);
 	if (err < 0 && err != -EINTR)
 		return err;
@@ -439,7 +482,7 @@ static int bpf_poll(void *self, int timeout_ms)
 	if (err < 0)
 		return err;
 	uint64_t now = clock_now_ns();
-	if (c->armed && now - c->tick_ns >= TICK_NS)
+	if (c->armed && !c->dark && now - c->tick_ns >= TICK_NS)
 		tick(c, now);
 	return 0;
 }

@@ -59,22 +59,27 @@ def do_accuracy(options, pythons, results):
 
 def do_overhead(options, pythons, results):
     label = options.pythons if options.pythons in pythons else default_python(harness.with_symbols(pythons) or pythons)
-    arms = [targets.Gilscope(options.hz), targets.Uprobes()]
+    arms = [targets.Gilscope(options.hz), targets.Nothing(), targets.Uprobes()]
     others, skips = targets.peers()
     results["skips"] += skips
     arms += others
     if options.arm:
         arms = [a for a in arms if a.name in options.arm]
-    pairs = options.pairs or (3 if options.quick else 20)
+    seconds = options.seconds or (20 if options.quick else 130)
+    log(overhead.RULE)
     for case in wanted(overhead.CASES, options.case):
-        log("overhead %s on %s, %d pairs for each of %s" % (case[0], label, pairs, ", ".join(a.name for a in arms)))
-        r = overhead.measure(case, pythons[label], arms, pairs, options.seconds or (1.0 if options.quick else 2.0), 0.4, log)
-        for arm in arms:
-            if arm.name in r:
-                r[arm.name]["what"] = arm.what
-        results.setdefault("overhead", {}).setdefault(case[0], {}).update(r)
-        for name, x in r.items():
-            log("  %s %s: %s, own CPU %s" % (case[0], name, table.interval(x.get("rate")), x.get("own_cpu_pct")))
+        section = results.setdefault("overhead", {})
+        was = section.get(case[0], {}) if options.add else {}
+        for python in dict.fromkeys(a.python or pythons[label] for a in arms):
+            here = [a for a in arms if (a.python or pythons[label]) == python]
+            log("overhead %s on %s: %s" % (case[0], python, ", ".join("%s %.0f s" % (a.name, seconds * a.share) for a in here)))
+            runs = overhead.measure(case, python, here, seconds, log)
+            for arm in here:
+                r = overhead.summarise(overhead.add(was.get(arm.name), runs[arm.name]))
+                r["what"] = arm.what
+                section.setdefault(case[0], {})[arm.name] = r
+                log("  %s %s: %s, %d pairs, %d dropped, own CPU %s" % (
+                    case[0], arm.name, table.interval(r.get("rate")), len(r["pairs"]), r["dropped"], r.get("own_cpu_pct")))
 
 
 def do_costs(options, pythons, results):
@@ -112,8 +117,8 @@ def options_of_line():
     p.add_argument("--case", action="append", help="workloads (default: all of the section)")
     p.add_argument("--arm", action="append", help="overhead: gilscope, uprobes, austin, … (default: all there are)")
     p.add_argument("--pythons", default="3.11", help="label of the interpreter, or 'all' for accuracy (default 3.11)")
-    p.add_argument("--pairs", type=int, help="overhead: pairs for each arm (default 20, quick 3)")
-    p.add_argument("--seconds", type=float, help="length of a run (accuracy 10, overhead 2)")
+    p.add_argument("--seconds", type=float, help="length of a run (accuracy 10, overhead 130, the peers less)")
+    p.add_argument("--add", action="store_true", help="overhead: add the pairs to those of the last run")
     p.add_argument("--hz", type=int, default=99, help="gilscope's sampling rate (default 99)")
     p.add_argument("--keep", help="accuracy: leave the files in this folder")
     p.add_argument("--quick", action="store_true", help="a few minutes instead of an hour; the intervals are wide then")

@@ -1,8 +1,9 @@
-"""Paired comparisons without numpy: Hodges-Lehmann estimate and the exact Wilcoxon signed-rank interval.
+"""Paired comparisons without numpy: Hodges-Lehmann estimate and the Wilcoxon signed-rank interval.
 
 Units of replication are pairs of runs next to each other in time.  The interval is that of the median of the paired
 log ratios, shown as a percentage: +1.0 means 1 % slower."""
 import math
+import statistics
 
 
 def median(values):
@@ -14,7 +15,11 @@ def median(values):
 
 
 def signed_rank_tail(n, confidence):
-    """Largest k with P(W <= k) <= (1 - confidence) / 2 for n pairs, exact; -1 when n is too small for it."""
+    """Largest k with P(W <= k) <= (1 - confidence) / 2 for n pairs; -1 when n is too small for it.  Exact up to 50 pairs,
+    beyond by the normal distribution."""
+    if n > 50:
+        z = statistics.NormalDist().inv_cdf((1.0 + confidence) / 2.0)
+        return int(n * (n + 1) / 4.0 - z * math.sqrt(n * (n + 1) * (2 * n + 1) / 24.0)) - 1
     counts = [1]
     for rank in range(1, n + 1):
         new = [0] * (len(counts) + rank)

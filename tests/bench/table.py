@@ -36,17 +36,17 @@ def interval(x):
 
 
 def overhead_rows(results):
-    yield ["workload", "observed by", "pairs", "bare, per s", "slow-down, median (95 %)", "the same per CPU second", "own CPU",
-           "RSS"]
+    yield ["workload", "observed by", "pairs (dropped)", "bare, per s", "slow-down, median (95 %)", "the same per CPU second",
+           "own CPU, observing / not", "RSS"]
     for case, arms in results.items():
         for name, r in arms.items():
             if "rate" not in r:
                 yield [case, name, "0", "could not: " + (r["failed"] or ["?"])[0][:60]] + ["-"] * 4
                 continue
             rss = r.get("rss_bytes_max")
-            yield [case, r.get("what", name), str(r["rate"]["pairs"]), "%.4g" % r["bare_per_s"], interval(r["rate"]),
-                   interval(r["per_cpu"]), cell(r.get("own_cpu_pct"), "%.2f %%"),
-                   "-" if rss is None else "%.1f MB" % (rss / 1e6)]
+            own = "%.2f / %.2f %%" % (r["own_cpu_pct"][1], r["own_cpu_pct"][0]) if any(r["own_ns"]) else "-"
+            yield [case, r.get("what", name), "%d (%d)" % (r["rate"]["pairs"], r["dropped"]), "%.4g" % r["bare_per_s"],
+                   interval(r["rate"]), interval(r["per_cpu"]), own, "-" if rss is None else "%.1f MB" % (rss / 1e6)]
 
 
 def cost_rows(results):
@@ -89,9 +89,12 @@ SECTIONS = (
      "end within 30 us (p99).",
      accuracy_rows, "tests/bench/run --only accuracy"),
     ("overhead", "Overhead",
-     "Slow-down of the target: pairs of slots, bare and observed, next to each other in the life of one process, in random "
-     "order; Hodges-Lehmann median of the paired ratios and exact Wilcoxon interval. Limits: at most 1 % at 99 Hz; own CPU at "
-     "most 2 % of one core in read_zero and cpu4, RSS at most 40 MB. The peers stand beside it with the same work.",
+     "Slow-down of the target. Windows of 90 ms, bare and observed in turn in one life of the target (the observer switches on "
+     "and off every 120 ms; the first 30 ms of each half are left out), each pair two neighbours; Hodges-Lehmann median of the "
+     "paired ratios and Wilcoxon interval. A/A is the same with nothing between the windows: the noise. Dropped are, by a rule "
+     "fixed beforehand, pairs with 20 ms of steal time or others on the CPU for half a window. Uprobes take too long to plant: "
+     "windows of a second. Limits: at most 1 % at 99 Hz; own CPU at most 2 % of one core in read_zero and cpu4, RSS at most "
+     "40 MB. The peers stand beside it with the same work; tachyon's target is python3.15.",
      overhead_rows, "tests/bench/run --only overhead"),
     ("costs", "Own cost and latency", "Kernel statistics of the BPF programs (they add some 20 ns a run), wall times.",
      cost_rows, "tests/bench/run --only costs"),

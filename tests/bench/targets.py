@@ -1,12 +1,13 @@
-"""The ways a target is observed while its speed is measured ("arms"), each started and stopped around a slot of time.
+"""The ways a target is observed while its speed is measured ("arms").
 
-An arm has start(workload) -> handle or None when it cannot run here, and stop(handle) -> facts about its own cost."""
+An arm has start(workload, half_ms) -> handle (RuntimeError when it cannot run here), switch(handle, lit) if it blinks, and
+stop(handle) -> facts about its own cost.  share: its part of the time given to gilscope; see overhead.py."""
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "truth"))
 import harness  # noqa: E402
@@ -14,48 +15,63 @@ import harness  # noqa: E402
 PEERS = os.environ.get("GILSCOPE_PEERS", os.path.expanduser("~/.cache/gilscope/peers"))
 
 
-class Bare:
-    name = "bare"
-    what = "nothing"
+class Arm:
+    blinks = True
+    warm_up_s = 0.5
+    share = 0.2
+    python = None  # an interpreter of its own for the target
 
-    def start(self, workload):
+    def switch(self, handle, lit):
+        pass
+
+
+class Nothing(Arm):
+    """The noise floor: pairs of windows between which nothing differs."""
+    name = "nothing"
+    what = "nothing (A/A: the noise)"
+    share = 0.4
+
+    def start(self, workload, half_ms):
         return None
 
     def stop(self, handle):
         return {}
 
 
-class Gilscope:
+class Gilscope(Arm):
+    warm_up_s = 1.0
+    share = 1.0
+
     def __init__(self, hz=99):
         self.name = "gilscope"
         self.what = "gilscope record -r %d" % hz
         self.hz = hz
 
-    def start(self, workload):
+    def start(self, workload, half_ms):
         folder = tempfile.mkdtemp(prefix="gilscope-bench-")
-        recorder = harness.Recorder(workload.pid, os.path.join(folder, "r.gilscope"), "-r", self.hz)
+        os.environ["GILSCOPE_BENCH_BLINK_MS"] = str(half_ms)
+        try:
+            recorder = harness.Recorder(workload.pid, os.path.join(folder, "r.gilscope"), "-r", self.hz)
+        finally:
+            del os.environ["GILSCOPE_BENCH_BLINK_MS"]
         recorder.folder = folder
-        recorder.mark = (time.monotonic_ns(), recorder.cpu_ns())
         return recorder
 
     def stop(self, recorder):
-        t, cpu = recorder.mark
-        own = 100.0 * (recorder.cpu_ns() - cpu) / (time.monotonic_ns() - t)
         rss = recorder.peak_rss()
         code, _, err = recorder.stop()
-        for name in os.listdir(recorder.folder):
-            os.unlink(os.path.join(recorder.folder, name))
-        os.rmdir(recorder.folder)
+        shutil.rmtree(recorder.folder, ignore_errors=True)
         if code:
             raise RuntimeError("gilscope record ended with %d: %s" % (code, err))
-        return {"own_cpu_pct": own, "rss_bytes": rss}
+        return {"rss_bytes": rss}
 
 
-class Uprobes:
+class Uprobes(Arm):
     name = "uprobes"
     what = "entry and return uprobe on take_gil (tests/truth/truth --probes-only)"
+    blinks = False
 
-    def start(self, workload):
+    def start(self, workload, half_ms):
         return harness.Tracer(workload.pid, None, "--probes-only", "--min-us", "1000000")
 
     def stop(self, tracer):
@@ -63,34 +79,34 @@ class Uprobes:
         return {}
 
 
-class Command:
-    """A peer as a command line with {pid}; its output goes nowhere."""
+class Command(Arm):
+    """A peer as a command line with {pid}; its output goes nowhere.  It reads the target from outside: stopped, it does not."""
+    warm_up_s = 1.0
 
     def __init__(self, name, what, argv, python=None):
         self.name, self.what, self.argv, self.python = name, what, argv, python
 
-    def start(self, workload):
+    def start(self, workload, half_ms):
         argv = [a.format(pid=workload.pid) for a in self.argv]
         process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-        process.mark = (time.monotonic_ns(), 0)
-        time.sleep(0.7)  # they have no way to say that they are attached
-        if process.poll() is not None:
-            raise RuntimeError("%s ended at once with %d" % (self.name, process.returncode))
-        process.mark = (time.monotonic_ns(), harness.thread_cpu_ns(process.pid))
+        process.cpu_ns = lambda: harness.thread_cpu_ns(process.pid)
         return process
 
-    def stop(self, process):
-        t, cpu = process.mark
+    def switch(self, process, lit):
         if process.poll() is not None:
             raise RuntimeError("%s ended early with %d" % (self.name, process.returncode))
-        own = 100.0 * (harness.thread_cpu_ns(process.pid) - cpu) / (time.monotonic_ns() - t)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGCONT if lit else signal.SIGSTOP)
+
+    def stop(self, process):
+        if process.poll() is None:
+            process.send_signal(signal.SIGCONT)
+            process.send_signal(signal.SIGINT)
         try:
-            process.wait(10)
+            process.wait(5)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        return {"own_cpu_pct": own}
+        return {}
 
 
 def peers():

@@ -75,8 +75,6 @@ __noinline __u64 take_stack(struct bpf_proc *proc, __u64 tstate, __u64 pid_tid, 
 		s->stack.h.flags |= EV_F_TORN;
 	}
 	count(BPF_COUNT_FRAMES, s->stack.n + 1);
-	if (slot == SCRATCH_SWITCH)
-		count(BPF_COUNT_SWITCH_WALKS, 1);
 	if (s->stack.h.flags & EV_F_TORN)
 		count(BPF_COUNT_STACKS_TORN, 1);
 	if (s->stack.h.flags & EV_F_TRUNCATED)

@@ -77,6 +77,7 @@ static __always_inline bool stack_due(struct thread_rec *r)
 static __noinline void take_stacks(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p, __u64 tstate,
 					const struct gil_view *v)
 {
+	count(BPF_COUNT_STACK_RUNS, 1);
 	if (!(r->flags & EV_F_GIL_WAIT)) {
 		r->own_stack = take_stack(proc, tstate, pid_tid_of(p), SCRATCH_SWITCH, 0);
 		return;

@@ -40,7 +40,7 @@ enum bpf_counter { /* per CPU; the first EV_LOSS_N are enum ev_loss_class */
 	BPF_COUNT_LOOKS, /* at the GIL's words, when a thread left the CPU */
 	BPF_COUNT_FRAMES, /* walked, whatever became of the stack */
 	BPF_COUNT_SWITCHES, /* runs of on_switch that a target took part in … */
-	BPF_COUNT_SWITCH_WALKS, /* … and stacks walked in them */
+	BPF_COUNT_STACK_RUNS, /* … and of these, runs that walked stacks */
 	BPF_COUNT_N,
 };
 

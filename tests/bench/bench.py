@@ -86,9 +86,13 @@ def do_costs(options, pythons, results):
     label = options.pythons if options.pythons in pythons else default_python(pythons)
     rounds = 5 if options.quick else 20
     out = results.setdefault("costs", {})
+    seconds = 2 if options.quick else 5
+    bystander = out["bystander"] = costs.bystander_ns(pythons[label], overhead.CASES[-1], seconds)
     for case in wanted(overhead.CASES, options.case):
-        log("costs: BPF programs on %s" % case[0])
-        out.setdefault("bpf", {})[case[0]] = costs.bpf_runs(pythons[label], case, 2 if options.quick else 5)
+        out.setdefault("switch", {})[case[0]] = r = costs.switch_costs(pythons[label], case, seconds, bystander)
+        log("costs: BPF on %s: %.0f ns a switch without stacks" % (case[0], r["without_ns"]))
+    log("costs: memory")
+    out["rss"] = {name: costs.peak_rss(pythons[label], name, args, 5 if options.quick else 30) for name, args in costs.RSS_CASES}
     for label in dict.fromkeys([label] + [x for x in pythons if x.endswith("debian")]):
         log("costs: attach and dump on %s" % label)
         for key, function in (("attach_ms", costs.attach_ms), ("dump_ms", costs.dump_ms)):

@@ -1,4 +1,10 @@
-"""What gilscope itself costs: time in its BPF programs, time to attach, time of a dump."""
+"""What gilscope itself costs: time in its BPF programs, time to attach, time of a dump.
+
+The kernel counts time by program, not by what a run did.  So on_switch is measured in a recording that walks no stacks
+(GILSCOPE_BENCH_NO_STACKS), which gives the mean of a run without one, and in an ordinary one, where the runs with stacks,
+which the program counts, make up the difference.  The figures hold the statistics' own cost, some 60 ns a run here: what is
+measured of a program that returns at once (see bystander_ns)."""
+import json
 import os
 import shutil
 import sqlite3
@@ -14,26 +20,101 @@ import recording
 STATS = "/proc/sys/kernel/bpf_stats_enabled"
 
 
-def bpf_runs(python, case, seconds):
-    """{program: {runs, ns_per_run}} of one recording, by the kernel's own statistics (they cost some 20 ns a run)."""
+COUNTERS = {"events": 8, "looks": 13, "switches": 15, "stack_runs": 16}  # enum bpf_counter in collectors/bpf/wire.h
+
+
+def own_programs(known):
+    return {row["name"]: row for n, row in harness.bpf_programs().items() if n not in known and "name" in row}
+
+
+def counters(programs):
+    """What the programs counted, over all CPUs."""
+    def bpftool(*args):
+        done = subprocess.run([harness.bpftool(), "-j", "map"] + list(args), stdout=subprocess.PIPE)
+        return json.loads(done.stdout)
+    mine = programs["on_switch"]["map_ids"]
+    number = next(m["id"] for m in bpftool("show") if m["id"] in mine and m.get("name") == "counters")
+    per_cpu = bpftool("dump", "id", str(number))[0]["formatted"]["values"]
+    return {key: sum(int(v["value"]["n"][i]) for v in per_cpu) for key, i in COUNTERS.items()}
+
+
+def bpf_runs(pid, seconds, stacks=True):
+    """({program: {runs, ns_per_run}}, counters) of some seconds of a recording, by the kernel's statistics of programs."""
     folder = tempfile.mkdtemp(prefix="gilscope-bench-")
     with open(STATS) as f:
         before = f.read()
     known = set(harness.bpf_programs())
+    if not stacks:
+        os.environ["GILSCOPE_BENCH_NO_STACKS"] = "1"
     try:
         with open(STATS, "w") as f:
             f.write("1")
-        with harness.Workload(case[1], python, args=case[2]) as workload:
-            recorder = harness.Recorder(workload.pid, os.path.join(folder, "r.gilscope"))
-            time.sleep(seconds)
-            rows = {n: row for n, row in harness.bpf_programs().items() if n not in known}
-            recorder.stop()
+        recorder = harness.Recorder(pid, os.path.join(folder, "r.gilscope"))
+        time.sleep(1.5)  # until the dials have settled
+        first = own_programs(known)
+        count = counters(first)
+        time.sleep(seconds)
+        last = own_programs(known)
+        count = {key: n - count[key] for key, n in counters(last).items()}
+        recorder.stop()
     finally:
+        os.environ.pop("GILSCOPE_BENCH_NO_STACKS", None)
         with open(STATS, "w") as f:
             f.write(before)
         shutil.rmtree(folder, ignore_errors=True)
-    return {row.get("name", str(n)): {"runs": row["run_cnt"], "ns_per_run": row["run_time_ns"] / row["run_cnt"]}
-            for n, row in rows.items() if row.get("run_cnt")}
+    rows = {}
+    for name, row in last.items():
+        runs = row.get("run_cnt", 0) - first[name].get("run_cnt", 0)
+        if runs:
+            rows[name] = {"runs": runs, "ns_per_run": (row["run_time_ns"] - first[name].get("run_time_ns", 0)) / runs}
+    return rows, count
+
+
+def bystander_ns(python, case, seconds):
+    """What on_switch costs a switch between threads that are none of the target's: the target sleeps, another works."""
+    idle = subprocess.Popen([python, "-c", "import time; time.sleep(600)"])
+    try:
+        with harness.Workload(case[1], python, args=case[2]):
+            rows, count = bpf_runs(idle.pid, seconds)
+    finally:
+        idle.kill()
+        idle.wait()
+    return dict(rows["on_switch"], targets=count["switches"])
+
+
+def switch_costs(python, case, seconds, bystander):
+    """on_switch on one workload: the mean of runs a target took part in, without stacks, and of those with."""
+    with harness.Workload(case[1], python, args=case[2]) as workload:
+        time.sleep(0.5)
+        bare, bare_count = bpf_runs(workload.pid, seconds, stacks=False)
+        full, full_count = bpf_runs(workload.pid, seconds)
+
+    def target_ns(rows, count):
+        others = max(0, rows["on_switch"]["runs"] - count["switches"])
+        return rows["on_switch"]["ns_per_run"] * rows["on_switch"]["runs"] - others * bystander["ns_per_run"]
+    without = target_ns(bare, bare_count) / max(1, bare_count["switches"])
+    k = full_count["stack_runs"]
+    return {"programs": full, "without_ns": without, "runs_per_s": full_count["switches"] / seconds,
+            "looks_per_s": full_count["looks"] / seconds, "stack_runs_per_s": k / seconds,
+            "with_ns": (target_ns(full, full_count) - (full_count["switches"] - k) * without) / k if k else None}
+
+
+RSS_CASES = (("deep", ["--depth", 100000]), ("threads32", []), ("mixed_io", []), ("read_zero", ["--threads", 3]))
+
+
+def peak_rss(python, workload, args, seconds):
+    """Most memory of a recording of a workload that is hard on it."""
+    folder = tempfile.mkdtemp(prefix="gilscope-bench-")
+    try:
+        with harness.Workload(workload, python, args=args) as target:
+            time.sleep(1.5)
+            recorder = harness.Recorder(target.pid, os.path.join(folder, "r.gilscope"))
+            time.sleep(seconds)
+            rss = recorder.peak_rss()
+            recorder.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return rss
 
 
 def first_event_ns(path):

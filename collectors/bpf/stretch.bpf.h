@@ -94,8 +94,6 @@ static __noinline void take_stacks(struct thread_rec *r, struct bpf_proc *proc, 
 		r->holder_stack = take_stack(proc, v->holder_tstate, pid_tid_of(p), SCRATCH_SWITCH, 1);
 }
 
-}
-
 /* Under load not every look is worth its reads: the word alone still says that the thread waits for the GIL. */
 static __always_inline bool look_due(struct thread_rec *r, __u64 now)
 {

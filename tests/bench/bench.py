@@ -91,8 +91,9 @@ def do_costs(options, pythons, results):
     for case in wanted(overhead.CASES, options.case):
         out.setdefault("switch", {})[case[0]] = r = costs.switch_costs(pythons[label], case, seconds, bystander)
         log("costs: BPF on %s: %.0f ns a switch without stacks" % (case[0], r["without_ns"]))
-    log("costs: memory")
-    out["rss"] = {name: costs.peak_rss(pythons[label], name, args, 5 if options.quick else 30) for name, args in costs.RSS_CASES}
+    for case in wanted(costs.STEADY_CASES, options.case):
+        out.setdefault("steady", {})[case[0]] = r = costs.steady(pythons[label], case, 5 if options.quick else 15)
+        log("costs: recording %s: %.2f %% of a CPU, %.1f MB" % (case[0], r["own_cpu_pct"], r["rss_bytes"] / 1e6))
     for label in dict.fromkeys([label] + [x for x in pythons if x.endswith("debian")]):
         log("costs: attach and dump on %s" % label)
         for key, function in (("attach_ms", costs.attach_ms), ("dump_ms", costs.dump_ms)):

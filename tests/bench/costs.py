@@ -99,22 +99,27 @@ def switch_costs(python, case, seconds, bystander):
             "with_ns": (target_ns(full, full_count) - (full_count["switches"] - k) * without) / k if k else None}
 
 
-RSS_CASES = (("deep", ["--depth", 100000]), ("threads32", []), ("mixed_io", []), ("read_zero", ["--threads", 3]))
+STEADY_CASES = (("read_zero_1", "read_zero", ["--threads", 1]), ("read_zero_3", "read_zero", ["--threads", 3]),
+                ("cpu4", "cpu4", []), ("mixed_io", "mixed_io", []), ("threads32", "threads32", []),
+                ("deep", "deep", ["--depth", 100000]))
 
 
-def peak_rss(python, workload, args, seconds):
-    """Most memory of a recording of a workload that is hard on it."""
+def steady(python, case, seconds):
+    """CPU and most memory of a recording that goes on for a while."""
     folder = tempfile.mkdtemp(prefix="gilscope-bench-")
     try:
-        with harness.Workload(workload, python, args=args) as target:
+        with harness.Workload(case[1], python, args=case[2]) as target:
             time.sleep(1.5)
             recorder = harness.Recorder(target.pid, os.path.join(folder, "r.gilscope"))
+            time.sleep(2)
+            t, cpu = time.monotonic_ns(), recorder.cpu_ns()
             time.sleep(seconds)
+            own = 100.0 * (recorder.cpu_ns() - cpu) / (time.monotonic_ns() - t)
             rss = recorder.peak_rss()
             recorder.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return rss
+    return {"rss_bytes": rss, "own_cpu_pct": own}
 
 
 def first_event_ns(path):

@@ -35,18 +35,24 @@ def interval(x):
     return "%+.2f %% (%+.2f … %+.2f)" % (x["pct"], x["low"], x["high"])
 
 
+def decided(x):
+    if x["low"] is None:
+        return "not decided"
+    return "yes" if x["high"] <= 1.0 else "**no**" if x["low"] > 1.0 else "not decided"
+
+
 def overhead_rows(results):
     yield ["workload", "observed by", "pairs (dropped)", "bare, per s", "slow-down, median (95 %)", "the same per CPU second",
-           "own CPU, observing / not", "RSS"]
+           "at most 1 %", "own CPU, observing / not", "RSS"]
     for case, arms in results.items():
         for name, r in arms.items():
             if "rate" not in r:
-                yield [case, name, "0", "could not: " + (r["failed"] or ["?"])[0][:60]] + ["-"] * 4
+                yield [case, name, "0", "could not: " + (r["failed"] or ["?"])[0][:60] if r["failed"] else "no pair left"] + ["-"] * 5
                 continue
             rss = r.get("rss_bytes_max")
             own = "%.2f / %.2f %%" % (r["own_cpu_pct"][1], r["own_cpu_pct"][0]) if any(r["own_ns"]) else "-"
             yield [case, r.get("what", name), "%d (%d)" % (r["rate"]["pairs"], r["dropped"]), "%.4g" % r["bare_per_s"],
-                   interval(r["rate"]), interval(r["per_cpu"]), own, "-" if rss is None else "%.1f MB" % (rss / 1e6)]
+                   interval(r["rate"]), interval(r["per_cpu"]), decided(r["rate"]) if name == "gilscope" else "", own, "-" if rss is None else "%.1f MB" % (rss / 1e6)]
 
 
 def cost_rows(results):

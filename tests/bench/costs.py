@@ -23,8 +23,10 @@ STATS = "/proc/sys/kernel/bpf_stats_enabled"
 COUNTERS = {"events": 8, "looks": 13, "switches": 15, "stack_runs": 16}  # enum bpf_counter in collectors/bpf/wire.h
 
 
-def own_programs(known):
-    return {row["name"]: row for n, row in harness.bpf_programs().items() if n not in known and "name" in row}
+def own_programs(pid):
+    """The programs of that recorder by name; others may run one as well."""
+    return {row["name"]: row for row in harness.bpf_programs().values()
+            if "name" in row and any(holder["pid"] == pid for holder in row.get("pids", []))}
 
 
 def counters(programs):
@@ -43,7 +45,6 @@ def bpf_runs(pid, seconds, stacks=True):
     folder = tempfile.mkdtemp(prefix="gilscope-bench-")
     with open(STATS) as f:
         before = f.read()
-    known = set(harness.bpf_programs())
     if not stacks:
         os.environ["GILSCOPE_BENCH_NO_STACKS"] = "1"
     try:
@@ -51,10 +52,10 @@ def bpf_runs(pid, seconds, stacks=True):
             f.write("1")
         recorder = harness.Recorder(pid, os.path.join(folder, "r.gilscope"))
         time.sleep(1.5)  # until the dials have settled
-        first = own_programs(known)
+        first = own_programs(recorder.process.pid)
         count = counters(first)
         time.sleep(seconds)
-        last = own_programs(known)
+        last = own_programs(recorder.process.pid)
         count = {key: n - count[key] for key, n in counters(last).items()}
         recorder.stop()
     finally:

@@ -20,6 +20,7 @@ struct report_input {
 	const struct report_format *format;
 	unsigned top;
 	bool open;
+	struct data_job *html; /* under way while the summary is made */
 	struct fail *why;
 };
 
@@ -53,8 +54,7 @@ static int print_json(FILE *out, const struct summary *s, const struct report_in
 
 static int print_html(FILE *out, const struct summary *s, const struct report_input *in, struct fail *why)
 {
-	(void)in;
-	return html_report(out, s, summary_reader(s), why);
+	return html_finish(in->html, out, s, why);
 }
 
 static const struct report_format formats[] = {
@@ -164,8 +164,10 @@ static int write_report(const struct summary *s, const struct report_input *in, 
 	struct output_file file;
 	int err = output_file_open(&file, in->output ? in->output : "-", why);
 
-	if (err)
+	if (err) {
+		html_drop(in->html);
 		return err;
+	}
 	err = in->format->print(file.out, s, in, why);
 	if (err)
 		output_file_drop(&file);
@@ -186,8 +188,12 @@ int cmd_report(int argc, char **argv)
 
 	if (code)
 		return code;
-	if (summary_load(&summary, in.path, &why))
+	if (in.format->print == print_html)
+		in.html = html_start(in.path);
+	if (summary_load(&summary, in.path, &why)) {
+		html_drop(in.html);
 		return ui_fail(&why);
+	}
 	if (write_report(summary, &in, &why))
 		code = ui_fail(&why);
 	summary_free(summary);

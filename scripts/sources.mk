@@ -125,6 +125,7 @@ VIEWER_SRCS := \
 	viewer/html/data.c \
 	viewer/html/html.c \
 	viewer/html/markup.c \
+	viewer/html/overview.c \
 	viewer/html/pieces.c \
 	viewer/html/rows.c \
 	viewer/html/stack_table.c \

@@ -315,7 +315,7 @@ static int open_db(struct reader *r, const char *path, bool immutable)
 	sqlite3_db_config(r->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
 	sqlite3_db_config(r->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
 	sqlite3_db_config(r->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
-	rc = sqlite3_exec(r->db, "PRAGMA mmap_size=0; PRAGMA cell_size_check=ON; PRAGMA cache_size=-8192;"
+	rc = sqlite3_exec(r->db, "PRAGMA mmap_size=0; PRAGMA cell_size_check=ON; PRAGMA cache_size=-4096;"
 			  "PRAGMA query_only=ON; PRAGMA locking_mode=NORMAL", NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
 		sqlite3_set_authorizer(r->db, on_authorize, r);

@@ -173,6 +173,18 @@ void table_end(struct block_writer *w)
 	block_end(w);
 }
 
+void block_writer_move(struct block_writer *w, FILE *out)
+{
+	w->out = out;
+}
+
+void block_writer_free(struct block_writer *w)
+{
+	if (w)
+		strbuf_done(&w->directory);
+	free(w);
+}
+
 int block_writer_done(struct block_writer *w, const char *extra)
 {
 	int err;
@@ -180,7 +192,6 @@ int block_writer_done(struct block_writer *w, const char *extra)
 	fprintf(w->out, "<script type=\"application/json\" id=\"data-directory\">%s}%s%s}</script>\n", w->directory.s,
 		extra ? "," : "", extra ? extra : "");
 	err = w->failed || ferror(w->out) ? -EIO : 0;
-	strbuf_done(&w->directory);
-	free(w);
+	block_writer_free(w);
 	return err;
 }

@@ -28,6 +28,9 @@ struct block_writer;
 struct block_writer *block_writer_new(FILE *out);
 /* Writes the directory and frees; extra: further members of it ("\"reduced\": …"), or NULL.  0 or -errno. */
 int block_writer_done(struct block_writer *w, const char *extra);
+/* What comes goes there, between two blocks. */
+void block_writer_move(struct block_writer *w, FILE *out);
+void block_writer_free(struct block_writer *w); /* without a directory */
 
 void block_text(struct block_writer *w, const char *name, const char *text, size_t n);
 /* The same in pieces, for what is too long to stand in memory at once: begin, put, end. */

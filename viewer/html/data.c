@@ -1,7 +1,9 @@
 /* See data.h. */
 #include "viewer/html/data.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,8 +11,10 @@
 #include "core/base/syscall_names.h"
 #include "core/store/reader.h"
 #include "core/util/strbuf.h"
+#include "core/util/xalloc.h"
 #include "viewer/html/columns.h"
 #include "viewer/html/markup.h"
+#include "viewer/html/overview.h"
 #include "viewer/html/rows.h"
 #include "viewer/html/tables.h"
 #include "viewer/json/json.h"
@@ -120,7 +124,83 @@ static void write_model(const struct rows *x, const struct reader_info *info, co
 	block_text(w, "model", b.s, b.n);
 }
 
-/* The JSON report, as it is. */
+/* ---- the job ---- */
+
+enum { BLAME_ROWS = 200 }; /* the page sums its own from the rows; these are for the first look */
+
+struct data_job {
+	const char *path;
+	pthread_t thread;
+	bool running;
+	char *text; /* the blocks made so far */
+	size_t n;
+	struct block_writer *w;
+	struct overview overview;
+	struct fail why;
+};
+
+static void encode(struct data_job *job, struct reader *r)
+{
+	autostrbuf strings = STRBUF_INIT;
+	FILE *memory = open_memstream(&job->text, &job->n);
+	struct rows x;
+
+	if (rows_load(&x, r)) {
+		job->why = *reader_failure(r);
+	} else if (memory) {
+		job->w = block_writer_new(memory);
+		tables_write(&x, job->w);
+		stack_table_write(&x.stacks, job->w, &strings);
+		write_model(&x, reader_info(r), strings.s, job->w);
+		overview_make(&job->overview, &x);
+	}
+	rows_done(&x);
+	if (!memory || fclose(memory))
+		fail_set(&job->why, -ENOMEM, FAIL_OTHER, "could not write the report: out of memory");
+}
+
+static void *work(void *ctx)
+{
+	struct data_job *job = ctx;
+	struct reader *r;
+
+	if (!reader_open(job->path, &r, &job->why)) {
+		encode(job, r);
+		reader_close(r);
+	}
+	return NULL;
+}
+
+struct data_job *data_start(const char *path)
+{
+	struct data_job *job = xcalloc(1, sizeof(*job));
+
+	job->path = path;
+	job->running = pthread_create(&job->thread, NULL, work, job) == 0;
+	if (!job->running)
+		work(job); /* then one after the other */
+	return job;
+}
+
+static void join(struct data_job *job)
+{
+	if (job->running)
+		pthread_join(job->thread, NULL);
+	job->running = false;
+}
+
+void data_drop(struct data_job *job)
+{
+	if (!job)
+		return;
+	join(job);
+	block_writer_free(job->w);
+	overview_done(&job->overview);
+	free(job->text);
+	free(job);
+}
+
+/* The JSON report, with the gravest pairs only. */
 static void write_facts(const struct summary *s, struct block_writer *w)
 {
 	char *text = NULL;
@@ -128,31 +208,38 @@ static void write_facts(const struct summary *s, struct block_writer *w)
 	FILE *memory = open_memstream(&text, &n);
 
 	if (memory) {
-		json_report(memory, s);
+		json_report_top(memory, s, BLAME_ROWS);
 		fclose(memory);
 		block_text(w, "facts", text, n);
 	}
 	free(text);
 }
 
-int data_write(FILE *out, const struct summary *s, struct reader *r, struct fail *why)
+int data_wait(struct data_job *job, const struct overview **ret, struct fail *why)
 {
-	autostrbuf strings = STRBUF_INIT;
-	struct block_writer *w;
-	struct rows x;
-	int err = rows_load(&x, r);
-
-	if (err) {
-		*why = *reader_failure(r);
-		rows_done(&x);
-		return err;
+	join(job);
+	if (job->why.err) {
+		*why = job->why;
+		return why->err;
 	}
-	w = block_writer_new(out);
-	write_facts(s, w);
-	tables_write(&x, w);
-	stack_table_write(&x.stacks, w, &strings);
-	write_model(&x, reader_info(r), strings.s, w);
-	rows_done(&x);
-	err = block_writer_done(w, NULL);
-	return err ? fail_set(why, err, FAIL_OTHER, "could not write the report") : 0;
+	*ret = &job->overview;
+	return 0;
+}
+
+int data_finish(struct data_job *job, FILE *out, const struct summary *s, struct fail *why)
+{
+	const struct overview *overview;
+	int err = data_wait(job, &overview, why);
+
+	if (!err) {
+		fwrite(job->text, 1, job->n, out);
+		block_writer_move(job->w, out);
+		write_facts(s, job->w);
+		err = block_writer_done(job->w, NULL);
+		job->w = NULL;
+		if (err)
+			fail_set(why, err, FAIL_OTHER, "could not write the report");
+	}
+	data_drop(job);
+	return err;
 }

@@ -31,13 +31,28 @@ static void put_head(FILE *out, const struct summary *s)
 	fputs("</style>\n</head>\n<body>\n", out);
 }
 
-int html_report(FILE *out, const struct summary *s, struct reader *r, struct fail *why)
+struct data_job *html_start(const char *recording)
 {
-	int err;
+	return data_start(recording);
+}
 
+void html_drop(struct data_job *job)
+{
+	data_drop(job);
+}
+
+int html_finish(struct data_job *job, FILE *out, const struct summary *s, struct fail *why)
+{
+	const struct overview *overview;
+	int err = data_wait(job, &overview, why);
+
+	if (err) {
+		data_drop(job);
+		return err;
+	}
 	put_head(out, s);
-	static_part(out, s);
-	err = data_write(out, s, r, why);
+	static_part(out, s, overview);
+	err = data_finish(job, out, s, why);
 	if (err)
 		return err;
 	fputs("<script>", out);

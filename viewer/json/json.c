@@ -19,6 +19,7 @@ struct writer {
 	FILE *out;
 	bool failed;
 	const char *separator; /* before the next member or element */
+	size_t max_pairs; /* of stacks and of functions */
 };
 
 static void put(struct writer *w, const char *text)
@@ -341,7 +342,7 @@ static void put_process(struct writer *w, const struct summary_process *p)
 		element(w, thread(&p->threads[i]));
 	close_list(w);
 	open_list(w, "blame");
-	for (size_t i = 0; i < p->n_blame; i++)
+	for (size_t i = 0; i < p->n_blame && i < w->max_pairs; i++)
 		element(w, blame(&p->blame[i]));
 	close_list(w);
 	open_list(w, "findings");
@@ -349,21 +350,23 @@ static void put_process(struct writer *w, const struct summary_process *p)
 		element(w, finding(p, &p->findings[i]));
 	close_list(w);
 	open_list(w, "pairs");
-	for (size_t i = 0; i < p->n_pairs; i++)
+	for (size_t i = 0; i < p->n_pairs && i < w->max_pairs; i++)
 		element(w, pair(&p->pairs[i]));
 	close_list(w);
 	open_list(w, "long_holds");
 	for (size_t i = 0; i < p->n_long_holds; i++)
 		element(w, long_hold(p, &p->long_holds[i]));
 	close_list(w);
+	if (p->n_blame > w->max_pairs)
+		member(w, "blame_omitted", integer(p->n_blame - w->max_pairs));
 	member(w, "what_if", p->gil ? what_if(p) : json_null());
 	put(w, "}");
 	w->separator = ",\n";
 }
 
-int json_report(FILE *out, const struct summary *s)
+int json_report_top(FILE *out, const struct summary *s, size_t max_blame)
 {
-	struct writer w = {.out = out, .separator = ""};
+	struct writer w = {.out = out, .separator = "", .max_pairs = max_blame};
 
 	put(&w, "{");
 	member(&w, "format", json_integer(1));
@@ -375,4 +378,9 @@ int json_report(FILE *out, const struct summary *s)
 	close_list(&w);
 	put(&w, "}\n");
 	return w.failed || ferror(out) ? -EIO : 0;
+}
+
+int json_report(FILE *out, const struct summary *s)
+{
+	return json_report_top(out, s, SIZE_MAX);
 }

@@ -6,3 +6,5 @@
 struct summary;
 
 int json_report(FILE *out, const struct summary *s);
+/* With at most max_blame pairs of each process; "blame_omitted" tells how many are missing. */
+int json_report_top(FILE *out, const struct summary *s, size_t max_blame);

@@ -64,11 +64,14 @@ BUILD_DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1
 	libprotobuf-c-dev protobuf-c-compiler uthash-dev linux-libc-dev libc6-dev scdoc
 TEST_DEPS := libcmocka-dev python3 python3-pytest sqlite3 jq libclang-rt-dev clang-format golang-1.19-go prometheus protobuf-compiler \
 	chromium-headless-shell
-.PHONY: deps test-deps
+.PHONY: deps test-deps page-deps
 deps:
 	@scripts/install-packages building $(BUILD_DEPS)
-test-deps: deps
+test-deps: deps page-deps
 	@scripts/install-packages testing $(TEST_DEPS)
+page-deps: # the page's tests and its bundler; what is built and shown needs neither
+	@command -v node >/dev/null && command -v npm >/dev/null || scripts/install-packages 'testing the page' nodejs npm
+	@[ -d viewer/html/node_modules ] || (cd viewer/html && npm ci --no-audit --no-fund)
 
 # Tests.
 ASAN := SAN=address,undefined

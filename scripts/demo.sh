@@ -42,3 +42,7 @@ $sudo "$gilscope" record -p "$pid" -d "${seconds}s" -o "$recording" --force
 echo
 echo "\$ gilscope report $recording"
 "$gilscope" report "$recording"
+echo
+echo "\$ gilscope report $recording -o build/demo.html"
+"$gilscope" report "$recording" -o build/demo.html
+echo 'The page is in build/demo.html: open it with any browser.'

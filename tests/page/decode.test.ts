@@ -5,10 +5,23 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { Duplex } from 'node:stream'
 import { after, test } from 'node:test'
+import { createInflateRaw } from 'node:zlib'
 import { type Directory } from '../../viewer/html/page/data/columns'
 import { decodeBlocks } from '../../viewer/html/page/data/decode'
 import { NONE, type Recording } from '../../viewer/html/page/data/recording'
+
+/* Browsers have it since 2023, node since 20.12. */
+try {
+  new DecompressionStream('deflate-raw')
+} catch {
+  globalThis.DecompressionStream = class {
+    constructor() {
+      return Duplex.toWeb(createInflateRaw())
+    }
+  } as unknown as typeof DecompressionStream
+}
 
 const B = resolve(process.env.B ?? 'build/release')
 const dir = mkdtempSync(join(tmpdir(), 'gilscope-page-'))

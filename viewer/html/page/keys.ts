@@ -39,6 +39,8 @@ export function find(bindings: readonly KeyBinding[], name: string): KeyBinding 
 export function listen(target: Document, bindings: () => readonly KeyBinding[]): void {
   target.addEventListener('keydown', (e) => {
     if (e.defaultPrevented || e.isComposing) return
+    /* a modal dialog has the keyboard; taking its Escape would keep it open */
+    if (target.querySelector('dialog[open]')) return
     const name = eventName(e)
     if (name === 'Escape' && e.target instanceof HTMLElement && e.target.matches('input, textarea, select')) {
       e.target.blur()

@@ -33,8 +33,12 @@ struct speedscope {
 	struct arena arena;
 	struct frame *frames;
 	vec(struct frame_key) frame_list;
-	uint64_t start_ns, cursor_ns;
+	uint64_t start_ns, cursor_ns, rows;
 };
+
+/* A stack over time is opened and closed with each interval, some kilobytes every time: beyond so many of them only its
+ * innermost frame is shown over time, and the profile's name says so. */
+enum { WHOLE_STACKS_MAX = 300000 };
 
 enum { FRAME_STATE = 0, FRAME_STATE_HELD = STATE_N, FRAME_NO_STACK = 2 * STATE_N, FRAME_TRUNCATED, FRAME_FIRST };
 
@@ -72,7 +76,10 @@ static unsigned stack_frames(struct speedscope *x, uint64_t stack, uint32_t ret[
 
 static int count_interval(void *ctx, const struct interval *i)
 {
-	lanes_count(&((struct speedscope *)ctx)->lanes, i->thread);
+	struct speedscope *x = ctx;
+
+	lanes_count(&x->lanes, i->thread);
+	x->rows++;
 	return 0;
 }
 
@@ -186,16 +193,16 @@ static int put_row(void *ctx, const void *at)
 	struct speedscope *x = ctx;
 	const struct row *row = at;
 	uint32_t frames[EV_MAX_FRAMES + 1], state = row->state + (row->held ? FRAME_STATE_HELD : FRAME_STATE);
-	unsigned n = stack_frames(x, row->stack, frames);
+	unsigned n = stack_frames(x, row->stack, frames), from = x->rows > WHOLE_STACKS_MAX && n ? n - 1 : 0;
 	uint64_t t0 = row->t0_ns > x->start_ns ? row->t0_ns - x->start_ns : 0, t1 = row->t1_ns > x->start_ns ? row->t1_ns - x->start_ns : 0;
 
 	t0 = t0 > x->cursor_ns ? t0 : x->cursor_ns;
 	if (t1 < t0)
 		return 0;
 	put_event(&x->out, "O", state, t0);
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = from; i < n; i++)
 		put_event(&x->out, "O", frames[i], t0);
-	for (unsigned i = n; i-- > 0;)
+	for (unsigned i = n; i-- > from;)
 		put_event(&x->out, "C", frames[i], t1);
 	put_event(&x->out, "C", state, t1);
 	x->cursor_ns = t1;
@@ -205,10 +212,10 @@ static int put_row(void *ctx, const void *at)
 static int put_thread(struct speedscope *x, uint32_t thread, uint64_t duration)
 {
 	const struct roster_thread *t = roster_thread(&x->ro, thread);
-	char name[480];
+	char name[520];
 	int err;
 
-	snprintf(name, sizeof(name), "%s (%u)", t->name, t->tid);
+	snprintf(name, sizeof(name), "%s (%u)%s", t->name, t->tid, x->rows > WHOLE_STACKS_MAX ? ", innermost frames only" : "");
 	begin_profile(x, "evented", name, duration);
 	stream_open(&x->out, "events", '[');
 	x->cursor_ns = 0;

@@ -237,13 +237,16 @@ static int run(struct store *s, const char *sql)
 	return sqlite3_exec(s->db, sql, NULL, NULL, NULL);
 }
 
-static int make_schema(struct store *s)
+/* With the tables go the times without which a file that is cut off right after them could not be read. */
+static int make_schema(struct store *s, const struct store_meta *m)
 {
-	char versions[100];
+	char versions[100], meta[200];
 	int rc;
 
 	snprintf(versions, sizeof(versions), "PRAGMA application_id=%d; PRAGMA user_version=%d;", SCHEMA_APPLICATION_ID,
 		 SCHEMA_VERSION);
+	snprintf(meta, sizeof(meta), "INSERT INTO meta VALUES('complete', 0), ('end_ns', 0), ('start_mono_ns', %lld), ('start_real_ns', %lld)",
+		 (long long)m->start_mono_ns, (long long)m->start_real_ns);
 	rc = run(s, "BEGIN");
 	if (rc == SQLITE_OK)
 		rc = run(s, versions);
@@ -254,13 +257,13 @@ static int make_schema(struct store *s)
 	if (rc == SQLITE_OK)
 		rc = schema_fill_names(s->db);
 	if (rc == SQLITE_OK)
-		rc = run(s, "INSERT INTO meta VALUES('complete', 0), ('end_ns', 0)");
+		rc = run(s, meta);
 	if (rc == SQLITE_OK)
 		rc = run(s, "COMMIT");
 	return rc;
 }
 
-static int open_database(struct store *s)
+static int open_database(struct store *s, const struct store_meta *m)
 {
 	int rc;
 
@@ -281,7 +284,7 @@ static int open_database(struct store *s)
 	if (rc == SQLITE_OK)
 		rc = run(s, "PRAGMA page_size=4096; PRAGMA mmap_size=0; PRAGMA cache_size=-4096; PRAGMA temp_store=MEMORY");
 	if (rc == SQLITE_OK)
-		rc = make_schema(s);
+		rc = make_schema(s, m);
 	/* NORMAL: consistent after a power cut, complete after SIGKILL.  Checkpoints every 16 MiB. */
 	if (rc == SQLITE_OK)
 		rc = run(s, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=4096");
@@ -307,9 +310,6 @@ static void write_meta(struct store *s, const struct store_meta *m)
 	meta_text(s, "command_line", m->command_line);
 	meta_int(s, "cpus", m->cpus);
 	meta_int(s, "sample_hz", m->sample_hz);
-	meta_int(s, "start_mono_ns", (int64_t)m->start_mono_ns);
-	meta_int(s, "start_real_ns", (int64_t)m->start_real_ns);
-	meta_int(s, "end_ns", 0);
 	if (s->file.network)
 		store_note(s, m->start_mono_ns, "on a network file system: cannot be read while it is being recorded");
 }
@@ -340,7 +340,7 @@ int store_create(struct store **ret, const char *path, const struct store_create
 	s->stacks = store_stacks_new();
 	s->facts = store_facts_new();
 	store_rows_init(s);
-	rc = open_database(s);
+	rc = open_database(s, meta);
 	if (rc == SQLITE_OK)
 		rc = prepare_all(s);
 	if (rc == SQLITE_OK) {

@@ -127,6 +127,7 @@ VIEWER_SRCS := \
 	viewer/html/markup.c \
 	viewer/html/overview.c \
 	viewer/html/pieces.c \
+	viewer/html/reduce.c \
 	viewer/html/rows.c \
 	viewer/html/stack_table.c \
 	viewer/html/static_part.c \

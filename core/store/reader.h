@@ -72,6 +72,9 @@ struct reader_own { uint64_t t_ns, cpu_ns, bpf_run_ns, bpf_runs, max_rss_bytes, 
 struct reader_loss { uint64_t t0_ns, t1_ns, count; enum ev_loss_class cls; };
 struct reader_level { uint64_t t_ns, min_off_ns, stack_period_ns; uint32_t level; enum ev_level_reason reason; };
 
+/* How many rows the large tables have, as far as their keys tell: a guess to plan with, not a promise. */
+struct reader_counts { uint64_t intervals, waits, credits; };
+struct reader_counts reader_counts(struct reader *r);
 int reader_processes(struct reader *r, int (*row)(void *ctx, const struct reader_process *p), void *ctx);
 int reader_gils(struct reader *r, int (*row)(void *ctx, const struct reader_gil *g), void *ctx);
 int reader_threads(struct reader *r, int (*row)(void *ctx, const struct reader_thread *t), void *ctx);

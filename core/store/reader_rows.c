@@ -337,3 +337,17 @@ int reader_notes(struct reader *r, int (*row)(void *ctx, uint64_t t_ns, const ch
 		GIVE(col_time(&q, 0), col_text(&q, 1));
 	return reader_done(&q);
 }
+
+struct reader_counts reader_counts(struct reader *r)
+{
+	struct reader_counts n = { 0 };
+	struct query q;
+
+	/* rows are only ever added, so the last key is their number */
+	if (!reader_query(r, &q, "the rows", "SELECT coalesce((SELECT max(rowid) FROM interval), 0),"
+			  " coalesce((SELECT max(rowid) FROM wait), 0), coalesce((SELECT max(rowid) FROM credit), 0)") &&
+	    reader_next(&q))
+		n = (struct reader_counts){ col_count(&q, 0), col_count(&q, 1), col_count(&q, 2) };
+	reader_done(&q);
+	return n;
+}

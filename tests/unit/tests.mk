@@ -79,6 +79,10 @@ test_what_if_SRCS := core/analysis/hold_log.c core/analysis/replay.c core/analys
 TEST_TOOLS += tests/golden/report/make_recording
 make_recording_SRCS := $(STORE_SRCS) $(UTIL_SRCS) core/timeline/model.c
 
+UNIT_TESTS += test_html
+test_html_SRCS := $(STORE_UNIT) viewer/html/columns.c viewer/html/markup.c viewer/html/pieces.c viewer/html/reduce.c \
+	viewer/html/rows.c viewer/html/stack_table.c
+
 UNIT_TESTS += test_event_text
 test_event_text_SRCS := $(EVENT_SRCS)
 

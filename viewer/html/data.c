@@ -10,6 +10,7 @@
 #include "core/analysis/summary.h"
 #include "core/base/syscall_names.h"
 #include "core/store/reader.h"
+#include "core/util/human.h"
 #include "core/util/strbuf.h"
 #include "core/util/xalloc.h"
 #include "viewer/html/columns.h"
@@ -136,8 +137,26 @@ struct data_job {
 	size_t n;
 	struct block_writer *w;
 	struct overview overview;
+	struct strbuf reduced; /* a member of the directory, or empty */
 	struct fail why;
 };
+
+/* In words that stand beside the numbers they weaken. */
+static void tell_reduced(struct strbuf *b, const struct reduce *r)
+{
+	char intervals[HUMAN_LEN], waits[HUMAN_LEN], length[HUMAN_LEN], wait[HUMAN_LEN];
+
+	if (!r->on)
+		return;
+	strbuf_addf(b, "\"reduced\":{\"shorterThanNs\":%" PRIu64 ",\"intervals\":%" PRIu64 ",\"waits\":%" PRIu64 ",\"note\":\"",
+		    r->interval_ns, r->intervals, r->waits);
+	strbuf_addf(b, "This recording is larger than a page can hold: %s stretches shorter than %s are counted, not placed",
+		    human_count(intervals, r->intervals), human_ns(length, r->interval_ns));
+	if (r->waits)
+		strbuf_addf(b, ", and so are %s waits shorter than %s", human_count(waits, r->waits), human_ns(wait, r->wait_ns));
+	strbuf_adds(b, ".  Sums of time are whole; all rows are in the recording itself.\"}");
+}
+
 
 static void encode(struct data_job *job, struct reader *r)
 {
@@ -145,7 +164,7 @@ static void encode(struct data_job *job, struct reader *r)
 	FILE *memory = open_memstream(&job->text, &job->n);
 	struct rows x;
 
-	if (rows_load(&x, r)) {
+	if (rows_load(&x, r, &reduce_usual)) {
 		job->why = *reader_failure(r);
 	} else if (memory) {
 		job->w = block_writer_new(memory);
@@ -153,6 +172,7 @@ static void encode(struct data_job *job, struct reader *r)
 		stack_table_write(&x.stacks, job->w, &strings);
 		write_model(&x, reader_info(r), strings.s, job->w);
 		overview_make(&job->overview, &x);
+		tell_reduced(&job->reduced, &x.reduce);
 	}
 	rows_done(&x);
 	if (!memory || fclose(memory))
@@ -176,6 +196,7 @@ struct data_job *data_start(const char *path)
 	struct data_job *job = xcalloc(1, sizeof(*job));
 
 	job->path = path;
+	strbuf_init(&job->reduced);
 	job->running = pthread_create(&job->thread, NULL, work, job) == 0;
 	if (!job->running)
 		work(job); /* then one after the other */
@@ -196,6 +217,7 @@ void data_drop(struct data_job *job)
 	join(job);
 	block_writer_free(job->w);
 	overview_done(&job->overview);
+	strbuf_done(&job->reduced);
 	free(job->text);
 	free(job);
 }
@@ -235,7 +257,7 @@ int data_finish(struct data_job *job, FILE *out, const struct summary *s, struct
 		fwrite(job->text, 1, job->n, out);
 		block_writer_move(job->w, out);
 		write_facts(s, job->w);
-		err = block_writer_done(job->w, NULL);
+		err = block_writer_done(job->w, job->reduced.n ? job->reduced.s : NULL);
 		job->w = NULL;
 		if (err)
 			fail_set(why, err, FAIL_OTHER, "could not write the report");

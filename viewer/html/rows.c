@@ -75,6 +75,8 @@ static int on_interval(void *ctx, const struct interval *i)
 	struct row_interval row = { .t0 = relative(x, i->t0_ns), .thread = i->thread };
 	uint64_t len = relative(x, i->t1_ns) - row.t0;
 
+	if (x->reduce.on && reduce_interval(&x->reduce, x, i, row.t0, row.t0 + len))
+		return 0;
 	row.kind = kind_id(x, &kind);
 	row.stack = stack_table_id(&x->stacks, i->stack);
 	row.len = len < UINT32_MAX ? (uint32_t)len : UINT32_MAX;
@@ -253,29 +255,63 @@ static void order_make(struct order *o, struct sortable s, size_t n, size_t grou
 	}
 }
 
+static void order_done(struct order *o)
+{
+	free(o->row);
+	free(o->first);
+}
+
 #define ORDER(o, table, group, time, groups) \
 	order_make((o), (struct sortable){ (const char *)(table).items, sizeof(*(table).items), \
 					   offsetof(__typeof__(*(table).items), group), \
 					   offsetof(__typeof__(*(table).items), time) }, (table).n, (groups))
 
-static void order_all(struct rows *x)
+static bool too_many(const struct rows *x)
 {
-	ORDER(&x->by_thread, x->intervals, thread, t0, x->n_threads);
-	ORDER(&x->waits_by_thread, x->waits, thread, t0, x->n_threads);
-	ORDER(&x->samples_by_thread, x->samples, thread, t, x->n_threads);
-	ORDER(&x->tallies_by_thread, x->tallies, thread, t0, x->n_threads);
-	ORDER(&x->holds_by_lock, x->holds, lock, t0, x->n_locks);
-	ORDER(&x->handoffs_by_lock, x->handoffs, lock, acquire, x->n_locks);
+	struct reader_counts n = reader_counts(x->reader);
+
+	return n.intervals > x->reduce.limits->intervals || n.credits > x->reduce.limits->credits;
 }
 
-int rows_load(struct rows *ret, struct reader *r)
+/* Waits and holds first: they tell what becomes of the intervals when there are too many. */
+static int load_rows(struct rows *x)
+{
+	int err = reader_waits(x->reader, on_wait, x);
+
+	err = err ? err : reader_holds(x->reader, on_hold, x);
+	err = err ? err : reader_tallies(x->reader, on_tally, x);
+	if (err)
+		return err;
+	ORDER(&x->holds_by_lock, x->holds, lock, t0, x->n_locks);
+	ORDER(&x->waits_by_thread, x->waits, thread, t0, x->n_threads);
+	if (too_many(x)) {
+		reduce_waits(&x->reduce, x);
+		order_done(&x->waits_by_thread);
+		ORDER(&x->waits_by_thread, x->waits, thread, t0, x->n_threads);
+		err = reduce_choose(&x->reduce, x);
+	}
+	err = err ? err : reader_intervals(x->reader, MODEL_NONE, on_interval, x);
+	if (x->reduce.on)
+		reduce_finish(&x->reduce, x);
+	err = err ? err : reader_handoffs(x->reader, on_handoff, x);
+	err = err ? err : reader_samples(x->reader, on_sample, x);
+	if (err)
+		return err;
+	ORDER(&x->by_thread, x->intervals, thread, t0, x->n_threads);
+	ORDER(&x->samples_by_thread, x->samples, thread, t, x->n_threads);
+	ORDER(&x->tallies_by_thread, x->tallies, thread, t0, x->n_threads);
+	ORDER(&x->handoffs_by_lock, x->handoffs, lock, acquire, x->n_locks);
+	return load_credits(x);
+}
+
+int rows_load(struct rows *ret, struct reader *r, const struct reduce_limits *limits)
 {
 	const struct reader_info *info = reader_info(r);
 	struct rows *x = ret;
 	int err;
 
 	*x = (struct rows){ .reader = r, .start_ns = info->start_mono_ns, .n_processes = info->procs, .n_threads = info->threads,
-			    .n_locks = info->locks };
+			    .n_locks = info->locks, .reduce.limits = limits };
 	x->duration_ns = relative(x, info->end_ns);
 	x->processes = xcalloc(x->n_processes, sizeof(*x->processes));
 	x->threads = xcalloc(x->n_threads, sizeof(*x->threads));
@@ -284,23 +320,7 @@ int rows_load(struct rows *ret, struct reader *r)
 	err = reader_processes(r, on_process, x);
 	err = err ? err : reader_threads(r, on_thread, x);
 	err = err ? err : reader_locks(r, on_lock, x);
-	err = err ? err : reader_intervals(r, MODEL_NONE, on_interval, x);
-	err = err ? err : reader_waits(r, on_wait, x);
-	err = err ? err : reader_holds(r, on_hold, x);
-	err = err ? err : reader_handoffs(r, on_handoff, x);
-	err = err ? err : reader_samples(r, on_sample, x);
-	err = err ? err : reader_tallies(r, on_tally, x);
-	if (!err) {
-		order_all(x);
-		err = load_credits(x);
-	}
-	return err;
-}
-
-static void order_done(struct order *o)
-{
-	free(o->row);
-	free(o->first);
+	return err ? err : load_rows(x);
 }
 
 void rows_done(struct rows *x)
@@ -323,6 +343,7 @@ void rows_done(struct rows *x)
 	vec_done(&x->waits);
 	vec_done(&x->wait_ids);
 	pieces_done(&x->pieces);
+	reduce_done(&x->reduce);
 	vec_done(&x->holds);
 	vec_done(&x->handoffs);
 	vec_done(&x->samples);

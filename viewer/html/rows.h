@@ -9,6 +9,7 @@
 #include "core/util/arena.h"
 #include "core/util/vec.h"
 #include "viewer/html/pieces.h"
+#include "viewer/html/reduce.h"
 #include "viewer/html/stack_table.h"
 
 struct row_thread {
@@ -57,9 +58,10 @@ struct rows {
 	vec(struct row_handoff) handoffs;
 	vec(struct row_sample) samples;
 	vec(struct row_tally) tallies;
+	struct reduce reduce;
 	struct order by_thread, waits_by_thread, holds_by_lock, handoffs_by_lock, samples_by_thread, tallies_by_thread;
 };
 
-int rows_load(struct rows *ret, struct reader *r);
+int rows_load(struct rows *ret, struct reader *r, const struct reduce_limits *limits);
 void rows_done(struct rows *x);
 uint64_t rows_interval_len(const struct rows *x, uint32_t row);

@@ -22,9 +22,13 @@ static const struct look { const char *label, *fill; } looks[STATE_N] = {
 /* Adds t0..t1 of a state to the buckets that it touches; a long one costs no more than the buckets there are. */
 static void spread(uint64_t (*sums)[STATE_N], uint64_t duration, uint64_t t0, uint64_t t1, unsigned state)
 {
-	double per = (double)duration / OVERVIEW_BUCKETS;
-	unsigned from = (unsigned)((double)t0 / per), to = (unsigned)((double)t1 / per);
+	const double per = (double)duration / OVERVIEW_BUCKETS;
+	unsigned from, to;
 
+	if (t0 >= duration)
+		return; /* a damaged file may say anything */
+	from = (unsigned)((double)t0 / per);
+	to = t1 < duration ? (unsigned)((double)t1 / per) : OVERVIEW_BUCKETS - 1;
 	for (unsigned i = from; i <= to && i < OVERVIEW_BUCKETS; i++) {
 		double a = per * i > (double)t0 ? per * i : (double)t0, b = per * (i + 1) < (double)t1 ? per * (i + 1) : (double)t1;
 

@@ -71,9 +71,21 @@ export async function open(browser, html, { hash = '', width = 1280, height = 90
   return page
 }
 
+/* Until the page has nothing more to do: three frames in a row that nothing held up. */
+export const settle = (page) => page.evaluate(() => new Promise((done) => {
+  let quiet = 0, last = performance.now()
+  const end = last + 10000
+  requestAnimationFrame(function look(now) {
+    quiet = now - last < 40 ? quiet + 1 : 0
+    last = now
+    if (quiet >= 3 || now > end) done()
+    else requestAnimationFrame(look)
+  })
+}))
+
 export async function tab(page, name) {
   await page.getByRole('tab', { name, exact: true }).click()
-  await page.waitForTimeout(150)
+  await settle(page)
 }
 
 export const TABS = ['Overview', 'Timeline', 'Flame graphs', 'Who blocks whom', 'Locks', 'Threads', 'What if']

@@ -259,6 +259,7 @@ async function boot(): Promise<void> {
     document.body.prepend(host)
     document.documentElement.dataset.ready = ''
     page.start(host)
+    performance.mark('usable')
   } catch (error) {
     console.error(error)
     progress.className = 'failed'

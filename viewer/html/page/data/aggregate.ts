@@ -639,43 +639,99 @@ export function pairSums(rec: Recording, f: Filter, unit: PairUnit): PairSums[] 
   return pairs.rows().sort((a, b) => b.ns - a.ns)
 }
 
-/* What is gathered of one pair: time by thread, by pair of stacks, by system call, by wait. */
-class PairGathering {
-  private readonly waiters = new Map<number, number>()
-  private readonly holders = new Map<number, number>()
-  private readonly stacks = new Map<number, number>()
-  private readonly calls = new Map<number, number>()
-  private readonly waits = new Map<number, number>()
+/* Nanoseconds by two ids. */
+class ByTwo {
+  private size = 256
+  private n = 0
+  private first = new Uint32Array(this.size)
+  private second = new Uint32Array(this.size)
+  private ns = new Float64Array(this.size) /* 0: nothing here */
 
-  constructor(private readonly rec: Recording) {}
-
-  add(row: number, credit: number, ns: number): void {
-    const { waits, credits, stacks } = this.rec
-    const add = (map: Map<number, number>, k: number) => map.set(k, (map.get(k) ?? 0) + ns)
-    add(this.waiters, waits.thread[row]!)
-    add(this.waits, row)
-    add(this.stacks, waits.stack[row]! * stacks.node.length + (credit === NONE ? 0 : credits.stack[credit]!))
-    if (credit === NONE) return
-    if (credits.holder[credit] !== NONE) add(this.holders, credits.holder[credit]!)
-    if (credits.state[credit] === HolderState.Blocked) add(this.calls, credits.nr[credit]!)
+  add(a: number, b: number, ns: number): void {
+    if (this.n * 2 > this.size) this.grow()
+    const mask = this.size - 1
+    let at = (Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca6b)) >>> 8 & mask
+    while (this.ns[at] && (this.first[at] !== a || this.second[at] !== b)) at = (at + 1) & mask
+    if (!this.ns[at]) {
+      this.n++
+      this.first[at] = a
+      this.second[at] = b
+    }
+    this.ns[at]! += ns
   }
 
-  detail(most: number): PairDetail {
-    const byNs = (map: Map<number, number>) => [...map].sort((a, b) => b[1] - a[1])
-    const first = (map: Map<number, number>) => byNs(map)[0]?.[0] ?? 0
-    const stacks = this.rec.stacks.node.length
-    const top = first(this.stacks)
-    return {
-      waiters: byNs(this.waiters).map(([t]) => t), holders: byNs(this.holders).map(([t]) => t), waiterStack: Math.floor(top / stacks), holderStack: top % stacks,
-      nr: first(this.calls), waits: most ? byNs(this.waits).slice(0, most).map(([row, ns]) => ({ row, ns })) : [],
+  private grow(): void {
+    const { first, second, ns } = this
+    this.n = 0
+    this.size *= 4
+    this.first = new Uint32Array(this.size)
+    this.second = new Uint32Array(this.size)
+    this.ns = new Float64Array(this.size)
+    for (let i = 0; i < ns.length; i++) if (ns[i]) this.add(first[i]!, second[i]!, ns[i]!)
+  }
+
+  most(): [number, number] {
+    const at = this.ns.reduce((best, ns, i) => (ns > this.ns[best]! ? i : best), 0)
+    return [this.first[at]!, this.second[at]!]
+  }
+}
+
+/* What is gathered of one pair: time by thread, by pair of stacks, by system call, by wait.  The credits of a wait come
+ * one after the other. */
+class PairGathering {
+  private readonly waiters: Float64Array
+  private readonly holders: Float64Array
+  private readonly stacks = new ByTwo()
+  private readonly calls = new Map<number, number>()
+  private readonly waits: { row: number; ns: number }[] = [] /* longest first */
+  private last = { row: NONE, ns: 0 }
+
+  constructor(private readonly rec: Recording, private readonly most: number) {
+    this.waiters = new Float64Array(rec.threads.length)
+    this.holders = new Float64Array(rec.threads.length)
+  }
+
+  add(row: number, credit: number, ns: number): void {
+    if (!(ns > 0)) return
+    const { waits, credits } = this.rec
+    if (row !== this.last.row) {
+      this.endWait()
+      this.last = { row, ns: 0 }
     }
+    this.last.ns += ns
+    this.waiters[waits.thread[row]!]! += ns
+    this.stacks.add(waits.stack[row]!, credit === NONE ? 0 : credits.stack[credit]!, ns)
+    if (credit === NONE) return
+    if (credits.holder[credit] !== NONE) this.holders[credits.holder[credit]!]! += ns
+    if (credits.state[credit] === HolderState.Blocked) this.calls.set(credits.nr[credit]!, (this.calls.get(credits.nr[credit]!) ?? 0) + ns)
+  }
+
+  private endWait(): void {
+    const { waits, last, most } = this
+    if (last.row === NONE || !most || (waits.length === most && waits[most - 1]!.ns >= last.ns)) return
+    let lo = 0
+    for (let hi = waits.length; lo < hi;) {
+      const mid = (lo + hi) >>> 1
+      if (waits[mid]!.ns >= last.ns) lo = mid + 1
+      else hi = mid
+    }
+    waits.splice(lo, 0, last)
+    if (waits.length > most) waits.pop()
+  }
+
+  detail(): PairDetail {
+    this.endWait()
+    const ranked = (by: Float64Array) => [...by.keys()].filter((t) => by[t]).sort((a, b) => by[b]! - by[a]!)
+    const [waiterStack, holderStack] = this.stacks.most()
+    const nr = [...this.calls].sort((a, b) => b[1] - a[1])[0]?.[0] ?? 0
+    return { waiters: ranked(this.waiters), holders: ranked(this.holders), waiterStack, holderStack, nr, waits: this.waits }
   }
 }
 
 /* The rows behind some pairs, one pass for all; of each the `most` longest waits. */
 export function pairDetails(rec: Recording, f: Filter, unit: PairUnit, pairs: PairSums[], most = 0): PairDetail[] {
   const keys = new PairKeys(rec, unit)
-  const found = new Map(pairs.map((p) => [keys.key(p), new PairGathering(rec)]))
+  const found = new Map(pairs.map((p) => [keys.key(p), new PairGathering(rec, most)]))
   const wanted = new Uint8Array(keys.places)
   for (const p of pairs) wanted[p.waiter] = 1
   const { holder, ns } = rec.credits
@@ -691,7 +747,7 @@ export function pairDetails(rec: Recording, f: Filter, unit: PairUnit, pairs: Pa
     }
     if (rest >= 1 && mine) found.get(waiter * keys.places + keys.unseen)?.add(row, NONE, share * rest)
   })
-  return pairs.map((pair) => found.get(keys.key(pair))!.detail(most))
+  return pairs.map((pair) => found.get(keys.key(pair))!.detail())
 }
 
 /* Lengths of waits: decades below a switch interval, multiples of it above, because that is where waits for the GIL pile

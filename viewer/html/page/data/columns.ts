@@ -54,9 +54,15 @@ export class Table {
 function chunk(bytes: Uint8Array, at: number, out: Float64Array, row: number, n: number): number {
   const planes = bytes[at++]
   if (planes > 7 || at + planes * n > bytes.length) throw new Error('a column is damaged')
-  let scale = 1
-  for (let p = 0; p < planes; p++, at += n, scale *= 256) for (let i = 0; i < n; i++) out[row + i] += bytes[at + i] * scale
-  return at
+  /* most columns have one to three planes: those in one go */
+  const b = at + n
+  const c = b + n
+  if (planes === 1) for (let i = 0; i < n; i++) out[row + i] = bytes[at + i]
+  else if (planes === 2) for (let i = 0; i < n; i++) out[row + i] = bytes[at + i] | (bytes[b + i] << 8)
+  else if (planes > 2) for (let i = 0; i < n; i++) out[row + i] = bytes[at + i] | (bytes[b + i] << 8) | (bytes[c + i] << 16)
+  let scale = 1 << 24
+  for (let p = 3; p < planes; p++, scale *= 256) for (let i = 0, from = at + p * n; i < n; i++) out[row + i] += bytes[from + i] * scale
+  return at + planes * n
 }
 
 function decode(out: Float64Array, code: string): void {

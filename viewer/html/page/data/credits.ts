@@ -14,14 +14,22 @@ export interface Pieces {
 
 const NOBODY = 3 /* HolderState.Unknown */
 
-/* Growing columns. */
+/* Growing columns.  Room that is not written to costs next to nothing, copying does. */
 class Rows {
   n = 0
-  holder = new Uint32Array(1 << 16)
-  state = new Uint8Array(1 << 16)
-  nr = new Uint16Array(1 << 16)
-  stack = new Uint32Array(1 << 16)
-  ns = new Float64Array(1 << 16)
+  holder: Uint32Array
+  state: Uint8Array
+  nr: Uint16Array
+  stack: Uint32Array
+  ns: Float64Array
+
+  constructor(room: number) {
+    this.holder = new Uint32Array(room)
+    this.state = new Uint8Array(room)
+    this.nr = new Uint16Array(room)
+    this.stack = new Uint32Array(room)
+    this.ns = new Float64Array(room)
+  }
 
   private grow(): void {
     const more = <T extends Uint8Array | Uint16Array | Uint32Array | Float64Array>(old: T): T => {
@@ -47,7 +55,10 @@ class Rows {
 
   done(): Credits {
     const n = this.n
-    return { n, holder: this.holder.slice(0, n), state: this.state.slice(0, n), nr: this.nr.slice(0, n), stack: this.stack.slice(0, n), ns: this.ns.slice(0, n) }
+    return {
+      n, holder: this.holder.subarray(0, n), state: this.state.subarray(0, n), nr: this.nr.subarray(0, n), stack: this.stack.subarray(0, n),
+      ns: this.ns.subarray(0, n),
+    }
   }
 }
 
@@ -135,7 +146,7 @@ function addWait(sums: Sums, waits: Waits, w: number, holds: Holds, range: [numb
 export async function creditsOf(waits: Waits, holds: Holds, lockHolds: [number, number][], pieces: Pieces, deltas: Table, ids: {
   holder: Uint32Array; stack: Uint32Array
 }): Promise<Credits> {
-  const rows = new Rows()
+  const rows = new Rows(Math.max(1 << 16, Math.min(1 << 22, waits.n * 16)))
   const sums = new Sums(rows)
   const wait = deltas.get('wait')
   const state = deltas.get('state')

@@ -1,6 +1,6 @@
 /* Reading half, named queries: who made whom wait.
  *
- * One scan of the credits joined with their waits, summed by (lock, waiter stack, holder stack, holder's state, system
+ * One scan of the credits with a look at the wait of each run of them, summed by (lock, waiter stack, holder stack, holder's state, system
  * call), and by holder on the way: credits are the largest table by far, so a report scans them once.  Credits of a wait
  * lie together, so a wait is counted once for a pair by remembering the last one.  What no credit explains (waits only
  * counted, or a damaged file) becomes a row with an unknown holder: per lock the sum is always the lock's waiting time. */
@@ -171,29 +171,60 @@ static void add_caused(struct credit_sums *c, uint32_t holder, uint32_t lock, ui
 	s->last_wait = wait;
 }
 
-static void add_credit(struct credit_sums *c, struct query *q)
+/* The wait that credits are coming of: looked up once, for they lie together. */
+struct wait_lookup {
+	sqlite3_stmt *st;
+	uint64_t id, stack;
+	uint32_t thread, lock;
+	bool found;
+};
+
+/* Not found: the wait's own row is missing, and its credits count for nothing. */
+static bool find_wait(struct wait_lookup *w, struct query *q, uint64_t id)
 {
-	const struct reader_info *i = &q->r->info;
+	struct query of = { .r = q->r, .st = w->st };
+	int rc;
+
+	if (w->id == id)
+		return w->found;
+	sqlite3_reset(w->st);
+	sqlite3_bind_int64(w->st, 1, (int64_t)id);
+	w->id = id;
+	rc = sqlite3_step(w->st);
+	w->found = rc == SQLITE_ROW;
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		of.damaged = "their waits cannot be read";
+	if (w->found) {
+		w->thread = col_must(&of, 0, q->r->info.threads, "an unknown thread");
+		w->lock = col_must(&of, 1, q->r->info.locks, "an unknown lock");
+		w->stack = col_stack(&of, 2);
+	}
+	if (of.damaged)
+		q->damaged = of.damaged;
+	return w->found;
+}
+
+static void add_credit(struct credit_sums *c, struct query *q, struct wait_lookup *w)
+{
 	uint64_t wait = col_u64(q, 0), ns = col_span(q, 5);
-	uint32_t holder = col_id(q, 1, i->threads, "an unknown thread");
-	uint32_t waiter = col_must(q, 6, i->threads, "an unknown thread");
+	uint32_t holder = col_id(q, 1, q->r->info.threads, "an unknown thread");
 	struct pair_key key = {
-		.waiter_stack = col_stack(q, 8),
 		.holder_stack = col_stack(q, 4),
-		.lock = col_must(q, 7, i->locks, "an unknown lock"),
 		.state = (uint32_t)col_int(q, 2, 0, HOLDER_STATE_N - 1, "an unknown state"),
 		.nr = col_nr(q, 3),
 	};
 	struct pair *p;
 
-	if (q->damaged)
+	if (!find_wait(w, q, wait) || q->damaged)
 		return;
+	key.waiter_stack = w->stack;
+	key.lock = w->lock;
 	p = pair_of(c, &key);
 	p->ns += ns;
 	if (p->last_wait != wait)
 		p->waits++;
 	p->last_wait = wait;
-	set_add(&p->waiters, waiter);
+	set_add(&p->waiters, w->thread);
 	set_add(&p->holders, holder);
 	add_caused(c, holder, key.lock, wait, ns);
 	c->locks[key.lock].ns += ns;
@@ -222,8 +253,9 @@ void reader_credit_sums_free(struct credit_sums *c)
 /* Scans the credits, unless the sums of an earlier question are there still. */
 static int credit_sums(struct reader *r)
 {
+	struct wait_lookup w = { .id = UINT64_MAX };
 	struct credit_sums *c;
-	struct query q;
+	struct query q, of_wait;
 	int err;
 
 	if (r->credit_sums)
@@ -234,11 +266,13 @@ static int credit_sums(struct reader *r)
 		c->locks[i].last_wait = UINT64_MAX;
 	if (getrandom(&c->seed, sizeof(c->seed), GRND_NONBLOCK) < 0)
 		c->seed = (uintptr_t)c;
-	reader_query(r, &q, "the credits", "SELECT c.wait, c.holder, c.state, c.nr, c.stack, c.ns, w.thread, w.lock, w.stack"
-		     " FROM credit c CROSS JOIN wait w ON w.id = c.wait ORDER BY c.rowid");
-	while (reader_next(&q))
-		add_credit(c, &q);
+	reader_query(r, &of_wait, "the waits", "SELECT thread, lock, stack FROM wait WHERE id = ?1");
+	w.st = of_wait.st;
+	reader_query(r, &q, "the credits", "SELECT wait, holder, state, nr, stack, ns FROM credit ORDER BY rowid");
+	while (!of_wait.err && reader_next(&q))
+		add_credit(c, &q, &w);
 	err = reader_done(&q);
+	err = reader_done(&of_wait) ? of_wait.err : err;
 	if (err)
 		reader_credit_sums_free(c);
 	else
@@ -313,7 +347,7 @@ int reader_blame(struct reader *r, unsigned limit, int (*row)(void *ctx, const s
 	if (err)
 		return err;
 	r->credit_sums = NULL; /* used up: what is counted only is added to it */
-	err = reader_lock_waits(r, add_unexplained, c);
+	err = reader_lock_wait_sums(r, add_unexplained, c);
 	if (!err)
 		err = give(c, limit, row, ctx);
 	reader_credit_sums_free(c);

@@ -57,5 +57,7 @@ uint64_t col_stack(struct query *q, int column); /* canonical id */
 
 int reader_stacks_load(struct reader *r);
 void reader_stacks_free(struct reader_stacks *x);
+/* reader_lock_waits without what needs a sort. */
+int reader_lock_wait_sums(struct reader *r, int (*row)(void *ctx, const struct reader_wait_stats *s), void *ctx);
 void reader_credit_sums_free(struct credit_sums *c);
 uint64_t reader_stack_canonical(struct reader *r, int64_t id);

@@ -15,6 +15,7 @@ typedef vec(struct reader_wait_stats) stats_vec;
 struct grouping {
 	const char *thread; /* SQL expression of the thread column */
 	bool by_lock;
+	bool sums_only; /* no percentiles, no histogram: they need a sort */
 };
 
 static struct reader_wait_stats *find(stats_vec *v, uint32_t lock, uint32_t thread)
@@ -148,9 +149,9 @@ static int wait_stats(struct reader *r, const struct grouping *g, int (*row)(voi
 	stats_vec v = { 0 };
 	int err = load_groups(r, g, &v);
 
-	if (!err)
+	if (!err && !g->sums_only)
 		err = load_durations(r, g, &v);
-	if (!err)
+	if (!err && !g->sums_only)
 		err = add_counted(r, g, &v);
 	for (size_t i = 0; i < v.n && !err; i++)
 		err = row(ctx, &v.items[i]);
@@ -166,4 +167,9 @@ int reader_lock_waits(struct reader *r, int (*row)(void *ctx, const struct reade
 int reader_thread_waits(struct reader *r, int (*row)(void *ctx, const struct reader_wait_stats *s), void *ctx)
 {
 	return wait_stats(r, &(struct grouping){ .thread = "thread" }, row, ctx);
+}
+
+int reader_lock_wait_sums(struct reader *r, int (*row)(void *ctx, const struct reader_wait_stats *s), void *ctx)
+{
+	return wait_stats(r, &(struct grouping){ .thread = "0", .by_lock = true, .sums_only = true }, row, ctx);
 }

@@ -24,9 +24,16 @@ COUNTERS = {"events": 8, "looks": 13, "switches": 15, "stack_runs": 16}  # enum 
 
 
 def own_programs(pid):
-    """The programs of that recorder by name; others may run one as well."""
-    return {row["name"]: row for row in harness.bpf_programs().values()
-            if "name" in row and any(holder["pid"] == pid for holder in row.get("pids", []))}
+    """The programs of that recorder by name; others may run one as well.  Whose they are its descriptors tell (not every
+    bpftool does)."""
+    folder, mine = "/proc/%d/fdinfo" % pid, set()
+    for fd in os.listdir(folder):
+        try:
+            with open(os.path.join(folder, fd)) as f:
+                mine.update(int(line.split()[1]) for line in f if line.startswith("prog_id:"))
+        except OSError:
+            pass  # closed meanwhile
+    return {row["name"]: row for number, row in harness.bpf_programs().items() if "name" in row and int(number) in mine}
 
 
 def counters(programs):

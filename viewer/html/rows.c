@@ -103,7 +103,8 @@ static int on_wait(void *ctx, const struct wait *w)
 struct credit_run {
 	vec(struct credit) credits;
 	vec(uint32_t) stacks;
-	uint32_t wait; /* row, MODEL_NONE */
+	uint64_t id;
+	uint32_t wait; /* row, MODEL_NONE: the wait is not among the rows */
 };
 
 static void end_run(struct rows *x)
@@ -139,10 +140,13 @@ static int on_credit(void *ctx, const struct credit *c)
 	struct rows *x = ctx;
 	struct credit_run *run = x->run;
 
-	if (run->wait == MODEL_NONE || x->wait_ids.items[run->wait] != c->wait) {
+	if (run->id != c->wait) {
 		end_run(x);
+		run->id = c->wait;
 		run->wait = wait_row(x, c->wait);
 	}
+	if (run->wait == MODEL_NONE)
+		return 0;
 	vec_push(&run->credits, *c);
 	vec_push(&run->stacks, stack_table_id(&x->stacks, c->stack));
 	return 0;
@@ -150,7 +154,7 @@ static int on_credit(void *ctx, const struct credit *c)
 
 static int load_credits(struct rows *x)
 {
-	struct credit_run run = { .wait = MODEL_NONE };
+	struct credit_run run = { .id = UINT64_MAX, .wait = MODEL_NONE };
 	int err;
 
 	x->run = &run;

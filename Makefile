@@ -57,13 +57,13 @@ help:
 	@echo '  check-unit check-golden check-live check-fault   CC= CLANG= BPFTOOL= CFLAGS= LDFLAGS='
 	@echo '  check-layers check-headers check-sizes check-banned'
 	@echo '  golden-update  rewrite expected outputs          FUZZ_SECONDS=30'
-	@echo '  fuzz bench format lint install dist clean compile_commands.json'
+	@echo '  fuzz bench bench-report check-browser format lint install dist clean compile_commands.json'
 
 # Packages.  Nothing is asked of apt-get when all are there.
 BUILD_DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libsqlite3-dev libjansson-dev \
 	libprotobuf-c-dev protobuf-c-compiler uthash-dev linux-libc-dev libc6-dev scdoc
 TEST_DEPS := libcmocka-dev python3 python3-pytest sqlite3 jq libclang-rt-dev clang-format golang-1.19-go prometheus protobuf-compiler \
-	chromium-headless-shell
+	chromium-headless-shell fonts-dejavu-core
 .PHONY: deps test-deps page-deps
 deps:
 	@scripts/install-packages building $(BUILD_DEPS)
@@ -71,17 +71,18 @@ test-deps: deps page-deps
 	@scripts/install-packages testing $(TEST_DEPS)
 page-deps: # the page's tests and its bundler; what is built and shown needs neither
 	@command -v node >/dev/null && command -v npm >/dev/null || scripts/install-packages 'testing the page' nodejs npm
-	@[ -d viewer/html/node_modules ] || (cd viewer/html && npm ci --no-audit --no-fund)
+	@[ -d viewer/html/node_modules ] || (cd viewer/html && npm ci --no-audit --no-fund) || echo 'page: its packages cannot be had: its tests are skipped' >&2
 
 # Tests.
 ASAN := SAN=address,undefined
-.PHONY: test check check-unit check-golden golden-update check-live check-fault check-export check-layers check-headers check-sizes check-banned check-bundle check-format check-page
-.PHONY: fuzz bench demo
+.PHONY: test check check-unit check-golden golden-update check-live check-fault check-export check-layers check-headers check-sizes check-banned check-bundle check-format check-page check-browser
+.PHONY: fuzz bench bench-report demo
 test:
 	@$(MAKE) test-deps
 	@$(MAKE) all check
 	@$(MAKE) $(ASAN) check-unit check-golden
 	@$(MAKE) check-live
+	@$(MAKE) check-browser
 	@$(MAKE) check-export
 check: check-layers check-sizes check-headers check-banned check-bundle check-format check-unit check-golden check-page
 check-unit: $(UNIT_BINS)
@@ -109,6 +110,8 @@ check-bundle:
 	@scripts/check-bundle
 check-page: $(B)/gilscope $(TOOL_BINS)
 	@B=$(B) scripts/check-page
+check-browser: $(B)/gilscope $(TOOL_BINS)
+	@B=$(B) GILSCOPE=$(CURDIR)/$(B)/gilscope scripts/run-browser
 check-banned:
 	@scripts/check-banned
 FUZZ_SECONDS ?= 30
@@ -119,6 +122,9 @@ fuzz-run: $(FUZZ_BINS)
 	@scripts/run-fuzz $(FUZZ_SECONDS) $(FUZZ_BINS)
 bench: $(B)/gilscope $(TOOL_BINS)
 	@B=$(B) GILSCOPE=$(CURDIR)/$(B)/gilscope tests/bench/run
+bench-report: $(B)/gilscope $(TOOL_BINS)
+	@scripts/npm-install viewer/html
+	@B=$(B) GILSCOPE=$(CURDIR)/$(B)/gilscope node tests/bench/report_bench.mjs
 demo: deps
 	@command -v python3 >/dev/null || scripts/install-packages demo python3
 	@$(MAKE) all

@@ -731,23 +731,28 @@ class PairGathering {
 /* The rows behind some pairs, one pass for all; of each the `most` longest waits. */
 export function pairDetails(rec: Recording, f: Filter, unit: PairUnit, pairs: PairSums[], most = 0): PairDetail[] {
   const keys = new PairKeys(rec, unit)
-  const found = new Map(pairs.map((p) => [keys.key(p), new PairGathering(rec, most)]))
-  const wanted = new Uint8Array(keys.places)
-  for (const p of pairs) wanted[p.waiter] = 1
+  const found = pairs.map(() => new PairGathering(rec, most))
+  /* by waiter, then by holder */
+  const wanted = new Map<number, (PairGathering | undefined)[]>()
+  pairs.forEach((p, i) => {
+    const of = wanted.get(p.waiter) ?? new Array<PairGathering | undefined>(keys.places).fill(undefined)
+    of[keys.key(p) % keys.places] = found[i]
+    wanted.set(p.waiter, of)
+  })
   const { holder, ns } = rec.credits
   const { t0, t1, thread, credits } = rec.waits
   if (pairs.length) eachWait(rec, f, meant(rec, f), (row, share) => {
-    const waiter = keys.waiter(row)
-    if (!wanted[waiter]) return
+    const of = wanted.get(keys.waiter(row))
+    if (!of) return
     const mine = f.thread === null || thread[row] === f.thread
     let rest = t1[row]! - t0[row]!
     for (let c = credits[row]!; c < credits[row + 1]!; c++) {
       rest -= ns[c]!
-      if (mine || holder[c] === f.thread) found.get(waiter * keys.places + keys.holder(c))?.add(row, c, share * ns[c]!)
+      if (mine || holder[c] === f.thread) of[keys.holder(c)]?.add(row, c, share * ns[c]!)
     }
-    if (rest >= 1 && mine) found.get(waiter * keys.places + keys.unseen)?.add(row, NONE, share * rest)
+    if (rest >= 1 && mine) of[keys.unseen]?.add(row, NONE, share * rest)
   })
-  return pairs.map((pair) => found.get(keys.key(pair))!.detail())
+  return found.map((f) => f.detail())
 }
 
 /* Lengths of waits: decades below a switch interval, multiples of it above, because that is where waits for the GIL pile

@@ -26,10 +26,16 @@ function known(pair: PairSums): boolean {
   return pair.waiter !== 0 || (pair.holder !== 0 && pair.holder !== UNSEEN)
 }
 
-/* The first whose lines are known, both if there is one. */
-function worstPair(all: Sums): PairSums | undefined {
+interface Shown { pair: PairSums; detail: PairDetail }
+
+/* The first whose lines are known, both if there is one; then the costliest others. */
+function shownPairs(all: Sums): Shown[] {
   const pairs = all.pairs('function').filter(known)
-  return pairs.find((p) => p.holder !== UNSEEN) ?? pairs[0]
+  const worst = pairs.find((p) => p.holder !== UNSEEN) ?? pairs[0]
+  if (!worst) return []
+  const shown = [worst, ...pairs.filter((p) => p !== worst).slice(0, PAIRS_SHOWN)]
+  const details = pairDetails(all.rec, all.filter, 'function', shown, 1)
+  return shown.map((pair, i) => ({ pair, detail: details[i]! }))
 }
 
 class Overview implements View {
@@ -56,8 +62,9 @@ class Overview implements View {
     const rec = this.page.recording
     const all = sums(rec, filterOf(s))
     clear(this.host)
-    const box = el('div', { class: 'overview' }, this.verdict(all), this.figures(all), this.findings(s.process))
-    const pairs = this.pairs(all)
+    const [worst, ...others] = shownPairs(all)
+    const box = el('div', { class: 'overview' }, this.verdict(all, worst), this.figures(all), this.findings(s.process))
+    const pairs = this.pairs(all, worst, others)
     if (pairs) box.append(pairs)
     box.append(this.recording())
     this.host.append(box)
@@ -69,7 +76,7 @@ class Overview implements View {
   }
 
   /* One or two sentences: how full, who waits, and the worst pair of lines. */
-  private verdict(all: Sums): HTMLElement {
+  private verdict(all: Sums, worst: Shown | undefined): HTMLElement {
     const rec = this.page.recording
     const gil = worstGil(rec, all.locks)
     const scope = this.scope()
@@ -92,11 +99,7 @@ class Overview implements View {
     else line.append(waiting >= 0.05 ? el('b', { text: `${n} thread${n === '1.0' ? '' : 's'}` }) : 'hardly anybody',
       waiting >= 0.05 ? ` on average ${n === '1.0' ? 'waits' : 'wait'} for it.` : ' waits for it.')
     box.append(line)
-    const pair = worstPair(all)
-    if (pair) {
-      const detail = pairDetails(rec, all.filter, 'function', [pair], 1)[0]!
-      box.append(this.worstLine(all, pair, detail), this.pair(pair, detail, this.total(all)))
-    }
+    if (worst) box.append(this.worstLine(all, worst.pair, worst.detail), this.pair(worst.pair, worst.detail, this.total(all)))
     return box
   }
 
@@ -159,19 +162,15 @@ class Overview implements View {
         share ? el('span', { text: `${share} of all waiting` }) : null, el('span', { class: 'sure', title: SURE[f.certainty] ?? '', text: f.certainty }), show))
   }
 
-  private pairs(all: Sums): HTMLElement | null {
-    const rec = this.page.recording
+  private pairs(all: Sums, worst: Shown | undefined, shown: Shown[]): HTMLElement | null {
     const pairs = all.pairs('function')
     const total = this.total(all)
-    const told = worstPair(all)
-    const shown = pairs.filter((p) => known(p) && p !== told).slice(0, PAIRS_SHOWN)
-    if (!shown.length) return null
-    const details = pairDetails(rec, all.filter, 'function', shown, 1)
+    if (!worst || !shown.length) return null
     const rest = pairs.length - shown.length - 1
-    const restNs = total - told!.ns - shown.reduce((n, p) => n + p.ns, 0)
+    const restNs = total - worst.pair.ns - shown.reduce((n, p) => n + p.pair.ns, 0)
     return el('section', { class: 'pairs', 'aria-label': 'Who waits for whom' },
       el('div', { class: 'section-head' }, el('h2', { text: 'Who else waits for whom' }), el('span', { class: 'quiet', text: 'waiter left, holder right; of each two functions the costliest lines' })),
-      ...shown.map((pair, i) => this.pair(pair, details[i]!, total)),
+      ...shown.map((p) => this.pair(p.pair, p.detail, total)),
       rest > 0 ? el('button', { class: 'link', text: `${counted(rest, 'more pair')}, ${duration(restNs)} in all: Who blocks whom`, on: { click: () => this.page.store.set({ view: 'blame', matrix: 'functions' }) } }) : null)
   }
 

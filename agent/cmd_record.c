@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "agent/command.h"
+#include "agent/command_child.h"
 #include "agent/pid_list.h"
 #include "agent/progress.h"
 #include "agent/session.h"
@@ -19,18 +21,22 @@
 #include "core/util/xalloc.h"
 #include "viewer/text/text.h"
 
-enum { KEY_FORCE = 0x100, KEY_NO_PYTHON, DEFAULT_HZ = 99, MAX_HZ = 10000 };
+enum { KEY_FORCE = 0x100, KEY_NO_PYTHON, KEY_CHILDREN, KEY_NO_CHILDREN, DEFAULT_HZ = 99, MAX_HZ = 10000 };
 
 struct record_input {
 	struct session_options session;
 	struct pid_list pids;
+	char **command; /* NULL: none */
+	bool no_children;
 	struct fail *why;
 };
 
 static const struct argp_option record_options[] = {
-	{"pid", 'p', "PID", 0, "Process to record; repeat it, or separate several by commas (required)", 0},
+	{"pid", 'p', "PID", 0, "Process to record; repeat it, or separate several by commas", 0},
+	{"children", KEY_CHILDREN, NULL, 0, "Record child processes too, those of now and those to come (default with a COMMAND)", 0},
+	{"no-children", KEY_NO_CHILDREN, NULL, 0, "Leave child processes alone (default with -p)", 0},
 	{"duration", 'd', "TIME", 0,
-	 "Stop after TIME: 10, 10s, 500ms, 2m (default: until Ctrl-C or the target's end)", 0},
+	 "Stop after TIME: 10, 10s, 500ms, 2m (default: until Ctrl-C or the end of PID or COMMAND)", 0},
 	{"output", 'o', "FILE", 0, "Recording to write (default gilscope-PID-YYYYmmdd-HHMMSS.gilscope)", 0},
 	{"rate", 'r', "HZ", 0, "Samples per second of each thread's CPU time, 0 for none (default 99)", 0},
 	{"force", KEY_FORCE, NULL, 0, "Replace FILE if it is an earlier recording (default: refuse)", 0},
@@ -41,16 +47,23 @@ static const struct argp_option record_options[] = {
 };
 
 static const char doc[] =
-	"Attach to running Python processes, record every wait for the GIL with the stacks of who waits and who holds, "
-	"and print a verdict.\vThe targets are not stopped, signalled or changed.\n\n"
+	"Start a command, or attach to running Python processes, record every wait for the GIL with the stacks of who waits and who "
+	"holds, and print a verdict.\vRunning targets are not stopped, signalled or changed.\n\n"
 	"Examples:\n"
+	"  sudo gilscope record -- python3 app.py --workers 4\n"
 	"  sudo gilscope record -p 4242 -d 10s\n"
-	"  sudo gilscope record -p \"$(pgrep -f gunicorn)\" -o busy.gilscope\n"
+	"  sudo gilscope record --children -p \"$(pgrep -o gunicorn)\" -o busy.gilscope\n"
 	"  gilscope report busy.gilscope\n\n"
-	"One Ctrl-C (SIGTERM, SIGHUP) ends the recording in good order, a second one aborts; the file then holds "
+	"A COMMAND is watched from its first instruction, with all processes that it starts, until it ends; under sudo it runs as the "
+	"user who called sudo. Its input and output are its own: what gilscope has to say goes to stderr. Ctrl-C reaches it as "
+	"ever, SIGTERM is passed on.\n\n"
+	"With -p, one Ctrl-C (SIGTERM, SIGHUP) ends the recording in good order, a second one aborts; the file then holds "
 	"everything up to the last quarter of a second.\n\n"
 	"Exit codes: 0 ok, 1 other failure, 2 usage, 3 could not attach, 4 the recording could not be written, "
-	"77 cannot run on this machine or with these privileges.";
+	"77 cannot run on this machine or with these privileges. With a COMMAND: its own exit status (128 + N when signal N ended it), "
+	"125 when gilscope failed, 126 when COMMAND cannot be run, 127 when it is not found.";
+
+static const char args_doc[] = "-p PID\n-- COMMAND [ARG…]";
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -79,6 +92,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_FORCE:
 		in->session.overwrite = true;
 		return 0;
+	case KEY_CHILDREN:
+	case KEY_NO_CHILDREN:
+		in->session.children = key == KEY_CHILDREN;
+		in->no_children = key == KEY_NO_CHILDREN;
+		return 0;
 	case KEY_NO_PYTHON:
 		in->session.no_python = true;
 		return 0;
@@ -86,9 +104,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		in->session.quiet = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		return ui_usage(in->why, "could not use '%.64s': record takes processes only by -p PID", arg);
+		ui_usage(in->why, "could not use '%.64s': neither an option nor after '--'", arg);
+		fail_hint(in->why, "To record a command: gilscope record -- COMMAND ARGS.  A running process: -p PID.");
+		return EINVAL;
 	case ARGP_KEY_END:
-		return in->pids.n ? 0 : ui_usage(in->why, "could not record: no process named (-p PID)");
+		if (in->command && in->pids.n)
+			return ui_usage(in->why, "could not record a command and a running process together");
+		return in->command || in->pids.n ? 0 : ui_usage(in->why, "could not record: no process named (-p PID, or -- COMMAND)");
 	}
 	return ARGP_ERR_UNKNOWN;
 }
@@ -119,7 +141,7 @@ static void print_outcome(const struct session_options *o, const struct session_
 {
 	static const char *const ends[] = {
 		[SESSION_END_DURATION] = "", [SESSION_END_STOPPED] = ", stopped by signal",
-		[SESSION_END_TARGETS] = ", until the target ended", [SESSION_END_ERROR] = ", cut short",
+		[SESSION_END_TARGETS] = ", until the end", [SESSION_END_ERROR] = ", cut short",
 	};
 	autostrbuf shown = STRBUF_INIT;
 	char bytes[HUMAN_LEN];
@@ -131,9 +153,9 @@ static void print_outcome(const struct session_options *o, const struct session_
 }
 
 /* The verdict is a service: that it cannot be had does not make the recording fail. */
-static void print_verdict(const struct session_options *o)
+static void print_verdict(const struct session_options *o, FILE *out)
 {
-	const struct text_options text = {.color = ui_color(stdout), .columns = ui_columns(stdout)};
+	const struct text_options text = {.color = ui_color(out), .columns = ui_columns(out)};
 	autostrbuf shown = STRBUF_INIT;
 	struct summary *summary;
 	struct fail why = {0};
@@ -142,54 +164,132 @@ static void print_verdict(const struct session_options *o)
 		ui_fail(&why);
 		return;
 	}
-	text_verdict(stdout, summary, &text);
+	text_verdict(out, summary, &text);
 	summary_free(summary);
 	escape_adds(&shown, o->output);
-	printf("\nMore: gilscope report %s\n", shown.s);
+	fprintf(out, "\nMore: gilscope report %s\n", shown.s);
 }
 
-static int record(struct record_input *in)
+/* Runs the session and says what there is to say, but for the verdict. */
+static int run(struct record_input *in, struct session_result *ret)
 {
 	struct session_options *o = &in->session;
-	struct session_result result = {0};
 	struct progress progress;
 	int err;
 
 	progress_init(&progress);
-	o->pids = in->pids.pids;
-	o->n_pids = in->pids.n;
-	o->stop = &stop_requested;
 	if (!o->quiet) {
 		o->progress = progress_update;
 		o->progress_ctx = &progress;
 	}
-	stop_on_signals();
-	err = session_run(o, &result, in->why);
+	err = session_run(o, ret, in->why);
 	progress_end(&progress);
+	return err;
+}
+
+static int record_running(struct record_input *in)
+{
+	struct session_options *o = &in->session;
+	struct session_result result = {0};
+	int err;
+
+	o->pids = in->pids.pids;
+	o->n_pids = in->pids.n;
+	o->stop = &stop_requested;
+	stop_on_signals();
+	err = run(in, &result);
 	if (!o->quiet && result.file_created)
 		print_outcome(o, &result);
 	if (err)
 		return ui_fail(in->why);
 	if (!o->quiet)
-		print_verdict(o);
+		print_verdict(o, stdout);
 	return EXIT_CODE_OK;
+}
+
+static int record_command(struct record_input *in, struct command_child *child)
+{
+	struct session_options *o = &in->session;
+	struct session_result result = {0};
+	struct fail not_run = {0};
+	int err, code;
+
+	o->pids = &child->pid;
+	o->n_pids = 1;
+	o->command = true;
+	o->children = !in->no_children;
+	o->release = command_child_release;
+	o->release_ctx = child;
+	err = run(in, &result);
+	if (err)
+		ui_fail(in->why); /* now: the command may run on for long */
+	else if (result.end == SESSION_END_DURATION && !o->quiet)
+		ui_note("the recording is over, waiting for the command to end");
+	code = command_child_wait(child, in->command, &not_run);
+	if (not_run.err) {
+		ui_fail(&not_run);
+		if (result.file_created)
+			unlink(o->output); /* of nothing */
+		return code;
+	}
+	if (!o->quiet && result.file_created)
+		print_outcome(o, &result);
+	if (!err && !o->quiet)
+		print_verdict(o, stderr);
+	return err ? COMMAND_EXIT_OURS : code;
+}
+
+/* Everything after "--" is the command's. */
+static char **split_command(int *argc, char **argv)
+{
+	for (int i = 1; i < *argc; i++) {
+		if (strcmp(argv[i], "--"))
+			continue;
+		argv[i] = NULL;
+		if (i + 1 == *argc) {
+			*argc = i;
+			return NULL;
+		}
+		*argc = i;
+		return argv + i + 1;
+	}
+	return NULL;
+}
+
+static int record(struct record_input *in)
+{
+	struct session_options *o = &in->session;
+	struct command_child child;
+	char *output = NULL;
+	int code;
+
+	if (in->command && command_child_start(&child, in->command, &code, in->why)) {
+		ui_fail(in->why);
+		return code;
+	}
+	if (!o->output)
+		o->output = output = default_output(in->command ? child.pid : in->pids.pids[0]);
+	code = in->command ? record_command(in, &child) : record_running(in);
+	free(output);
+	return code;
 }
 
 int cmd_record(int argc, char **argv)
 {
-	static const struct argp argp = {record_options, parse, NULL, doc, ui_children};
+	static const struct argp argp = {record_options, parse, args_doc, doc, ui_children};
 	struct fail why = {0};
 	struct record_input in = {.session = {.sample_hz = DEFAULT_HZ}, .why = &why};
-	char *command_line = join_arguments(argc, argv), *output = NULL;
-	int code = ui_parse(&argp, argc, argv, &in, &why);
+	char *command_line = join_arguments(argc, argv);
+	int code;
 
+	in.command = split_command(&argc, argv);
+	code = ui_parse(&argp, argc, argv, &in, &why);
+	if (code && in.command)
+		code = COMMAND_EXIT_OURS;
 	if (!code) {
-		if (!in.session.output)
-			in.session.output = output = default_output(in.pids.pids[0]);
 		in.session.command_line = command_line;
 		code = record(&in);
 	}
 	free(command_line);
-	free(output);
 	return ui_finish(code);
 }

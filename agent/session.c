@@ -20,20 +20,13 @@
 #include "core/util/xalloc.h"
 
 #define POLL_MS 50
+#define POLL_TREE_MS 20 /* some processes of a tree are gone soon: their names must be read before */
 #define PROGRESS_EVERY_NS (500 * NS_PER_MS)
 #define OWN_EVERY_NS NS_PER_S
 #define RESOLVER_END_NS (2 * NS_PER_S) /* target memory can block for ever (FUSE, userfaultfd) */
 #define RESOLVER_SLICE_NS (100 * NS_PER_MS)
 #define TO_WRITER_BYTES (8U << 20)
 #define TO_RESOLVER_BYTES (4U << 20)
-
-struct session_target *session_target_by_pid(struct session *s, uint32_t pid)
-{
-	for (unsigned i = 0; i < s->n_targets; i++)
-		if (s->targets[i].pid == pid)
-			return &s->targets[i];
-	return NULL;
-}
 
 void session_note(struct session *s, const char *fmt, ...)
 {
@@ -64,7 +57,7 @@ static void target_ended(struct session *s, const struct ev_hdr *h)
 		return;
 	if (h->kind == EV_EXEC)
 		session_note(s, "pid %d replaced its program; what it did as Python ends there", (int)t->shown_pid);
-	atomic_store(&t->ended, true);
+	session_target_ended(t);
 }
 
 static void on_event(void *ctx, const struct ev_hdr *h)
@@ -72,8 +65,10 @@ static void on_event(void *ctx, const struct ev_hdr *h)
 	struct session *s = ctx;
 	size_t n = batch_stride(h);
 
-	if (h->kind == EV_EXEC || (h->kind == EV_EXIT && (h->flags & EV_F_PROCESS)))
+	if ((h->kind == EV_EXEC && !s->follow) || (h->kind == EV_EXIT && (h->flags & EV_F_PROCESS)))
 		target_ended(s, h);
+	else if (s->follow && (h->kind == EV_EXEC || h->kind == EV_FORK || h->kind == EV_THREAD))
+		session_follow_event(s, h);
 	vec_reserve(&s->batch, s->batch.n + n);
 	memcpy(s->batch.items + s->batch.n, h, h->size);
 	memset(s->batch.items + s->batch.n + h->size, 0, n - h->size);
@@ -120,7 +115,7 @@ static void send_batch(struct session *s, uint64_t drained_ns)
 static int capture_once(struct session *s)
 {
 	uint64_t now = clock_now_ns();
-	int err = s->ops->poll(s->collector, POLL_MS);
+	int err = s->ops->poll(s->collector, s->follow ? POLL_TREE_MS : POLL_MS);
 
 	send_batch(s, now);
 	return err;
@@ -129,40 +124,39 @@ static int capture_once(struct session *s)
 /* A target that died while we attached to it left no event. */
 static void notice_dead(struct session *s)
 {
-	for (unsigned i = 0; i < s->n_targets; i++)
-		if (!target_alive(s->targets[i].target))
-			atomic_store(&s->targets[i].ended, true);
+	pthread_mutex_lock(&s->swap);
+	for (unsigned i = 0; i < s->n_targets; i++) {
+		struct session_target *t = s->targets[i];
+
+		if (t->target && !atomic_load(&t->ended) && !target_alive(t->target))
+			session_target_ended(t);
+	}
+	pthread_mutex_unlock(&s->swap);
 }
 
 /* The same for one that replaced its program in the moment before arming. */
 static void notice_replaced(struct session *s)
 {
 	for (unsigned i = 0; i < s->n_targets; i++) {
-		const struct session_target *t = &s->targets[i];
+		const struct session_target *t = s->targets[i];
 		struct ev_exec e = { .h = { .kind = EV_EXEC, .size = sizeof(e), .pid = t->pid, .tid = t->pid }, .t_ns = s->start_ns };
 
-		if (!target_same_program(t->target) && target_alive(t->target))
+		if (t->target && !target_same_program(t->target) && target_alive(t->target))
 			on_event(s, &e.h);
 	}
-}
-
-static bool all_ended(struct session *s)
-{
-	for (unsigned i = 0; i < s->n_targets; i++)
-		if (!atomic_load(&s->targets[i].ended))
-			return false;
-	return true;
 }
 
 static void tell_collector(struct session *s)
 {
 	for (unsigned i = 0; i < s->n_targets; i++) {
-		struct session_target *t = &s->targets[i];
+		struct session_target *t = s->targets[i];
 		struct fail why = { 0 };
+		int err;
 
 		if (!atomic_load(&t->changed))
 			continue;
-		if (s->ops->add_target(s->collector, t->target, &why))
+		err = s->ops->add_target(s->collector, t->target, &why);
+		if (err && err != -ESRCH)
 			session_note(s, "%s", why.what);
 		atomic_store(&t->changed, false);
 	}
@@ -255,7 +249,7 @@ static int capture(struct session *s, struct session_result *ret, struct fail *w
 			ret->end = SESSION_END_STOPPED;
 		else if (s->options->duration_ns && now - s->start_ns >= s->options->duration_ns)
 			ret->end = SESSION_END_DURATION;
-		else if (all_ended(s))
+		else if (session_ended(s))
 			ret->end = SESSION_END_TARGETS;
 		else {
 			if (now - shown >= PROGRESS_EVERY_NS) {
@@ -332,17 +326,20 @@ static int create_store(struct session *s, struct fail *why)
 	if (err)
 		return err;
 	for (unsigned i = 0; i < s->n_targets; i++) {
-		const struct target *t = s->targets[i].target;
-		const struct runtime *r = target_runtime(t);
+		const struct target *t = s->targets[i]->target;
+		const struct runtime *r = t ? target_runtime(t) : NULL;
+
+		if (!t)
+			continue;
 		struct store_process p = {
-			.pid = s->targets[i].pid, .shown_pid = (uint32_t)s->targets[i].shown_pid,
+			.pid = s->targets[i]->pid, .shown_pid = (uint32_t)s->targets[i]->shown_pid,
 			.switch_interval_ns = r ? r->switch_interval_ns : 0,
 			.name = target_name(t), .command = target_command(t), .runtime = r ? r->version : NULL,
 			.free_threaded = r && r->free_threaded,
 		};
 
 		store_process(s->store, &p);
-		note_limits(s, &s->targets[i]);
+		note_limits(s, s->targets[i]);
 	}
 	return 0;
 }
@@ -350,13 +347,15 @@ static int create_store(struct session *s, struct fail *why)
 static int start(struct session *s, struct fail *why)
 {
 	struct collector_options options = { .sample_hz = s->options->sample_hz, .threads_only = s->options->no_python,
-					     .emit = on_event, .ctx = s };
+					     .follow_children = s->options->children, .emit = on_event, .ctx = s };
 	int err = session_open_targets(s, why);
 
 	if (!err)
 		err = s->ops->start(&s->collector, &options, why);
 	if (!err)
 		err = session_attach_targets(s, why);
+	if (!err && s->options->children)
+		err = session_follow_start(s, why);
 	if (err)
 		return err;
 	s->start_ns = clock_now_ns();
@@ -371,6 +370,10 @@ static int start(struct session *s, struct fail *why)
 	s->resolver_runs = s->writer_runs && !pthread_create(&s->resolver, NULL, session_resolver_main, s);
 	if (!s->resolver_runs)
 		return fail_set(why, -EAGAIN, FAIL_OTHER, "could not start a thread: %s", strerror(EAGAIN));
+	if (s->follow)
+		session_follow_existing(s); /* those forked since the last look, which the programs know already */
+	if (s->options->release)
+		s->options->release(s->options->release_ctx);
 	return 0;
 }
 
@@ -408,6 +411,7 @@ static void finish_threads(struct session *s)
 			send_own(s, s->end_ns);
 		}
 	}
+	session_follow_stop(s);
 	if (s->resolver_runs) {
 		usleep(20000); /* let the writer ask for the last names */
 		mailbox_close(&s->to_resolver);
@@ -441,7 +445,9 @@ static int finish(struct session *s, struct session_result *ret, bool complete, 
 /* Not when a resolver was left behind: it still uses all of it, and the process is about to end anyway. */
 static void session_free(struct session *s)
 {
+	session_follow_free(s);
 	session_close_targets(s);
+	pthread_mutex_destroy(&s->swap);
 	vec_done(&s->batch);
 	mailbox_done(&s->to_writer);
 	mailbox_done(&s->to_resolver);
@@ -457,6 +463,7 @@ int session_run(const struct session_options *options, struct session_result *re
 	s->ops = &collector_bpf;
 	*ret = (struct session_result){ .end = SESSION_END_ERROR };
 	atomic_store(&s->level, 3);
+	pthread_mutex_init(&s->swap, NULL);
 	mailbox_init(&s->to_writer, TO_WRITER_BYTES);
 	mailbox_init(&s->to_resolver, TO_RESOLVER_BYTES);
 	err = start(s, why);

@@ -23,10 +23,14 @@ struct session_progress {
 struct session_options {
 	const pid_t *pids; /* as the user gave them */
 	unsigned n_pids;
-	uint64_t duration_ns; /* 0: until stopped or all targets have ended */
+	uint64_t duration_ns; /* 0: until stopped or the processes named have ended */
 	const char *output;
 	const char *command_line; /* ours, for the recording's meta data; may be NULL */
 	bool overwrite, no_python, quiet;
+	bool children; /* child processes are recorded too */
+	bool command; /* the one process is ours: it waits to be released, and what it is shows when it has replaced its program */
+	void (*release)(void *ctx); /* it may go on now: everything is watched.  With `command` */
+	void *release_ctx;
 	uint32_t sample_hz; /* 0: no on-CPU samples */
 	void (*progress)(void *ctx, const struct session_progress *now); /* may be NULL */
 	void *progress_ctx;

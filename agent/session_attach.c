@@ -28,13 +28,13 @@ static int do_open(void *opening)
 	return target_open(&o->target, o->pid, &o->options, &o->why);
 }
 
-static int open_one(struct session *s, struct session_target *t, struct fail *why)
+int session_open_one(struct session_target *t, bool threads_only, const volatile sig_atomic_t *stop, struct fail *why)
 {
 	struct opening *o = xcalloc(1, sizeof(*o));
 	int err, left;
 
-	*o = (struct opening){ .pid = t->shown_pid, .options.threads_only = s->options->no_python };
-	left = patience_do(do_open, o, PATIENCE_ATTACH_NS, s->options->stop, &err);
+	*o = (struct opening){ .pid = t->shown_pid, .options.threads_only = threads_only };
+	left = patience_do(do_open, o, PATIENCE_ATTACH_NS, stop, &err);
 	if (left)
 		return patience_refuse(left, "attach to", (int)t->shown_pid, why); /* o is that thread's */
 	t->target = o->target;
@@ -47,36 +47,24 @@ static int open_one(struct session *s, struct session_target *t, struct fail *wh
 	return 0;
 }
 
-static void close_one(struct session_target *t)
+static int open_one(struct session *s, struct session_target *t, struct fail *why)
 {
-	symbols_free(t->symbols);
-	target_free(t->target);
-	t->symbols = NULL;
-	t->target = NULL;
+	/* our own child runs our own program until it is released */
+	return session_open_one(t, s->options->no_python || s->options->command, s->options->stop, why);
 }
 
 int session_open_targets(struct session *s, struct fail *why)
 {
-	s->targets = xcalloc(s->options->n_pids, sizeof(*s->targets));
+	s->targets = xcalloc(TARGETS_MAX, sizeof(*s->targets)); /* pages of it are used as it fills */
 	for (unsigned i = 0; i < s->options->n_pids; i++) {
-		struct session_target *t = &s->targets[s->n_targets];
-		int err;
+		struct session_target *t = session_target_new(s, s->options->pids[i]);
+		int err = open_one(s, t, why);
 
-		t->shown_pid = s->options->pids[i];
-		t->pid = (uint32_t)t->shown_pid;
-		err = open_one(s, t, why);
 		if (err)
 			return err;
-		s->n_targets++;
+		t->root = true;
 	}
 	return 0;
-}
-
-void session_close_targets(struct session *s)
-{
-	for (unsigned i = 0; i < s->n_targets; i++)
-		close_one(&s->targets[i]);
-	free(s->targets);
 }
 
 static int add(struct session *s, struct session_target *t, struct fail *why)
@@ -106,7 +94,7 @@ static int attach_again(struct session *s, struct session_target *t, struct fail
 		} while (clock_now_ns() < until);
 		if (err)
 			return err;
-		close_one(t);
+		session_target_close(t);
 		t->target = fresh.target;
 		t->symbols = fresh.symbols;
 		err = add(s, t, why);
@@ -119,9 +107,9 @@ int session_attach_targets(struct session *s, struct fail *why)
 	int err = 0;
 
 	for (unsigned i = 0; !err && i < s->n_targets; i++) {
-		err = add(s, &s->targets[i], why);
+		err = add(s, s->targets[i], why);
 		if (!err)
-			err = attach_again(s, &s->targets[i], why);
+			err = attach_again(s, s->targets[i], why);
 	}
 	return err;
 }

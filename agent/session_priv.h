@@ -4,8 +4,9 @@
  *   capture (the caller's thread)   collector -> batches of events -> to_writer
  *   writer                          batches -> timeline -> store; asks for names of new frames -> to_resolver
  *   resolver                        reads target memory: names and lines, thread names, new interpreters -> to_writer
+ *   followers                       ask new processes and programs whether they are Python -> collector, resolver
  *
- * Only the resolver reads target memory while recording: a target whose memory blocks stops it alone, not the
+ * Only the resolver and the followers read target memory while recording: a target whose memory blocks stops it alone, not the
  * capture, which then starts another resolver; the one that blocks is left behind.
  * Only the writer touches the store.  Letters: enum letter_kind; what does not fit in a mailbox is counted as lost. */
 #include <pthread.h>
@@ -29,6 +30,7 @@ enum letter_kind {
 	LETTER_SLEEPER, /* resolver -> writer: stack of a thread that slept when the recording began */
 	LETTER_GIL, /* resolver -> writer */
 	LETTER_NOTE, /* anyone -> writer */
+	LETTER_PROCESS, /* anyone -> writer: name, program and interpreter of a process */
 	LETTER_OWN, /* capture -> writer */
 	LETTER_FRAME, /* writer -> resolver: a frame that wants a name */
 };
@@ -78,6 +80,12 @@ struct note_letter {
 	char text[];
 };
 
+struct process_letter {
+	struct letter l;
+	struct store_process process;
+	char name[256], command[513], runtime[48]; /* what process points to */
+};
+
 struct own_letter {
 	struct letter l;
 	struct store_own own;
@@ -90,21 +98,39 @@ struct frame_letter {
 };
 
 struct session_target {
-	struct target *target; /* the resolver's after start, but while `changed` is set: then the capture thread's */
-	struct symbols *symbols;
+	struct target *target; /* NULL: no Python, or not known yet.  Changed by the resolver only, under session.swap; while */
+	struct symbols *symbols; /* … `changed` is set both are the capture thread's, else the resolver's after start */
 	pid_t shown_pid;
 	uint32_t pid; /* the same, as events name it */
+	bool root; /* named by the user, not found by following */
+	bool abandoned; /* a thread is stuck reading its memory: never freed; under session.swap */
 	atomic_bool changed; /* interpreters changed: the collector must be told */
 	atomic_bool ended;
+	atomic_uint_fast64_t ended_ns;
+	_Atomic(struct session_target *) forked_from; /* whose memory its own is a copy of; NULL once it runs another program */
+	_Atomic(struct session_found *) found; /* by session_follow.c, for the resolver to take over */
+	struct session_ask *ask; /* of session_follow.c, NULL when nobody asks */
+	struct session_target *same_bucket; /* older ones; set once */
 };
+
+struct session_found { /* a target whose Python is known */
+	struct target *target;
+	struct symbols *symbols;
+};
+
+#define TARGETS_MAX 65536 /* seen in one recording; 1024 at once (BPF_MAX_PROCS) */
+#define TARGET_BUCKETS 4096
 
 struct session {
 	const struct session_options *options;
 	const struct collector_ops *ops;
 	void *collector;
 	struct store *store;
-	struct session_target *targets;
-	unsigned n_targets;
+	struct session_target **targets; /* grows at its end while recording, by the capture thread; nothing is removed */
+	atomic_uint n_targets;
+	_Atomic(struct session_target *) by_pid[TARGET_BUCKETS]; /* newest first */
+	pthread_mutex_t swap; /* of session_target.target, while other threads may look at it */
+	struct session_follow *follow; /* NULL: children are left alone */
 	struct mailbox to_writer, to_resolver;
 	pthread_t writer, resolver;
 	bool writer_runs, resolver_runs;
@@ -121,14 +147,31 @@ struct session {
 	vec(uint8_t) batch; /* being filled; capture thread */
 };
 
+/* session_targets.c: the table of targets; NULL from new when it is full. */
+struct session_target *session_target_new(struct session *s, pid_t pid);
 struct session_target *session_target_by_pid(struct session *s, uint32_t pid);
+void session_close_targets(struct session *s);
+bool session_ended(struct session *s); /* all that the user named */
+void session_target_ended(struct session_target *t);
+void session_target_close(struct session_target *t);
+/* The resolver's: takes over what was found of it meanwhile; true when there was something. */
+bool session_target_adopt(struct session *s, struct session_target *t);
 void session_note(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* session_attach.c: opens all targets; tells the collector of them, again if one has replaced its program meanwhile. */
 int session_open_targets(struct session *s, struct fail *why);
 int session_attach_targets(struct session *s, struct fail *why);
-void session_close_targets(struct session *s);
+/* One process, within PATIENCE_ATTACH_NS or until *stop. */
+int session_open_one(struct session_target *t, bool threads_only, const volatile sig_atomic_t *stop, struct fail *why);
 
+/* session_follow.c: children of targets, and programs that replace others: who they are, and whether there is Python in them. */
+int session_follow_start(struct session *s, struct fail *why);
+void session_follow_event(struct session *s, const struct ev_hdr *h); /* capture thread: fork, exec, a new thread */
+void session_follow_existing(struct session *s); /* descendants of the targets that are not recorded yet; before arming and after */
+void session_follow_stop(struct session *s); /* says what could not be asked */
+void session_follow_free(struct session *s);
+
+void session_send_process(struct session *s, const struct session_target *t, const struct target *target);
 void *session_writer_main(void *session);
 void *session_resolver_main(void *session);
 void session_watch_resolver(struct session *s);

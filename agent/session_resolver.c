@@ -17,6 +17,7 @@
 #define NAMES_EVERY_NS (2 * NS_PER_S)
 #define NEW_NAMES_NS (100 * NS_PER_MS) /* … and so soon when a thread is new, */
 #define NEW_NAMES_SHARE 100 /* … if reading them all takes no more than this part of the time */
+#define KEEP_ENDED_NS (500 * NS_PER_MS)
 #define TAKE_NS (20 * NS_PER_MS)
 #define GIVE_UP_NS (500 * NS_PER_MS) /* a read takes 1 us; from a slow swap perhaps 100 ms */
 
@@ -26,6 +27,39 @@ static void post(struct session *s, struct letter *l)
 		free(l);
 }
 
+static void send_gils(struct session *s, struct session_target *t)
+{
+	const struct runtime *r = target_runtime(t->target);
+
+	for (unsigned i = 0; r && i < r->n_interps; i++) {
+		struct gil_letter *l;
+
+		if (!r->interps[i].gil)
+			continue;
+		l = xcalloc(1, sizeof(*l));
+		l->l = (struct letter){ .kind = LETTER_GIL, .bytes = sizeof(*l) };
+		l->gil = (struct store_gil){ .pid = t->pid, .addr = r->interps[i].gil, .interp_id = r->interps[i].id };
+		post(s, &l->l);
+	}
+}
+
+/* A child that was forked is a copy of its parent: what cannot be had of it, or no longer, lies in the parent at the same place. */
+static void find_symbol(struct session *s, struct session_target *t, const struct ev_frame *frame, struct symbol *sym)
+{
+	struct session_target *parent;
+
+	if (session_target_adopt(s, t))
+		send_gils(s, t);
+	if (t->symbols)
+		symbols_frame(t->symbols, frame, sym);
+	parent = atomic_load(&t->forked_from);
+	for (unsigned depth = 0; !sym->resolved && parent && depth < 8; depth++) {
+		if (parent->symbols)
+			symbols_frame(parent->symbols, frame, sym);
+		parent = atomic_load(&parent->forked_from);
+	}
+}
+
 static void resolve(struct session *s, const struct frame_letter *f)
 {
 	struct session_target *t = session_target_by_pid(s, f->pid);
@@ -33,8 +67,8 @@ static void resolve(struct session *s, const struct frame_letter *f)
 	struct symbol_letter *l;
 	size_t function, file, bytes;
 
-	if (t && t->symbols)
-		symbols_frame(t->symbols, &f->frame, &sym);
+	if (t)
+		find_symbol(s, t, &f->frame, &sym);
 	function = strlen(sym.function) + 1;
 	file = strlen(sym.file) + 1;
 	bytes = sizeof(*l) + function + file;
@@ -73,22 +107,6 @@ static void send_names(struct session *s, struct session_target *t)
 		post(s, &l->l);
 	}
 	free(threads);
-}
-
-static void send_gils(struct session *s, struct session_target *t)
-{
-	const struct runtime *r = target_runtime(t->target);
-
-	for (unsigned i = 0; r && i < r->n_interps; i++) {
-		struct gil_letter *l;
-
-		if (!r->interps[i].gil)
-			continue;
-		l = xcalloc(1, sizeof(*l));
-		l->l = (struct letter){ .kind = LETTER_GIL, .bytes = sizeof(*l) };
-		l->gil = (struct store_gil){ .pid = t->pid, .addr = r->interps[i].gil, .interp_id = r->interps[i].id };
-		post(s, &l->l);
-	}
 }
 
 /* The kernel programs read a thread's stack when it goes to sleep; of those that slept already it is read here, once. */
@@ -138,12 +156,14 @@ static void refresh(struct session *s, struct session_target *t)
  * and another goes on from the frame it was at; without the names it has cached, which it may have been changing. */
 void session_watch_resolver(struct session *s)
 {
+	pthread_mutex_lock(&s->swap);
 	for (unsigned i = 0; s->resolver_runs && i < s->n_targets; i++) {
-		struct session_target *t = &s->targets[i];
+		struct session_target *t = s->targets[i];
 		uint64_t addr;
 
-		if (!target_give_up_read(t->target, GIVE_UP_NS, &addr))
+		if (!t->target || !target_give_up_read(t->target, GIVE_UP_NS, &addr))
 			continue;
+		t->abandoned = true;
 		session_note(s, "pid %d: its memory at 0x%" PRIx64 " did not answer: names and lines that lie there are missing",
 			     (int)t->shown_pid, addr);
 		pthread_detach(s->resolver);
@@ -154,6 +174,17 @@ void session_watch_resolver(struct session *s)
 		if (!s->resolver_runs)
 			session_note(s, "could not start a thread: no more names and lines from here on");
 	}
+	pthread_mutex_unlock(&s->swap);
+}
+
+/* What has ended needs no descriptors; its names are kept a while for those who ask late. */
+static void forget(struct session *s, struct session_target *t)
+{
+	if (!s->follow || t->root || !t->target || clock_now_ns() - atomic_load(&t->ended_ns) < KEEP_ENDED_NS)
+		return;
+	pthread_mutex_lock(&s->swap);
+	session_target_close(t);
+	pthread_mutex_unlock(&s->swap);
 }
 
 void *session_resolver_main(void *session)
@@ -165,8 +196,10 @@ void *session_resolver_main(void *session)
 	bool closed;
 
 	for (unsigned i = 0; !s->resolvers_given_up && i < s->n_targets; i++) {
-		send_gils(s, &s->targets[i]);
-		send_sleepers(s, &s->targets[i]);
+		if (!s->targets[i]->target)
+			continue;
+		send_gils(s, s->targets[i]);
+		send_sleepers(s, s->targets[i]);
 	}
 	do {
 		uint64_t now;
@@ -187,9 +220,13 @@ void *session_resolver_main(void *session)
 		bool again = now - refreshed_ns >= REFRESH_EVERY_NS;
 
 		for (unsigned i = 0; i < s->n_targets; i++) {
-			struct session_target *t = &s->targets[i];
+			struct session_target *t = s->targets[i];
 
+			if (session_target_adopt(s, t))
+				send_gils(s, t);
 			if (atomic_load(&t->ended))
+				forget(s, t);
+			if (!t->target || atomic_load(&t->ended))
 				continue;
 			if (again && !closed)
 				refresh(s, t);

@@ -274,6 +274,11 @@ static void on_sleeper(struct writer *w, const struct sleeper_letter *l)
 	t->sleeper_read_ns = l->read_ns;
 }
 
+static void on_process(struct writer *w, struct process_letter *l)
+{
+	store_process(w->s->store, &l->process);
+}
+
 static void open_letter(struct writer *w, struct letter *l)
 {
 	switch ((enum letter_kind)l->kind) {
@@ -282,6 +287,7 @@ static void open_letter(struct writer *w, struct letter *l)
 	case LETTER_THREAD_NAME: on_thread_name(w, (const struct thread_name_letter *)l); break;
 	case LETTER_SLEEPER: on_sleeper(w, (const struct sleeper_letter *)l); break;
 	case LETTER_GIL: store_gil(w->s->store, &((const struct gil_letter *)l)->gil); break;
+	case LETTER_PROCESS: on_process(w, (struct process_letter *)l); break;
 	case LETTER_OWN:
 		store_own(w->s->store, &((const struct own_letter *)l)->own);
 		atomic_store(&w->s->db_bytes, ((const struct own_letter *)l)->own.db_bytes);

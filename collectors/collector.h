@@ -16,6 +16,7 @@ struct target;
 
 struct collector_options {
 	uint32_t sample_hz; /* 0: no on-CPU samples */
+	bool follow_children; /* a child process of a target is a target from its first moment */
 	bool threads_only; /* no Python knowledge: thread states and locks by address */
 	void (*emit)(void *ctx, const struct ev_hdr *event);
 	void *ctx;
@@ -29,7 +30,9 @@ struct collector_cost {
 struct collector_ops {
 	const char *name;
 	int (*start)(void **ret_self, const struct collector_options *options, struct fail *why);
-	int (*add_target)(void *self, struct target *target, struct fail *why); /* also again after target_refresh */
+	/* Also again after target_refresh, and for a child that is followed; once armed any thread may call it, and it answers
+	 * -ESRCH for a process that has ended.  A target that has replaced its program meanwhile is taken as no Python. */
+	int (*add_target)(void *self, struct target *target, struct fail *why);
 	int (*arm)(void *self, struct fail *why); /* from here on events are emitted: what is so already, then what happens */
 	int (*poll)(void *self, int timeout_ms); /* drains what is there; adapts the detail level */
 	int (*stop)(void *self); /* no new events; emits what is unfinished; poll once more to drain */

@@ -16,6 +16,19 @@ _gilscope()
 	local common='--color --help'
 
 	COMPREPLY=()
+	if [[ $command == record ]]; then
+		local i
+		for ((i = 2; i < COMP_CWORD; i++)); do
+			[[ ${COMP_WORDS[i]} == -- ]] || continue
+			if ((i + 1 == COMP_CWORD)); then
+				mapfile -t COMPREPLY < <(compgen -c -- "$cur")
+			else
+				mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+				compopt -o filenames 2>/dev/null
+			fi
+			return
+		done
+	fi
 	if ((COMP_CWORD == 1)); then
 		mapfile -t COMPREPLY < <(compgen -W 'record report diff export dump doctor help version --help --version' -- "$cur")
 		return
@@ -54,7 +67,7 @@ _gilscope()
 		;;
 	esac
 	case $command in
-	record) words="-p --pid -d --duration -o --output -r --rate --force --no-python -q --quiet $common" ;;
+	record) words="--children --no-children -p --pid -d --duration -o --output -r --rate --force --no-python -q --quiet $common" ;;
 	report) words="--format -o --output --open --top $common" ;;
 	diff) words="--top --base-ops --head-ops $common" ;;
 	export) words="-o --output --to --view --weight $common" ;;

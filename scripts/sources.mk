@@ -140,6 +140,7 @@ VIEWER_SRCS := \
 	viewer/text/dump.c \
 	viewer/text/page.c \
 	viewer/text/pairs.c \
+	viewer/text/processes.c \
 	viewer/text/text.c \
 	viewer/text/threads.c \
 	viewer/text/verdict.c \
@@ -154,6 +155,7 @@ AGENT_SRCS := \
 	agent/cmd_help.c \
 	agent/cmd_record.c \
 	agent/cmd_report.c \
+	agent/command_child.c \
 	agent/doctor_machine.c \
 	agent/doctor_rights.c \
 	agent/doctor_target.c \
@@ -167,7 +169,9 @@ AGENT_SRCS := \
 	agent/patience.c \
 	agent/session.c \
 	agent/session_attach.c \
+	agent/session_follow.c \
 	agent/session_resolver.c \
+	agent/session_targets.c \
 	agent/session_writer.c \
 	agent/stop.c \
 	agent/ui.c

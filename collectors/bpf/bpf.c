@@ -1,10 +1,12 @@
 /* Loads the bpf programs, tells them of targets, drains the ring.
  *
  * Every kernel object is held by a file descriptor of this process (links, maps, perf events), nothing is pinned: when we
- * die, however we die, the kernel takes all of it back.  Only this side inserts into shared maps (`procs`, `seen`). */
+ * die, however we die, the kernel takes all of it back.  Only this side inserts into shared maps (`procs`, `seen`), but for children
+ * of targets, which the fork program adds. */
 #include <errno.h>
 #include <linux/perf_event.h>
 #include <linux/types.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +38,7 @@ struct bpf_collector {
 	struct ring_buffer *ring;
 	struct bpf_link **samplers;
 	int n_cpus;
+	pthread_mutex_t mutex; /* of add_target: dials, iterator */
 	bool has_target;
 	bool armed;
 	struct detail detail;
@@ -153,6 +156,7 @@ static void bpf_free(void *self)
 	if (c->stats_fd >= 0)
 		close(c->stats_fd);
 	gil_bpf__destroy(c->skel);
+	pthread_mutex_destroy(&c->mutex);
 	free(c);
 }
 
@@ -176,6 +180,7 @@ static int load(struct bpf_collector *c, struct fail *why)
 	c->skel = gil_bpf__open();
 	if (!c->skel)
 		return explain_load(-errno, why);
+	c->skel->rodata->follow_children = c->options.follow_children;
 	c->skel->rodata->own_pid_namespace = !target_in_initial_pid_namespace();
 	err = gil_bpf__load(c->skel);
 	if (err)
@@ -203,6 +208,7 @@ static int bpf_start(void **ret_self, const struct collector_options *options, s
 		return fail_set(why, -ENOMEM, FAIL_OTHER, "could not start the bpf collector: out of memory");
 	c->options = *options;
 	c->stats_fd = -1;
+	pthread_mutex_init(&c->mutex, NULL);
 	libbpf_set_print(quiet);
 	err = load(c, why);
 	if (err) {
@@ -285,9 +291,25 @@ static int kernel_pid(struct bpf_collector *c, const struct target *t, __u32 *re
 	return 0;
 }
 
-static int bpf_add_target(void *self, struct target *t, struct fail *why)
+/* Before arming it is inserted; from then on the programs insert children and delete what has ended, so it must be there. */
+static int tell_programs(struct bpf_collector *c, __u32 pid, const struct bpf_proc *proc)
 {
-	struct bpf_collector *c = self;
+	struct bpf_dials *dials = &c->skel->bss->dials;
+
+	if (!c->armed && (!c->has_target || dials->only_pid == pid)) {
+		c->skel->bss->only_proc = *proc;
+		dials->only_pid = pid;
+	} else if (!c->armed) {
+		dials->only_pid = 0; /* several now: all are found in the map */
+	} else if (dials->only_pid == pid) {
+		c->skel->bss->only_proc = *proc;
+	}
+	c->has_target = true;
+	return bpf_map_update_elem(bpf_map__fd(c->skel->maps.procs), &pid, proc, c->armed ? BPF_EXIST : BPF_ANY) ? -errno : 0;
+}
+
+static int add_target(struct bpf_collector *c, struct target *t, struct fail *why)
+{
 	struct bpf_proc proc;
 	__u32 pid;
 	int err = fill_proc(&proc, t, why);
@@ -296,17 +318,30 @@ static int bpf_add_target(void *self, struct target *t, struct fail *why)
 		err = kernel_pid(c, t, &pid, why);
 	if (err)
 		return err;
-	if (!c->has_target || c->skel->bss->dials.only_pid == pid) {
-		c->skel->bss->only_proc = proc;
-		c->skel->bss->dials.only_pid = pid;
-	} else {
-		c->skel->bss->dials.only_pid = 0; /* several now: all are found in the map */
+	err = tell_programs(c, pid, &proc);
+	if (!err && c->armed && !target_same_program(t)) { /* the exec program may have come before this */
+		memset(&proc, 0, sizeof(proc));
+		err = tell_programs(c, pid, &proc);
 	}
-	c->has_target = true;
-	err = bpf_map_update_elem(bpf_map__fd(c->skel->maps.procs), &pid, &proc, BPF_ANY);
+	if (err == -ENOENT)
+		return fail_set(why, -ESRCH, FAIL_ATTACH, "could not attach to pid %d: it has ended", (int)target_pid(t));
+	if (err == -E2BIG)
+		return fail_set(why, err, FAIL_ATTACH, "could not attach to pid %d: more than %d processes at once",
+				(int)target_pid(t), BPF_MAX_PROCS);
 	if (err)
-		return fail_set(why, -errno, FAIL_OTHER, "could not add pid %d: %s", (int)target_pid(t), strerror(errno));
-	return c->armed ? iterate(c, BPF_ITER_START) : 0;
+		return fail_set(why, err, FAIL_OTHER, "could not add pid %d: %s", (int)target_pid(t), strerror(-err));
+	return 0;
+}
+
+static int bpf_add_target(void *self, struct target *t, struct fail *why)
+{
+	struct bpf_collector *c = self;
+	int err;
+
+	pthread_mutex_lock(&c->mutex);
+	err = add_target(c, t, why);
+	pthread_mutex_unlock(&c->mutex);
+	return err;
 }
 
 /* --- the tick: losses, dials, own cost ------------------------------------------------------------------------- */
@@ -496,9 +531,11 @@ static int bpf_stop(void *self)
 	if (!c->armed)
 		return 0;
 	stop_samplers(c);
+	pthread_mutex_lock(&c->mutex);
 	err = iterate(c, BPF_ITER_STOP);
 	c->skel->bss->dials.armed = 0;
 	c->armed = false;
+	pthread_mutex_unlock(&c->mutex);
 	c->stopped_ns = clock_now_ns();
 	read_counters(c, count);
 	emit_losses(c, count, c->tick_ns, c->stopped_ns);

@@ -123,7 +123,7 @@ int on_sample(void *ctx)
 	__u32 flags = 0, slot = SCRATCH_SAMPLE;
 	struct scratch *s;
 
-	if (!dials.armed || !(proc = proc_of(p)))
+	if (!dials.armed || !(proc = proc_of(p)) || p->flags & PF_EXITING) /* its end has perhaps been told already */
 		return 0;
 	s = bpf_map_lookup_elem(&scratch, &slot);
 	if (!s)
@@ -161,7 +161,7 @@ int on_sample(void *ctx)
 
 /* --- births, deaths, new programs and names ------------------------------------------------------------------- */
 
-/* A new process with the number of a target, which has ended then: the stranger is not recorded in its name. */
+/* It has ended; or a new process has its number, which is a stranger and not recorded in its name. */
 static __always_inline void forget_proc(__u32 pid)
 {
 	if (dials.only_pid == pid)
@@ -169,27 +169,56 @@ static __always_inline void forget_proc(__u32 pid)
 	bpf_map_delete_elem(&procs, &pid);
 }
 
+/* After fork everything lies where it lay in the parent, so what is known of it holds for the child at once.  A child that shares
+ * the parent's memory until it runs another program (vfork) is no Python process.  Process context: inserting is allowed here. */
+static __always_inline bool follow(struct task_struct *parent, struct task_struct *child, struct bpf_proc *proc)
+{
+	__u32 pid = child->tgid, parent_pid = parent->tgid;
+	struct bpf_proc *copy;
+
+	if (bpf_map_update_elem(&procs, &pid, proc, BPF_ANY))
+		return false;
+	copy = bpf_map_lookup_elem(&procs, &pid);
+	if (copy && child->mm == parent->mm)
+		copy->python = 0;
+	if (dials.only_pid) { /* two from now on: what was learnt in `only_proc` goes with it */
+		bpf_map_update_elem(&procs, &parent_pid, proc, BPF_ANY);
+		dials.only_pid = 0;
+	}
+	return true;
+}
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
+	bool thread = child->tgid == parent->tgid, followed;
+	struct thread_rec *r;
+	struct bpf_proc *proc;
 	struct ev_fork *e;
 
-	if (child->tgid != parent->tgid)
+	if (!thread)
 		forget_proc(child->tgid);
-	if (!dials.armed || !proc_of(parent))
+	proc = proc_of(parent);
+	if (!proc)
 		return 0;
-	if (child->tgid == parent->tgid) {
-		rec_of(child, true); /* here rather than at its first switch: process context, the allocation may succeed */
+	followed = follow_children && !thread && follow(parent, child, proc); /* armed or not: user space has looked before */
+	if (!dials.armed)
 		return 0;
+	if (thread || followed) {
+		r = rec_of(child, true); /* here rather than at its first switch: process context, the allocation may succeed */
+		if (r && thread && follow_children && !proc->python) /* is it Python?  User space asks it now */
+			r->announced = send_thread(child, bpf_ktime_get_ns(), 0, child->comm, true);
 	}
+	if (thread)
+		return 0;
 	e = reserve(sizeof(*e), EV_LOSS_RING_OTHER);
 	if (!e)
 		return 0;
-	fill_hdr(&e->h, EV_FORK, sizeof(*e), 0, parent);
+	fill_hdr(&e->h, EV_FORK, sizeof(*e), followed ? EV_F_FOLLOWED : 0, parent);
 	e->t_ns = bpf_ktime_get_ns();
 	e->child_pid = pid_of(child);
 	e->child_tid = tid_of(child);
-	submit(e);
+	submit_now(e);
 	return 0;
 }
 
@@ -211,7 +240,7 @@ int BPF_PROG(on_exec, struct task_struct *p)
 	fill_hdr(&e->h, EV_EXEC, sizeof(*e), 0, p);
 	e->t_ns = bpf_ktime_get_ns();
 	bpf_probe_read_kernel(e->comm, sizeof(e->comm), p->comm);
-	submit(e);
+	submit_now(e);
 	return 0;
 }
 
@@ -220,16 +249,20 @@ int BPF_PROG(on_exit, struct task_struct *p)
 {
 	struct thread_rec *r;
 	struct ev_exit *e;
-	bool last;
+	bool last = p->signal->live.counter == 0;
+	__u32 pid = p->tgid;
 
-	if (!dials.armed || !proc_of(p))
+	if (!proc_of(p))
+		return 0;
+	if (last && follow_children)
+		forget_proc(pid); /* room for others */
+	if (!dials.armed)
 		return 0;
 	r = rec_of(p, false);
 	if (r) {
 		send_agg(r, p);
 		r->dead = 1;
 	}
-	last = p->signal->live.counter == 0;
 	e = reserve(sizeof(*e), EV_LOSS_RING_OTHER);
 	if (!e)
 		return 0;
@@ -250,7 +283,7 @@ int BPF_PROG(on_rename, struct task_struct *p, const char *comm)
 		return 0;
 	r = rec_of(p, false);
 	if (r && r->announced)
-		send_thread(p, bpf_ktime_get_ns(), EV_F_RENAMED, comm);
+		send_thread(p, bpf_ktime_get_ns(), EV_F_RENAMED, comm, false);
 	return 0;
 }
 

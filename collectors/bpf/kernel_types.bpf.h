@@ -24,6 +24,7 @@ struct signal_struct {
 } __core;
 
 struct pid_namespace;
+struct mm_struct;
 
 struct upid {
 	int nr;
@@ -37,6 +38,7 @@ struct pid {
 
 struct task_struct {
 	unsigned int __state; /* 5.14, commit 2f064a59a11f: before it was `state` */
+	unsigned int flags; /* PF_* */
 	int exit_code;
 	int pid, tgid; /* initial namespace: thread, thread group */
 	unsigned long long start_boottime; /* 5.5, commit cf25e24db61c */
@@ -46,6 +48,7 @@ struct task_struct {
 	struct task_struct *group_leader;
 	struct pid *thread_pid; /* 5.0, commit 2c4704756cab; NULL when the task has been released */
 	int on_cpu;
+	struct mm_struct *mm;
 } __core;
 
 struct bpf_iter_meta {
@@ -61,6 +64,7 @@ struct bpf_iter__task {
 #undef __core
 
 #define TASK_COMM_LEN 16
+#define PF_EXITING 0x4 /* include/linux/sched.h */
 
 /* uapi/asm-generic/unistd numbers and futex operations the programs decide by; x86-64 */
 #define NR_FUTEX 202

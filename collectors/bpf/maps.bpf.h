@@ -1,7 +1,8 @@
 #pragma once
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* What all the programs share: state per thread, the maps, the dials, counting, sending.
- * Must not: insert into shared hash maps (a runqueue lock may be held: user space inserts), wake the consumer per event. */
+ * Must not: insert into shared hash maps (a runqueue lock may be held: user space inserts), wake the consumer per event; births
+ * and new programs (process context, no lock held) may do both. */
 #include "collectors/bpf/kernel_types.bpf.h"
 
 #include <bpf/bpf_core_read.h>
@@ -123,6 +124,7 @@ struct {
 } counters SEC(".maps");
 
 struct bpf_dials dials;
+const volatile bool follow_children = false; /* a child of a target is a target */
 const volatile bool own_pid_namespace = false; /* we run in one, not in the initial: false costs nothing, it is known at load */
 struct bpf_proc only_proc; /* while there is one target only */
 
@@ -151,6 +153,12 @@ static __always_inline void *reserve(__u32 bytes, __u32 loss_class)
 static __always_inline void submit(void *e)
 {
 	bpf_ringbuf_submit(e, wakeup_flag());
+}
+
+/* For what user space must see soon: a new process, a new program. */
+static __always_inline void submit_now(void *e)
+{
+	bpf_ringbuf_submit(e, follow_children ? BPF_RB_FORCE_WAKEUP : wakeup_flag());
 }
 
 /* The task's number where we run; 0 when it is released already. */

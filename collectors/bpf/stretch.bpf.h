@@ -9,7 +9,7 @@
 
 /* --- threads -------------------------------------------------------------------------------------------------- */
 
-static __noinline bool send_thread(struct task_struct *p, __u64 now, __u32 flags, const char *comm)
+static __noinline bool send_thread(struct task_struct *p, __u64 now, __u32 flags, const char *comm, bool wake)
 {
 	struct ev_thread *e = reserve(sizeof(*e), EV_LOSS_RING_OTHER);
 
@@ -20,14 +20,14 @@ static __noinline bool send_thread(struct task_struct *p, __u64 now, __u32 flags
 	e->start_ns = p->start_boottime;
 	e->ident = p->thread.fsbase;
 	bpf_probe_read_kernel(e->comm, sizeof(e->comm), comm);
-	submit(e);
+	bpf_ringbuf_submit(e, wake ? BPF_RB_FORCE_WAKEUP : wakeup_flag());
 	return true;
 }
 
 static __always_inline void announce(struct thread_rec *r, struct task_struct *p, __u64 now, __u32 flags)
 {
 	if (!r->announced)
-		r->announced = send_thread(p, now, flags, p->comm);
+		r->announced = send_thread(p, now, flags, p->comm, false);
 }
 
 static __always_inline struct thread_rec *rec_of(struct task_struct *p, bool create)

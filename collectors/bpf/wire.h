@@ -3,7 +3,7 @@
  * Includes nothing but the walk's layout; both sides provide __u8 … __u64. */
 #include "core/interp/frame_walk.h"
 
-#define BPF_MAX_PROCS 256
+#define BPF_MAX_PROCS 1024 /* targets at once */
 #define BPF_MAX_GILS 16
 
 struct bpf_gil {

@@ -53,6 +53,7 @@ enum ev_flags {
 	EV_F_NOT_RELEASED = 1 << 21, /* off, GIL_WAIT: the waker had not just released the GIL (a waiter that timed out wakes others too) */
 	EV_F_IN_SEEN = 1 << 22, /* off: in_number is valid, and another thread was the last holder at that moment */
 	EV_F_UNPLACED = 1 << 23, /* agg: at some sleep on a GIL it was not looked where its Python code stood */
+	EV_F_FOLLOWED = 1 << 24, /* fork: the child is recorded too */
 };
 
 /* One stretch off the CPU, emitted when the thread runs again. */

@@ -11,7 +11,7 @@
 static void put_title(struct page *page, const struct text_context *c)
 {
 	const size_t mark = sizeof("gilscope  ") - 1;
-	char *name = page_escape(*c->p->command ? c->p->command : c->p->name, page->columns - mark);
+	char *name = page_escape(text_process_name(c->p), page->columns - mark);
 	char duration[HUMAN_LEN], *runtime = page_escape(c->p->runtime ? c->p->runtime : "", 40);
 
 	page_put(page, INK_DIM, "gilscope  ");
@@ -39,11 +39,13 @@ static void report_process(struct page *page, const struct text_context *c)
 
 void text_report(FILE *out, const struct summary *s, const struct text_options *options)
 {
+	struct text_order order;
 	struct page page;
 
+	text_order_init(&order, s, options->top, false);
 	page_init(&page, out, options->color, options->columns);
-	for (size_t i = 0; i < s->n_processes; i++) {
-		const struct text_context c = {.s = s, .p = &s->processes[i], .top = options->top};
+	for (size_t i = 0; i < order.full; i++) {
+		const struct text_context c = {.s = s, .p = order.processes[i], .top = options->top};
 
 		if (i) {
 			page_end(&page);
@@ -56,21 +58,29 @@ void text_report(FILE *out, const struct summary *s, const struct text_options *
 		page_put(&page, INK_STRONG, "gilscope  nothing was recorded: no process appeared in this file");
 		page_end(&page);
 	}
+	if (order.full < order.n)
+		text_processes(&page, &order);
 	text_about(&page, s);
 	page_done(&page);
+	text_order_done(&order);
 }
 
 void text_verdict(FILE *out, const struct summary *s, const struct text_options *options)
 {
+	struct text_order order;
 	struct page page;
 
+	text_order_init(&order, s, 0, true);
 	page_init(&page, out, options->color, options->columns);
-	for (size_t i = 0; i < s->n_processes; i++) {
-		const struct text_context c = {.s = s, .p = &s->processes[i]};
+	for (size_t i = 0; i < order.full; i++) {
+		const struct text_context c = {.s = s, .p = order.processes[i]};
 
 		if (s->n_processes > 1)
 			put_title(&page, &c);
 		text_verdict_lines(&page, &c);
 	}
+	if (order.full < order.n)
+		text_processes(&page, &order);
 	page_done(&page);
+	text_order_done(&order);
 }

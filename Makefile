@@ -62,7 +62,7 @@ help:
 # Packages.  Nothing is asked of apt-get when all are there.
 BUILD_DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libsqlite3-dev libjansson-dev \
 	libprotobuf-c-dev protobuf-c-compiler uthash-dev linux-libc-dev libc6-dev scdoc
-TEST_DEPS := libcmocka-dev python3 python3-pytest sqlite3 jq libclang-rt-dev clang-format golang-1.19-go prometheus protobuf-compiler \
+TEST_DEPS := libcmocka-dev python3 python3-pytest python3-junitparser sqlite3 jq libclang-rt-dev clang-format golang-1.19-go prometheus protobuf-compiler \
 	chromium-headless-shell fonts-dejavu-core
 .PHONY: deps test-deps page-deps
 deps:
@@ -139,6 +139,7 @@ lint: check-layers check-sizes check-headers check-banned
 install: all
 	install -Dm755 $(B)/gilscope $(DESTDIR)$(PREFIX)/bin/gilscope
 	install -Dm644 $(B)/gilscope.1 $(DESTDIR)$(PREFIX)/share/man/man1/gilscope.1
+	install -Dm644 scripts/gilscope_mark.py $(DESTDIR)$(PREFIX)/share/gilscope/gilscope_mark.py
 	install -Dm644 scripts/gilscope.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/gilscope
 dist:
 	git archive --prefix=gilscope-$(VERSION)/ -o gilscope-$(VERSION).tar.gz HEAD

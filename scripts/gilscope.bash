@@ -30,7 +30,7 @@ _gilscope()
 		done
 	fi
 	if ((COMP_CWORD == 1)); then
-		mapfile -t COMPREPLY < <(compgen -W 'record report diff export dump doctor help version --help --version' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'record report diff check export dump doctor help version --help --version' -- "$cur")
 		return
 	fi
 	case $prev in
@@ -38,8 +38,18 @@ _gilscope()
 		mapfile -t COMPREPLY < <(compgen -W "$(_gilscope_pids)" -- "$cur")
 		return
 		;;
-	-o | --output)
-		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+	-o | --output | --json | --junit | --markdown | --sarif)
+		[[ $command$prev == dump--json ]] || {
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return
+		}
+		;;
+	--keep)
+		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+		return
+		;;
+	--metric | --limit | --floor | --max)
+		mapfile -t COMPREPLY < <(compgen -W 'gil_wait_per_op gil_wait_ratio gil_wait_p99 gil_hold_p99 convoy_rate gil_held_blocked' -- "$cur")
 		return
 		;;
 	--format)
@@ -62,7 +72,7 @@ _gilscope()
 		mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$cur")
 		return
 		;;
-	-d | --duration | -r | --rate | --top | --base-ops | --head-ops)
+	-d | --duration | -r | --rate | --top | --base-ops | --head-ops | --base-cmd | --head-cmd | --rounds | --warmup | --seed | --ops | --alpha)
 		return
 		;;
 	esac
@@ -70,13 +80,15 @@ _gilscope()
 	record) words="--children --no-children -p --pid -d --duration -o --output -r --rate --force --no-python -q --quiet $common" ;;
 	report) words="--format -o --output --open --top $common" ;;
 	diff) words="--top --base-ops --head-ops $common" ;;
+	check) words="--base-cmd --head-cmd --rounds --warmup --seed --aa --ops --keep --baseline --force-unlike --metric --limit --floor --max \
+		--alpha --fail-on-inconclusive --json --junit --markdown --sarif --github $common" ;;
 	export) words="-o --output --to --view --weight $common" ;;
 	dump) words="-p --pid --json $common" ;;
 	doctor) words="-p --pid -v --verbose $common" ;;
-	help) words="record report diff export dump doctor help version $common" ;;
+	help) words="record report diff check export dump doctor help version $common" ;;
 	version) words="$common" ;;
 	esac
-	if [[ $command == @(report|diff|export) && $cur != -* ]]; then
+	if [[ $command == @(report|diff|check|export) && $cur != -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -X '!*.gilscope' -- "$cur"; compgen -d -- "$cur")
 		compopt -o filenames 2>/dev/null
 		return

@@ -82,6 +82,7 @@ ANALYSIS_SRCS := \
 	core/analysis/paired.c \
 	core/analysis/regression.c \
 	core/analysis/replay.c \
+	core/analysis/site_growth.c \
 	core/analysis/span_union.c \
 	core/analysis/summary.c \
 	core/analysis/summary_places.c \
@@ -108,6 +109,13 @@ PROTOS := \
 	viewer/export/pprof.proto
 
 VIEWER_SRCS := \
+	viewer/check/github.c \
+	viewer/check/json.c \
+	viewer/check/junit.c \
+	viewer/check/markdown.c \
+	viewer/check/sarif.c \
+	viewer/check/text.c \
+	viewer/check/words.c \
 	viewer/export/collapsed.c \
 	viewer/export/csv.c \
 	viewer/export/export.c \
@@ -148,6 +156,14 @@ VIEWER_SRCS := \
 	viewer/text/what_if.c
 
 AGENT_SRCS := \
+	agent/check_conditions.c \
+	agent/check_marks.c \
+	agent/check_options.c \
+	agent/check_report.c \
+	agent/check_rounds.c \
+	agent/check_run.c \
+	agent/check_valid.c \
+	agent/cmd_check.c \
 	agent/cmd_diff.c \
 	agent/cmd_doctor.c \
 	agent/cmd_dump.c \

@@ -175,6 +175,19 @@ static const char *line_text(struct arena *a, const struct summary_stack *s)
 	return arena_strdup(a, text);
 }
 
+/* Lines move from one version to the next, and so do directories; functions and names of files mostly stay. */
+static const char *key_text(struct arena *a, const struct summary_stack *s)
+{
+	char text[SITE_TEXT], function[SITE_TEXT / 3], file[SITE_TEXT / 2];
+	const char *path = s->n ? s->frames[0].file : "?", *slash = strrchr(path, '/');
+
+	path = slash ? slash + 1 : path;
+	escape_to(function, sizeof(function), s->n ? s->frames[0].function : "?", s->n ? strlen(s->frames[0].function) : 1);
+	escape_to(file, sizeof(file), path, strlen(path));
+	snprintf(text, sizeof(text), "%s (%s)", function, file);
+	return arena_strdup(a, text);
+}
+
 static int compare_sites(const void *a, const void *b)
 {
 	double x = ((const struct metric_site *)a)->wait_s, y = ((const struct metric_site *)b)->wait_s;
@@ -197,6 +210,8 @@ static void gather_sites(struct run_metrics *m, const struct summary *s)
 
 			site->waiter = line_text(a, &worst->waiter);
 			site->holder = line_text(a, holder);
+			site->waiter_key = key_text(a, &worst->waiter);
+			site->holder_key = key_text(a, holder);
 			site->file = holder->n && holder->frames[0].resolved ? arena_strdup(a, holder->frames[0].file) : "";
 			site->line = holder->n ? holder->frames[0].line : 0;
 			site->wait_s = (double)p->pairs[k].ns / 1e9;
@@ -209,6 +224,18 @@ static void gather_sites(struct run_metrics *m, const struct summary *s)
 	if (sites.n)
 		memcpy(m->sites, sites.items, sites.n * sizeof(*m->sites));
 	vec_done(&sites);
+}
+
+static void note_origin(struct run_metrics *m, const struct summary *s)
+{
+	struct arena *a = &m->priv->arena;
+	const char *runtime = s->n_processes ? s->processes[0].runtime : NULL;
+
+	m->origin = (struct run_origin){
+		.cpu_model = arena_strdup(a, s->cpu_model), .kernel = arena_strdup(a, s->kernel),
+		.runtime = arena_strdup(a, runtime ? runtime : ""), .gilscope_version = arena_strdup(a, s->gilscope_version),
+		.collector = arena_strdup(a, s->collector), .cpus = s->cpus, .sample_hz = s->sample_hz,
+	};
 }
 
 static void set(struct run_metrics *m, enum metric metric, double value)
@@ -281,8 +308,10 @@ int metrics_of_recording(struct run_metrics *ret, const char *path, double ops, 
 	vec_done(&g.edges);
 	if (err)
 		reader_close(g.r);
-	else if (!(err = summary_read(&s, g.r, why)))
+	else if (!(err = summary_read(&s, g.r, why))) {
 		gather_sites(ret, s);
+		note_origin(ret, s);
+	}
 	summary_free(s);
 	if (err)
 		metrics_done(ret);

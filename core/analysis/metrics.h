@@ -34,9 +34,16 @@ enum metric metric_find(const char *name); /* METRIC_N: none */
 /* Waiting by pair of lines, for the blame of a regression. */
 struct metric_site {
 	const char *waiter, *holder; /* "function (file:line)", escaped */
+	const char *waiter_key, *holder_key; /* the same of another version of the program, elsewhere: "function (last part of file)" */
 	const char *file; /* of the holder, raw as recorded; "" unknown */
 	uint32_t line;
 	double wait_s;
+};
+
+/* Where and how a run was recorded: runs that differ in it differ for reasons of their own.  Raw text, "" unknown. */
+struct run_origin {
+	const char *cpu_model, *kernel, *runtime, *gilscope_version, *collector;
+	uint32_t cpus, sample_hz;
 };
 
 struct run_metrics {
@@ -47,6 +54,7 @@ struct run_metrics {
 	uint64_t lost_events;
 	double lost_share; /* lost of (recorded + lost) */
 	bool complete;
+	struct run_origin origin;
 	struct metric_site *sites; /* most first */
 	size_t n_sites;
 	struct metrics_priv *priv;

@@ -22,6 +22,10 @@ test_paired_SRCS := core/analysis/paired.c core/util/xalloc.c
 UNIT_TESTS += test_regression
 test_regression_SRCS := core/analysis/metric_infos.c core/analysis/paired.c core/analysis/regression.c core/util/xalloc.c
 
+UNIT_TESTS += test_check
+test_check_SRCS := $(filter viewer/check/%,$(VIEWER_SRCS)) viewer/json/stream.c viewer/text/page.c core/analysis/metric_infos.c \
+	core/analysis/paired.c core/analysis/regression.c core/util/escape.c core/util/human.c core/util/strbuf.c core/util/xalloc.c
+
 UNIT_TESTS += test_detail
 test_detail_SRCS := collectors/bpf/detail.c
 

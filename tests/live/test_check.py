@@ -1,0 +1,245 @@
+"""gilscope check: runs side by side, recordings, budgets, marks, and what its outputs are to readers that are not ours."""
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import harness
+from live import can_record  # noqa: F401  (fixture)
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SCRIPTS = os.path.join(harness.ROOT, "scripts")
+PROGRAM = os.path.join(HERE, "check_program.py")
+ROUNDS = ("--rounds", "6", "--warmup", "0", "--metric", "gil_wait_per_op")
+
+sys.path.insert(0, SCRIPTS)
+
+
+def check(*args, cwd=None, timeout=300):
+    return subprocess.run([harness.GILSCOPE, "check", *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          universal_newlines=True, cwd=cwd, timeout=timeout)
+
+
+def program(python, hold, seconds=1, fail=0):
+    return "%s %s --hold %g --seconds %g --fail %d" % (python, PROGRAM, hold, seconds, fail)
+
+
+@pytest.fixture(scope="module")
+def regressed(tmp_path_factory):
+    """Five times the work with the GIL at a time, found by 6 rounds, with every output."""
+    import live
+    reason = live.why_no_recording()
+    if reason:
+        pytest.skip(reason)
+    python = live.FOUND[live.default_label()]
+    out = tmp_path_factory.mktemp("check")
+    outputs = {name: str(out / ("check." + name)) for name in ("json", "junit", "markdown", "sarif")}
+    args = [x for name, path in outputs.items() for x in ("--" + name, path)]
+    done = check(*ROUNDS, "--seed", 7, "--base-cmd", program(python, 1), "--head-cmd", program(python, 5), "--keep", out / "kept", "--github",
+                 *args, cwd=HERE)
+    return done, outputs, str(out / "kept")
+
+
+def test_a_regression_fails_and_is_blamed(regressed):
+    done, outputs, kept = regressed
+    assert done.returncode == 1, done.stdout + done.stderr
+    with open(outputs["json"]) as f:
+        found = json.load(f)
+    assert found["outcome"] == "fail" and found["comparison"] == "paired" and found["seed"] == 7
+    assert found["metrics"][0]["low"] > 0.5  # it did five times as much
+    worst = found["sites"][0]
+    assert worst["holder"].startswith("hog ") and worst["waiter"].startswith("serve "), worst
+    assert worst["file"] == "check_program.py"  # relative to where check runs
+    assert worst["line"] == 1 + open(PROGRAM).read().split("\n").index('        while time.perf_counter() < end:') or \
+        "TEXT.count" in open(PROGRAM).read().split("\n")[worst["line"] - 1]
+    assert found["regions"][0]["name"] == "unit" and found["regions"][0]["head_s"] > 1.5 * found["regions"][0]["base_s"]
+    assert len(re.findall(r"round \d of 6", done.stderr)) == 6
+    assert len([x for x in os.listdir(kept) if x.endswith(".gilscope")]) == 12
+
+
+def test_junit_is_read_by_junitparser(regressed):
+    junitparser = pytest.importorskip("junitparser")
+    cases = [c for suite in junitparser.JUnitXml.fromfile(regressed[1]["junit"]) for c in suite]
+    assert {c.name: [type(r).__name__ for r in c.result] for c in cases} == {"validity": [], "gil_wait_per_op": ["Failure"]}
+    assert "hog" in cases[1].result[0].text
+
+
+def test_sarif_has_the_shape_of_sarif(regressed):
+    ask = (".version == \"2.1.0\" and (.runs | length == 1) and (.runs[0].tool.driver.rules | length == 6)"
+           " and all(.runs[0].tool.driver.rules[]; .id and .help.text and .shortDescription.text)"
+           " and (.runs[0].results | length >= 1)"
+           " and all(.runs[0].results[]; . as $r | $r.message.text and $r.partialFingerprints[\"gilscopeSite/v1\"] and"
+           " ($r.locations[0].physicalLocation | .artifactLocation.uri == \"check_program.py\" and .region.startLine > 0))"
+           " and (.runs[0] | .tool.driver.rules as $rules | all(.results[]; . as $r | $rules[$r.ruleIndex].id == $r.ruleId))")
+    assert subprocess.run(["jq", "-e", ask, regressed[1]["sarif"]], stdout=subprocess.DEVNULL).returncode == 0
+
+
+def test_github_annotations_name_the_line(regressed):
+    lines = regressed[0].stdout.split("\n")
+    commands = [line for line in lines if line.startswith("::")]
+    assert any(re.match(r"::error file=check_program\.py,line=\d+,title=[^:]*::.*hog", line) for line in commands), commands
+    stop = next(line for line in commands if line.startswith("::stop-commands::"))
+    assert "::%s::" % stop.split("::")[2] == commands[-1]  # and nothing of the table is taken for a command
+    assert os.path.getsize(regressed[1]["markdown"]) < 1 << 20
+
+
+def test_recordings_against_a_baseline(regressed):
+    kept = regressed[2]
+    bases = sorted(os.path.join(kept, x) for x in os.listdir(kept) if x.endswith("base.gilscope"))
+    heads = sorted(os.path.join(kept, x) for x in os.listdir(kept) if x.endswith("head.gilscope"))
+    worse = check(*heads, "--metric", "gil_hold_p99", "--baseline", *bases)
+    assert worse.returncode == 1, worse.stdout
+    assert "not paired" in worse.stdout
+    same = check(*heads, "--metric", "gil_hold_p99", "--baseline", *heads)
+    assert same.returncode == 0 and "inconclusive" not in same.stdout.split("\n")[0], same.stdout
+
+
+def test_budgets(regressed):
+    kept = regressed[2]
+    heads = sorted(os.path.join(kept, x) for x in os.listdir(kept) if x.endswith("head.gilscope"))
+    assert check(*heads, "--max", "gil_wait_ratio=99%", "--max", "gil_hold_p99=1s").returncode == 0
+    over = check(*heads, "--max", "gil_hold_p99=100us")
+    assert over.returncode == 1 and "100 us" in over.stdout
+    assert check(*heads, "--max", "gil_hold_p99=banana").returncode == 2
+    assert check(*heads, "--max", "gil_wait_per_op=1ms", "--fail-on-inconclusive").returncode == 3  # no units of work: not measured
+    assert check(*heads).returncode == 2  # nothing to compare with
+
+
+def test_unlike_recordings_are_refused(regressed, tmp_path):
+    import shutil
+    import sqlite3
+    kept = regressed[2]
+    one = sorted(os.path.join(kept, x) for x in os.listdir(kept) if x.endswith("head.gilscope"))[0]
+    other = str(tmp_path / "other.gilscope")
+    shutil.copy(one, other)
+    db = sqlite3.connect(other)
+    assert db.execute("UPDATE meta SET value = 'another CPU' WHERE key = 'cpu_model'").rowcount == 1
+    db.commit()
+    db.close()
+    refused = check(one, "--baseline", other)
+    assert refused.returncode == 3 and "unlike CPU models" in refused.stdout, refused.stdout + refused.stderr
+    forced = check(one, "--baseline", other, "--force-unlike")
+    assert forced.returncode == 0 and "unlike CPU models" in forced.stdout
+
+
+def test_the_same_command_is_no_regression(can_record, any_python, tmp_path):  # noqa: F811
+    out = str(tmp_path / "aa.json")
+    done = check("--rounds", 6, "--warmup", 1, "--aa", "--base-cmd", program(any_python, 1), "--json", out)
+    assert done.returncode == 0, done.stdout + done.stderr
+    with open(out) as f:
+        found = json.load(f)
+    noise = {row["metric"]: row for row in found["noise"]}
+    assert noise["gil_wait_per_op"]["limit"] >= max(0.10, 2 * noise["gil_wait_per_op"]["noise"] - 1e-9)
+    assert "proposed" in done.stdout or "limit" in done.stdout
+
+
+def test_a_failing_command_stops_with_its_status(can_record, any_python, tmp_path):  # noqa: F811
+    before = set(os.listdir("/tmp"))
+    done = check(*ROUNDS, "--base-cmd", program(any_python, 1, 0.3, 5), "--head-cmd", program(any_python, 1, 0.3, 5))
+    assert done.returncode == 1 and "ended with status 5" in done.stderr, done.stderr
+    assert not [x for x in set(os.listdir("/tmp")) - before if x.startswith("gilscope-check")]
+
+
+@pytest.mark.parametrize("doctor, code", [(77, 77), (0, 1)])
+def test_a_machine_that_cannot_record_is_told_apart(doctor, code, tmp_path):
+    recorder = tmp_path / "recorder"
+    recorder.write_text("#!/bin/sh\n[ $1 = doctor ] && exit %d\necho no BTF here\nexit 125\n" % doctor)
+    recorder.chmod(0o755)
+    done = check("--recorder", recorder, "--rounds", 1, "--base-cmd", "true", "--head-cmd", "true")
+    assert done.returncode == code and "no BTF here" in done.stderr, done.stderr
+
+
+def test_too_few_waits_are_not_valid(can_record, any_python):  # noqa: F811
+    idle = "%s -c 'import time; time.sleep(0.7)'" % any_python
+    done = check("--rounds", 2, "--warmup", 0, "--base-cmd", idle, "--head-cmd", idle)
+    assert done.returncode == 3 and "at least 200 are needed" in done.stdout, done.stdout + done.stderr
+
+
+def test_ctrl_c_ends_cleanly(can_record, any_python, tmp_path):  # noqa: F811
+    p = subprocess.Popen([harness.GILSCOPE, "check", *ROUNDS, "--base-cmd", program(any_python, 1), "--head-cmd",
+                          program(any_python, 1)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, universal_newlines=True,
+                         env=dict(os.environ, TMPDIR=str(tmp_path)))
+    for line in p.stderr:
+        if "round 1 of" in line:
+            break
+    time.sleep(0.5)
+    p.send_signal(signal.SIGINT)
+    _, err = p.communicate(timeout=30)
+    assert p.returncode == 130 and "after 1 of 6 rounds" in err, err
+    assert os.listdir(str(tmp_path)) == []
+
+
+# --- gilscope_mark -------------------------------------------------------------
+
+MARKING = """
+import os, threading, time
+import gilscope_mark as m
+def work():
+    for _ in range(1000):
+        with m.region("r\\u00e9gion"):
+            m.op(2)
+threads = [threading.Thread(target=work) for _ in range(5)]
+for t in threads: t.start()
+for t in threads: t.join()
+for _ in range(3000):   # more threads than slots, one after another
+    t = threading.Thread(target=m.op); t.start(); t.join()
+pid = os.fork()
+m.op(7)
+if pid == 0:
+    os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+@m.region("decorated")
+def f(): pass
+f()
+for i in range(100):
+    with m.region("many %d" % i): pass
+"""
+
+
+def read_marks(path):
+    """An own reading of the documented layout."""
+    with open(path, "rb") as f:
+        data = f.read()
+    words = memoryview(data).cast("Q")
+    assert data[:8] == b"GSMARKS\0" and words[1] == 1
+    names = [data[64 + 64 * i:128 + 64 * i].rstrip(b"\0").decode() for i in range(64)]
+    ops, regions = 0, {}
+    for slot in range(words[2]):
+        at = 520 + 130 * slot
+        ops += words[at]
+        for i, name in enumerate(names):
+            if words[at + 2 + 2 * i]:
+                n, ns = regions.get(name, (0, 0))
+                regions[name] = (n + words[at + 2 + 2 * i], ns + words[at + 3 + 2 * i])
+    return ops, regions, words[3]
+
+
+def test_marks_count_in_threads_and_forks(any_python, tmp_path):
+    env = dict(os.environ, GILSCOPE_MARKS=str(tmp_path), PYTHONPATH=SCRIPTS)
+    subprocess.run([any_python, "-c", MARKING], env=env, check=True, timeout=60)
+    files = sorted(os.listdir(str(tmp_path)))
+    assert len(files) == 2, files  # parent and child
+    read = sorted((read_marks(str(tmp_path / f)) for f in files), key=lambda x: x[0])
+    assert read[0][0] == 7 and read[0][1] == {}
+    assert read[1][0] == 5 * 1000 * 2 + 3000 + 7
+    assert read[1][1]["région"][0] == 5000 and read[1][1]["région"][1] > 0
+    assert read[1][1]["decorated"][0] == 1
+    assert read[1][1]["(others)"][0] == 100 - 61 and read[1][2] == 0
+
+
+def test_marks_do_nothing_unasked(any_python, tmp_path):
+    env = {k: v for k, v in os.environ.items() if k != "GILSCOPE_MARKS"}
+    env["PYTHONPATH"] = SCRIPTS
+    script = "import gilscope_mark as m, os\nm.op(3)\nwith m.region('x'): pass\nassert os.listdir('.') == []\n"
+    subprocess.run([any_python, "-c", script], env=env, check=True, timeout=60, cwd=str(tmp_path))
+
+
+def test_a_place_that_cannot_be_written_is_said_once(any_python, tmp_path):
+    env = dict(os.environ, GILSCOPE_MARKS=str(tmp_path / "none"), PYTHONPATH=SCRIPTS)
+    done = subprocess.run([any_python, "-c", "import gilscope_mark as m\nm.op()\nm.op()"], env=env, stderr=subprocess.PIPE, timeout=60)
+    assert done.returncode == 0 and done.stderr.count(b"could not count") == 1

@@ -101,6 +101,18 @@ static void show_log(const char *log)
 	fputs(shown.s, stderr);
 }
 
+/* With what SQLite keeps beside one that was cut off. */
+static void remove_recording(const char *path)
+{
+	static const char *const suffixes[] = {"", "-wal", "-shm"};
+
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++) {
+		autofree char *file = xasprintf("%s%s", path, suffixes[i]);
+
+		unlink(file);
+	}
+}
+
 static int say_failed(struct rounds *s, const char *what, int status, const char *log)
 {
 	show_log(log);
@@ -151,7 +163,7 @@ static int run_once(struct rounds *s, const char *what, const char *command, uns
 		err = read_run(s, recording, marks, runs);
 	}
 	if (!s->o->keep || !runs) {
-		unlink(recording);
+		remove_recording(recording);
 		unlink(log);
 	}
 	marks_remove(marks);

@@ -3,8 +3,8 @@
 
 #include "core/analysis/metrics.h"
 
-/* Limits: what runs of one and the same program differ by on a shared CI machine, with room (docs/ci.md says how that was
- * measured, and `gilscope check --aa` measures it on yours). */
+/* Limits: a guess at what runs of one and the same program differ by on a shared CI machine; `gilscope check --aa` measures it
+ * on yours. */
 const struct metric_info metric_infos[METRIC_N] = {
 	[METRIC_WAIT_PER_OP] = {"gil_wait_per_op", "s", "time waited for the GIL per unit of work", 0.10, 0},
 	[METRIC_WAIT_RATIO] = {"gil_wait_ratio", "", "waiting for the GIL, of the time threads ran, wanted a CPU or waited", 0.10, 0.01},

@@ -36,6 +36,7 @@ INTERP_SRCS := \
 TARGET_SRCS := \
 	core/target/elf_file.c \
 	core/target/find_runtime.c \
+	core/target/machine_code.c \
 	core/target/proc_maps.c \
 	core/target/proc_task.c \
 	core/target/process_mem.c \

@@ -40,10 +40,10 @@ const struct debug_offsets_table *layout_debug_offsets(uint32_t version_hex)
 
 const char *layout_supported_text(void)
 {
-	return "CPython 3.8, 3.9, 3.10, 3.11, 3.12 and 3.13 (x86-64, with the GIL)";
+	return "CPython 3.7 to 3.15 (x86-64, with the GIL)";
 }
 
 const char *layout_known_text(void)
 {
-	return "CPython 2.7, 3.6, 3.7, 3.14 and 3.15, free-threaded builds and PyPy";
+	return "CPython 2.7 and 3.6, free-threaded builds and PyPy";
 }

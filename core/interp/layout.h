@@ -32,7 +32,7 @@ struct layout {
 	uint32_t tstate_size, tstate_prev, tstate_next, tstate_interp, tstate_frame, tstate_thread_id;
 	uint32_t tstate_native_thread_id, cframe_frame;
 	/* PyFrameObject or _PyInterpreterFrame */
-	uint32_t frame_code, frame_prev, frame_instr, frame_owner, frame_lasti_scale, frame_owner_shim;
+	uint32_t frame_code, frame_prev, frame_instr, frame_owner, frame_lasti_scale, frame_owner_shim, frame_code_tag;
 	/* PyCodeObject */
 	uint32_t code_size, code_filename, code_name, code_qualname, code_firstlineno, code_linetable, code_bytecode;
 	/* objects */
@@ -52,7 +52,7 @@ struct layout {
 const struct layout *layout_find(uint32_t version_hex);
 /* By the size of the _PyRuntime symbol, for versions without Py_Version; NULL if no row or several match. */
 const struct layout *layout_find_by_runtime_size(uint64_t size);
-/* "CPython 3.8, 3.9 …": what is supported, and what is known but not read yet; for refusals. */
+/* "CPython 3.7 to 3.15": what is supported, and what is known but not read yet; for refusals. */
 const char *layout_supported_text(void);
 const char *layout_known_text(void);
 

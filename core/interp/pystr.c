@@ -1,4 +1,4 @@
-/* See pystr.h.  State bits (CPython 3.3 to 3.13, GIL builds): kind 2-4, compact 5, ascii 6. */
+/* See pystr.h.  State bits (CPython 3.3 to 3.15, GIL builds): kind 2-4, compact 5, ascii 6. */
 #include "core/interp/pystr.h"
 
 #include <errno.h>

@@ -109,6 +109,7 @@ int runtime_walk_layout(const struct layout *l, struct walk_layout *w)
 		.frame_owner = byte_or(l->frame_owner, WALK_NO_OWNER),
 		.lasti_scale = (uint8_t)l->frame_lasti_scale,
 		.owner_shim = (uint8_t)l->frame_owner_shim,
+		.code_tag_mask = (uint8_t)l->frame_code_tag,
 		.gil_last_holder = half_or(l->gil_last_holder, WALK_NO_FIELD),
 		.gil_locked = half_or(l->gil_locked, WALK_NO_FIELD),
 		.gil_switch_number = half_or(l->gil_switch_number, WALK_NO_FIELD),

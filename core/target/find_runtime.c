@@ -16,6 +16,7 @@
 
 #include "core/interp/layout.h"
 #include "core/target/elf_file.h"
+#include "core/target/machine_code.h"
 #include "core/util/escape.h"
 
 #define MODULES_MAX 1024
@@ -95,7 +96,26 @@ static uint32_t version_of_name(const char *name)
 	return major < 10 && minor < 256 ? (uint32_t)(major << 24 | minor << 16) : 0;
 }
 
-enum { SYM_RUNTIME, SYM_VERSION, SYM_SAVE_THREAD, SYM_PYPY, SYM_N };
+enum { SYM_RUNTIME, SYM_VERSION, SYM_SAVE_THREAD, SYM_PYPY, SYM_THIS_STATE, SYM_N };
+
+/* The first reference of a kind in a function's code as it lies in memory; false if it has none. */
+static bool first_ref(const struct mem *mem, uint64_t bias, const struct elf_symbol *function, unsigned kinds, struct code_ref *ret)
+{
+	uint8_t code[MACHINE_CODE_BYTES];
+	uint64_t n = function->size < sizeof(code) ? function->size : sizeof(code);
+
+	if (!function->found || n == 0 || mem_read(mem, bias + function->value, code, n) != 0)
+		return false;
+	return machine_code_refs(code, n, bias + function->value, kinds, ret, 1) == 1;
+}
+
+/* 3.15 keeps it in a thread variable instead of a pthread key (Python/pystate.c, _Py_tss_gilstate). */
+static int64_t find_state_slot(const struct mem *mem, uint64_t bias, const struct elf_symbol *symbols)
+{
+	struct code_ref ref;
+
+	return first_ref(mem, bias, &symbols[SYM_THIS_STATE], CODE_REF_THREAD, &ref) ? (int64_t)ref.value : 0;
+}
 
 static uint32_t place_version(const struct mem *mem, uint64_t bias, const struct elf_symbol *symbols, const char *name)
 {
@@ -119,7 +139,8 @@ static void search_module(struct runtime_search *s, struct elf_file *elf, const 
 	struct elf_symbol symbols[SYM_N] = { [SYM_RUNTIME] = { .name = "_PyRuntime" },
 					     [SYM_VERSION] = { .name = "Py_Version" },
 					     [SYM_SAVE_THREAD] = { .name = "PyEval_SaveThread" },
-					     [SYM_PYPY] = { .name = "pypy_execute_source" } };
+					     [SYM_PYPY] = { .name = "pypy_execute_source" },
+					     [SYM_THIS_STATE] = { .name = "PyGILState_GetThisThreadState" } };
 	struct runtime_place *place = &s->places[s->n];
 	uint64_t bias, value, size;
 
@@ -138,6 +159,7 @@ static void search_module(struct runtime_search *s, struct elf_file *elf, const 
 	if (!symbols[SYM_RUNTIME].found || !elf_file_bias(elf, map->start, map->offset, &bias))
 		return;
 	place->addr = bias + symbols[SYM_RUNTIME].value;
+	place->state_slot = find_state_slot(mem, bias, symbols);
 	place->version_hex = place_version(mem, bias, symbols, proc_map_basename(map));
 	escape_to(place->module, sizeof(place->module), map->path, strlen(map->path));
 	s->n++;

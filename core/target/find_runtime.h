@@ -14,6 +14,7 @@
 struct runtime_place {
 	uint64_t addr; /* of _PyRuntime */
 	uint32_t version_hex; /* 0 unknown */
+	int64_t state_slot; /* of the thread variable with its PyThreadState, from the thread pointer (3.15+); 0 unknown */
 	char module[256]; /* path, escaped */
 	const char *found_by;
 };

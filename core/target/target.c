@@ -80,6 +80,7 @@ static int read_runtime(struct target *t, const struct runtime_search *search, s
 
 		if (r == 0) {
 			t->has_runtime = true;
+			t->state_slot = place->state_slot;
 			snprintf(t->module, sizeof(t->module), "%s", place->module);
 			snprintf(how, sizeof(how), "%s; %.120s", place->found_by, t->runtime.how);
 			memcpy(t->runtime.how, how, sizeof(how));

@@ -14,6 +14,7 @@ struct target {
 	bool other_namespace; /* thread ids inside differ from ours */
 	bool has_runtime;
 	uint64_t tss_offset;
+	int64_t state_slot; /* candidate for it, from the code; 0 none */
 	uint32_t pthread_tid_offset; /* of tid in struct pthread, where tstates do not hold it; 0 not found yet */
 	char name[PROC_COMM_SIZE * 4];
 	char command[513];

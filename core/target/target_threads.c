@@ -27,6 +27,7 @@ static const uint32_t pthread_tid_offsets[] = { 0x2d0, MUSL_PTHREAD_TID };
 #define GLIBC_FIRST_TSS_KEYS 32
 #define TSS_SEARCH_END 0x900 /* struct pthread is not larger */
 #define TSS_PROOF_THREADS 64
+#define TLS_SEARCH_BYTES 2048 /* thread variables of a program and its first libraries */
 
 typedef vec(struct py_thread) py_thread_vec;
 typedef vec(struct target_thread) target_thread_vec;
@@ -53,18 +54,15 @@ static void read_tstates(const struct target *t, py_thread_vec *ret)
 	}
 }
 
-uint64_t target_find_tss_offset(struct target *t)
+/* Under a pthread key. */
+static uint64_t find_key_offset(const struct target *t, const py_thread_vec *threads)
 {
 	uint32_t key = t->runtime.tss_key;
 	uint64_t found = 0, block[TSS_SEARCH_END / 8];
-	py_thread_vec threads = {0};
 
-	if (key >= GLIBC_FIRST_TSS_KEYS)
-		return 0;
-	read_tstates(t, &threads);
-	for (size_t i = 0; i < threads.n && i < TSS_PROOF_THREADS && !found; i++) {
+	for (size_t i = 0; i < threads->n && i < TSS_PROOF_THREADS && !found; i++) {
 		uint64_t expected = GLIBC_FIRST_TSS_BLOCK + (uint64_t)key * 16 + 8, value;
-		const struct py_thread *thread = &threads.items[i];
+		const struct py_thread *thread = &threads->items[i];
 
 		if (thread->ident == 0)
 			continue;
@@ -79,6 +77,52 @@ uint64_t target_find_tss_offset(struct target *t)
 			if (block[at] == thread->tstate && block[at - 1] != 0 && block[at - 1] < 1u << 20)
 				found = at * 8;
 	}
+	return found;
+}
+
+/* How many threads have their state at this distance from the thread pointer, which is their ident. */
+static unsigned slot_hits(const struct target *t, const py_thread_vec *threads, int64_t slot)
+{
+	unsigned hits = 0;
+	uint64_t value;
+
+	for (size_t i = 0; i < threads->n && i < TSS_PROOF_THREADS; i++)
+		hits += threads->items[i].ident && mem_u64(&t->mem.mem, threads->items[i].ident + (uint64_t)slot, &value) == 0 &&
+			value == threads->items[i].tstate;
+	return hits;
+}
+
+/* In a thread variable.  Another one has the state of a thread while it is attached, so where the code did not tell, the slot
+ * that more threads have it in than any other is taken, and none while that cannot be told. */
+static uint64_t find_slot_offset(const struct target *t, const py_thread_vec *threads)
+{
+	unsigned best_hits = 0;
+	int64_t best = 0;
+
+	if (t->state_slot && slot_hits(t, threads, t->state_slot))
+		return (uint64_t)t->state_slot;
+	for (int64_t slot = -TLS_SEARCH_BYTES; slot < 0; slot += 8) {
+		unsigned hits = slot_hits(t, threads, slot);
+
+		if (hits == best_hits)
+			best = 0;
+		else if (hits > best_hits)
+			best = slot;
+		best_hits = hits > best_hits ? hits : best_hits;
+	}
+	return (uint64_t)best;
+}
+
+uint64_t target_find_tss_offset(struct target *t)
+{
+	py_thread_vec threads = {0};
+	uint64_t found = 0;
+
+	read_tstates(t, &threads);
+	if (t->runtime.tss_key < GLIBC_FIRST_TSS_KEYS)
+		found = find_key_offset(t, &threads);
+	else if (t->runtime.layout->runtime_tss_key == NO_FIELD)
+		found = find_slot_offset(t, &threads);
 	vec_done(&threads);
 	return found;
 }

@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import sqlite3
+import struct
 import subprocess
 import time
 
@@ -98,27 +99,36 @@ def test_kernel_thread(tmp_path):
 
 
 def test_unknown_version(tmp_path):
-    old = sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/3.[67].*/bin/python3.[67]")))
+    old = sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/3.6.*/bin/python3.6")))
     old += sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/2.7*/bin/python2.7")))
     if not old:
-        pytest.skip("no Python older than 3.8 here")
+        pytest.skip("no Python older than 3.7 here")
     for python in old:
         child = subprocess.Popen([python, "-c", "import time; time.sleep(30)"])
         try:
             time.sleep(0.3)
-            refused(record("-p", child.pid, "-o", tmp_path / "x"), ATTACH, "3\\.8", "3\\.13")
+            refused(record("-p", child.pid, "-o", tmp_path / "x"), ATTACH, "3\\.7 to 3\\.15")
         finally:
             child.kill()
             child.wait()
 
 
 def test_newer_version(tmp_path):
-    """Known, but not read yet: refused by name, with what is supported; its thread states can be had."""
-    python = harness.cached_python("3.14") or pytest.skip("no python3.14 here (tests/live/get-pythons fetches it)")
-    child = subprocess.Popen([python, "-c", "print('up', flush=True); sum(range(10**12))"], stdout=subprocess.PIPE)
+    """Newer than all that is known: refused by name, with what is supported; its thread states can be had."""
+    found = harness.cached_python("3.15") or pytest.skip("no python3.15 here (tests/live/get-pythons fetches it)")
+    with open(found, "rb") as f:
+        program = f.read()
+    tables = [i.end() for i in re.finditer(b"xdebugpy", program) if program[i.end() + 2:i.end() + 8] == b"\x0f\x03\0\0\0\0"]
+    assert len(tables) == 1
+    python = str(tmp_path / "python3.16")  # the same that says of itself that it is 3.16
+    with open(python, "wb") as f:
+        f.write(program[:tables[0]] + struct.pack("<Q", 0x031000f0) + program[tables[0] + 8:])
+    os.chmod(python, 0o755)
+    child = subprocess.Popen([python, "-c", "print('up', flush=True); sum(range(10**12))"], stdout=subprocess.PIPE,
+                             env=dict(os.environ, PYTHONHOME=os.path.dirname(os.path.dirname(found))))
     try:
-        child.stdout.readline()
-        known = ["CPython 3\\.14 is not supported", "Supported: CPython 3\\.8.*3\\.13", "3\\.14", "--no-python"]
+        assert child.stdout.readline() == b"up\n"
+        known = ["CPython 3\\.16 is not supported", "Supported: CPython 3\\.7 to 3\\.15", "--no-python"]
         refused(record("-p", child.pid, "-o", tmp_path / "x"), ATTACH, *known)
         assert not (tmp_path / "x").exists()
         refused(harness.gilscope("dump", "-p", child.pid), ATTACH, *known)

@@ -20,7 +20,7 @@ GILSCOPE = os.environ.get("GILSCOPE", os.path.join(BUILD, "gilscope"))
 TRUTH = os.path.join(BUILD, "tests/truth/truth")
 WORKLOADS = os.path.join(HERE, "workloads")
 CACHE = os.environ.get("GILSCOPE_PYTHON_CACHE", os.path.expanduser("~/.cache/gilscope/pythons"))  # filled by tests/live/get-pythons
-WANTED = tuple((3, minor) for minor in range(8, 14))
+WANTED = tuple((3, minor) for minor in range(7, 16))
 
 
 def version_of(python):

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "core/interp/layout.h"
 #include "core/interp/runtime.h"
 #include "tests/images/image.h"
 
@@ -177,7 +178,7 @@ static void wrong_version_is_refused(void **state)
 	r = runtime_read(&rt, &image.mem, image.runtime_addr, other, &why);
 	/* a self-describing runtime knows better than the caller */
 	if (r == 0)
-		assert_int_equal(strncmp(rt.version, "CPython 3.13", 12), 0);
+		assert_true(rt.layout->self_describing);
 	else
 		assert_true(strlen(why.what) > 20);
 	runtime_done(&rt);
@@ -192,8 +193,8 @@ static void wrong_version_is_refused(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { VERSION("3.8"), VERSION("3.9"), VERSION("3.10"), VERSION("3.11"),
-					    VERSION("3.11-debian"), VERSION("3.12"), VERSION("3.13") };
+	const struct CMUnitTest tests[] = { VERSION("3.7"), VERSION("3.8"), VERSION("3.9"), VERSION("3.10"), VERSION("3.11"),
+					    VERSION("3.11-debian"), VERSION("3.12"), VERSION("3.13"), VERSION("3.14"), VERSION("3.15") };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

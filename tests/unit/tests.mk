@@ -39,6 +39,9 @@ test_layout_SRCS := $(INTERP_SRCS) core/util/fail.c
 UNIT_TESTS += test_linetable
 test_linetable_SRCS := core/interp/linetable.c
 
+UNIT_TESTS += test_machine_code
+test_machine_code_SRCS := core/target/machine_code.c
+
 UNIT_TESTS += test_proc
 test_proc_SRCS := core/target/proc_maps.c core/target/proc_task.c core/util/vec.c core/util/xalloc.c
 

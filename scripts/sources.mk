@@ -54,6 +54,7 @@ TIMELINE_SRCS := \
 	core/timeline/line.c \
 	core/timeline/model.c \
 	core/timeline/partition.c \
+	core/timeline/releases.c \
 	core/timeline/threads.c \
 	core/timeline/timeline.c
 

@@ -60,6 +60,25 @@ static __always_inline void note_waker(struct thread_rec *r, struct bpf_proc *pr
 		by->moved = EV_F_MOVED;
 }
 
+static __always_inline void take_waker(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *waker)
+{
+	r->waker_pid = pid_of(waker);
+	r->waker_tid = tid_of(waker);
+	if ((r->flags & EV_F_FUTEX_WAIT) && r->own_stack && proc->python)
+		r->waker_stack = take_stack(proc, own_tstate(proc, waker), pid_tid_of(waker), SCRATCH_WAKING, 0);
+}
+
+/* Woken from a word that several processes share: where it lies in the waker's memory is not known here. */
+static __always_inline void woken_by_process(struct thread_rec *r, struct task_struct *waker)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(waker);
+	struct bpf_proc *proc = proc_of(waker);
+
+	if (proc && r->t_out && !(r->arg1 & FUTEX_PRIVATE_FLAG) && (__s32)regs->orig_ax == NR_FUTEX &&
+	    !(regs->si & FUTEX_PRIVATE_FLAG) && !futex_waits(NR_FUTEX, regs->si))
+		take_waker(r, proc, waker);
+}
+
 SEC("tp_btf/sched_waking")
 int BPF_PROG(on_waking, struct task_struct *p)
 {
@@ -79,8 +98,12 @@ int BPF_PROG(on_waking, struct task_struct *p)
 		return 0;
 	r->t_wake = bpf_ktime_get_ns();
 	waker = bpf_get_current_task_btf();
-	if (waker->tgid != p->tgid || !sleeps_on(r, p, &word))
+	if (!sleeps_on(r, p, &word))
 		return 0;
+	if (waker->tgid != p->tgid) {
+		woken_by_process(r, waker);
+		return 0;
+	}
 	gil = proc->python ? gil_of_word(proc, word, &r->wake_slot) : 0;
 	looked = gil && read_gil(proc, gil->addr, &w);
 	if (looked && r->t_out)
@@ -91,10 +114,7 @@ int BPF_PROG(on_waking, struct task_struct *p)
 		return 0;
 	if (looked)
 		note_waker(r, proc, waker, &w);
-	r->waker_pid = pid_of(waker);
-	r->waker_tid = tid_of(waker);
-	if ((r->flags & EV_F_GIL_WAIT) && r->own_stack && proc->python)
-		r->waker_stack = take_stack(proc, own_tstate(proc, waker), pid_tid_of(waker), SCRATCH_WAKING, 0);
+	take_waker(r, proc, waker);
 	return 0;
 }
 

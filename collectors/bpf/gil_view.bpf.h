@@ -128,3 +128,18 @@ static __always_inline __u32 gc_flag(struct bpf_gil *gil)
 		return EV_F_GC;
 	return 0;
 }
+
+/* Waiters sleep on __g_signals of pthread_cond_t: +40, +44 in glibc up to 2.40, +32, +36 since g_refs went (2.41).  Below it
+ * lie the words on which a signaller waits for old waiters to leave (__condvar_quiesce_and_switch_g1, __g_refs at +16). */
+#define COND_SIGNALS 32
+
+static __always_inline void classify_word(struct thread_rec *r, const struct walk_layout *l, struct bpf_gil *gil)
+{
+	__u64 at = r->arg0 - gil->addr;
+
+	r->flags |= EV_F_GIL_WAIT;
+	if (at >= l->gil_switch_cond)
+		r->flags |= EV_F_FORCED_SWITCH;
+	else if (at >= l->gil_mutex || at < l->gil_cond + COND_SIGNALS)
+		r->flags |= EV_F_GIL_MUTEX; /* … or inside pthread_cond_signal, which waits for old waiters to leave */
+}

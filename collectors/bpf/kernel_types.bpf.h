@@ -69,6 +69,7 @@ struct bpf_iter__task {
 /* uapi/asm-generic/unistd numbers and futex operations the programs decide by; x86-64 */
 #define NR_FUTEX 202
 #define NR_RESTART_SYSCALL 219
+#define FUTEX_PRIVATE_FLAG 128
 #define FUTEX_CMD_MASK 0x7f
 #define FUTEX_WAIT 0
 #define FUTEX_LOCK_PI 6

@@ -55,6 +55,7 @@ struct thread_rec {
 	struct place place;
 	__u64 tstate; /* its own, if it was known when it left the CPU */
 	__u64 holder_ident, switch_number, in_number;
+	__u64 parked, lock_owner;
 	__u64 since_stack[EV_AGG_N]; /* off-CPU time by class since a stack was last taken */
 	__u64 wait_gil, wait_switch_number, wait_stack; /* the last sleep on a GIL: a re-wait of the same take_gil has the same stack */
 	__u32 after_wait; /* it slept on a GIL last, but for preemptions */

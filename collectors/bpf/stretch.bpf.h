@@ -4,6 +4,7 @@
 #include "collectors/bpf/call.bpf.h"
 #include "collectors/bpf/counting.bpf.h"
 #include "collectors/bpf/gil_view.bpf.h"
+#include "collectors/bpf/lock.bpf.h"
 #include "collectors/bpf/place.bpf.h"
 #include "collectors/bpf/stacks.bpf.h"
 
@@ -41,21 +42,6 @@ static __always_inline struct thread_rec *rec_of(struct task_struct *p, bool cre
 
 /* --- off and on the CPU ------------------------------------------------------------------------------------- */
 
-/* Waiters sleep on __g_signals of pthread_cond_t: +40, +44 in glibc up to 2.40, +32, +36 since g_refs went (2.41).  Below it
- * lie the words on which a signaller waits for old waiters to leave (__condvar_quiesce_and_switch_g1, __g_refs at +16). */
-#define COND_SIGNALS 32
-
-static __always_inline void classify_word(struct thread_rec *r, const struct walk_layout *l, struct bpf_gil *gil)
-{
-	__u64 at = r->arg0 - gil->addr;
-
-	r->flags |= EV_F_GIL_WAIT;
-	if (at >= l->gil_switch_cond)
-		r->flags |= EV_F_FORCED_SWITCH;
-	else if (at >= l->gil_mutex || at < l->gil_cond + COND_SIGNALS)
-		r->flags |= EV_F_GIL_MUTEX; /* … or inside pthread_cond_signal, which waits for old waiters to leave */
-}
-
 static __always_inline bool stack_due(struct thread_rec *r)
 {
 	__u64 period = dials.stack_period_ns;
@@ -63,7 +49,7 @@ static __always_inline bool stack_due(struct thread_rec *r)
 
 	if (cls >= EV_AGG_N || dials.no_stacks)
 		return false;
-	if (cls != EV_AGG_GIL && period < BLOCKED_STACK_PERIOD)
+	if (cls != EV_AGG_GIL && cls != EV_AGG_LOCK && period < BLOCKED_STACK_PERIOD)
 		period = BLOCKED_STACK_PERIOD;
 	if (r->since_stack[cls] < period)
 		return false;
@@ -119,6 +105,8 @@ static __always_inline void look_at_python(struct thread_rec *r, struct bpf_proc
 	if (gil) {
 		classify_word(r, &proc->walk, gil);
 		r->gil = gil->addr;
+	} else if (r->flags & EV_F_FUTEX_WAIT) {
+		look_at_lock(r);
 	}
 	if (!look_due(r, now))
 		return;
@@ -175,6 +163,8 @@ static __noinline void send_off(struct thread_rec *r, struct task_struct *p, __u
 	e->waker_tid = r->waker_tid;
 	e->cpu_out = r->cpu_out;
 	e->cpu_in = bpf_get_smp_processor_id();
+	e->parked = r->parked;
+	e->lock_owner = r->lock_owner;
 	submit(e);
 }
 
@@ -225,7 +215,7 @@ static __always_inline void switched_out(struct task_struct *p, struct bpf_proc 
 		r->waker_pid = r->waker_tid = r->wake_flags = 0; /* woken while it was about to sleep, and did not sleep then */
 	r->t_out = now;
 	r->gil = r->holder_ident = r->switch_number = r->tstate = 0;
-	r->own_stack = r->holder_stack = 0;
+	r->own_stack = r->holder_stack = r->parked = r->lock_owner = 0;
 	r->cpu_out = bpf_get_smp_processor_id();
 	read_call(r, p, blocked);
 	if (proc->python && proc->n_gils)

@@ -73,6 +73,12 @@ struct ev_off {
 	__u64 waker_stack; /* the waker's at t_wake (GIL waits only) */
 	__u32 waker_pid, waker_tid;
 	__u32 cpu_out, cpu_in;
+	/* Asleep on another lock than a GIL.  CPython 3.13 and newer park a waiter on a semaphore on its own C stack (Python/parking_lot.c):
+	 * arg0 is that word, `parked` the address it stands for; else 0. */
+	__u64 parked;
+	/* Who has it, where the lock says so: the word 8 bytes behind.  Of a parked one the ident in an RLock (3.14, _PyRecursiveMutex.thread);
+	 * of FUTEX_WAIT __owner, a tid, of glibc's mutex.  Other locks have anything there: it must name a thread. */
+	__u64 lock_owner;
 };
 
 /* One Python frame as it can be had cheaply in the kernel. */
@@ -169,7 +175,7 @@ enum ev_level_reason { EV_LEVEL_START, EV_LEVEL_EVENT_RATE, EV_LEVEL_STACK_RATE,
 #ifndef __bpf__
 #define EV_SIZE_CHECK(name, bytes) _Static_assert(sizeof(struct ev_##name) == (bytes), "wire size of ev_" #name)
 EV_SIZE_CHECK(hdr, 16);
-EV_SIZE_CHECK(off, 128);
+EV_SIZE_CHECK(off, 144);
 EV_SIZE_CHECK(frame, 16);
 EV_SIZE_CHECK(stack, 32 + EV_MAX_FRAMES * 16);
 EV_SIZE_CHECK(sample, 64);

@@ -51,7 +51,7 @@ static void on_lock(void *ctx, const struct lock_row *row)
 		return;
 	bind_id(st, 1, row->lock);
 	bind_id(st, 2, row->proc);
-	bind_int(st, 3, row->kind);
+	bind_int(st, 3, row->kind == LOCK_GIL ? LOCK_GIL : LOCK_FUTEX);
 	bind_u64(st, 4, row->addr);
 	bind_nonzero(st, 5, stack);
 	store_insert(s, st);

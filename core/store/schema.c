@@ -165,8 +165,6 @@ struct name_row {
 };
 
 static const struct name_row name_rows[] = {
-	{ "lock_kind", NULL, LOCK_GIL, "gil" },
-	{ "lock_kind", NULL, LOCK_FUTEX, "futex" },
 	{ "process_event_kind", NULL, PROCESS_FORK, "fork" },
 	{ "process_event_kind", NULL, PROCESS_EXEC, "exec" },
 	{ "process_event_kind", NULL, PROCESS_EXIT, "exit" },
@@ -193,6 +191,7 @@ static const struct name_row name_rows[] = {
 	{ "flag", "wait", WAIT_F_AFTER_FORCED, "after_forced" },
 	{ "flag", "wait", WAIT_F_STACK_CARRIED, "stack_carried" },
 	{ "flag", "wait", WAIT_F_LOSS, "loss" },
+	{ "flag", "wait", WAIT_F_HOLDER_INFERRED, "holder_inferred" },
 	{ "flag", "hold", HOLD_F_START_INFERRED, "start_inferred" },
 	{ "flag", "hold", HOLD_F_END_INFERRED, "end_inferred" },
 	{ "flag", "hold", HOLD_F_FORCED, "forced" },
@@ -236,6 +235,8 @@ int schema_fill_names(sqlite3 *db)
 		rc = fill_list(db, "wait_end", wait_end_names, WAIT_END_N);
 	if (rc == SQLITE_OK)
 		rc = fill_list(db, "holder_state", holder_state_names, HOLDER_STATE_N);
+	if (rc == SQLITE_OK)
+		rc = fill_list(db, "lock_kind", lock_kind_names, LOCK_FUTEX + 1);
 	for (unsigned i = 0; i < sizeof(name_rows) / sizeof(*name_rows) && rc == SQLITE_OK; i++)
 		rc = fill_name(db, &name_rows[i]);
 	return rc;

@@ -134,6 +134,50 @@ static void credit_wait(struct timeline *t, const struct wait_item *w, const str
 	flush(&c);
 }
 
+/* Of a lock without a history of holds: whoever woke a waiter of it had it until then, since the one before let go.  What the lock itself
+ * said when the wait began goes before that. */
+static void credit_other(struct timeline *t, const struct wait_item *w, const struct wait *row)
+{
+	struct credits c = { .t = t, .wait = row->wait };
+	const struct releases *all = &w->other->releases;
+	uint64_t a = row->t0_ns, end = row->t1_ns - row->wake_latency_ns; /* woken: nobody has it any more */
+	uint32_t owner = w->owner;
+
+	for (size_t i = releases_after(all, a); i < all->n && releases_at(all, i)->t <= row->t1_ns; i++) {
+		const struct release *r = releases_at(all, i);
+
+		if (r->thread == row->thread)
+			continue;
+		if (owner != MODEL_NONE && owner != r->thread) /* it let go at some time without waking anybody */
+			credit(&c, owner, HOLDER_UNKNOWN, -1, 0, r->t - a);
+		else
+			credit(&c, r->thread, HOLDER_UNKNOWN, -1, r->stack, r->t - a);
+		a = r->t;
+		owner = MODEL_NONE;
+	}
+	if (owner != MODEL_NONE && end > a) {
+		credit(&c, owner, HOLDER_UNKNOWN, -1, 0, end - a);
+		a = end;
+	}
+	credit(&c, MODEL_NONE, HOLDER_UNKNOWN, -1, 0, row->t1_ns - a);
+	flush(&c);
+}
+
+/* Do the credits of the wait rest on wake-ups alone? */
+static bool holder_inferred(const struct wait_item *w)
+{
+	const struct releases *all = &w->other->releases;
+	size_t i = releases_after(all, w->row.t0_ns), n = 0;
+	uint32_t first = MODEL_NONE;
+
+	for (; i < all->n && releases_at(all, i)->t <= w->row.t1_ns; i++) {
+		if (releases_at(all, i)->thread == w->row.thread)
+			continue;
+		first = n++ ? first : releases_at(all, i)->thread;
+	}
+	return n > 1 || (n == 1 && first != w->owner);
+}
+
 /* Was the release that ended this wait demanded?  The releaser waits on switch_cond then (HOLD_F_FORCED); or, if the next holder
  * was quick, at once in take_gil again, after some waiter had slept an interval and set the drop request. */
 static bool was_forced(const struct wait_item *w)
@@ -201,10 +245,17 @@ void wait_settle(struct timeline *t, struct wait_item *w)
 		w->row.flags |= WAIT_F_AFTER_FORCED;
 	if (loss_within(t, w->row.t0_ns, w->row.t1_ns, &until))
 		w->row.flags |= WAIT_F_LOSS;
+	if (w->other && holder_inferred(w))
+		w->row.flags |= WAIT_F_HOLDER_INFERRED;
 	w->row.wait = t->next_wait++;
 	if (t->sink.wait)
 		t->sink.wait(t->sink.ctx, &w->row);
-	credit_wait(t, w, &w->row);
+	if (w->other) {
+		credit_other(t, w, &w->row);
+		w->other->in_line--;
+	} else {
+		credit_wait(t, w, &w->row);
+	}
 	if (w->got)
 		emit_handoff(t, w, forced);
 }

@@ -282,11 +282,35 @@ void episode_close(struct timeline *t, struct thread *th, uint64_t t1, enum wait
 		put_wait(t, th, t1, end, false);
 }
 
+/* Who has the lock, as it says itself. */
+static struct thread *owner_of(struct timeline *t, const struct thread *th, const struct ev_off *e)
+{
+	struct thread *owner = NULL;
+
+	if (!e->lock_owner)
+		return NULL;
+	if (e->parked)
+		owner = thread_by_ident(t, th->proc, e->lock_owner, e->t_out_ns);
+	else if (e->lock_owner <= UINT32_MAX)
+		owner = thread_by_tid(t, (uint32_t)e->lock_owner);
+	return owner && owner != th && owner->proc == th->proc ? owner : NULL;
+}
+
+static void carry_futex_stack(struct thread *th, struct wait *row)
+{
+	if (!row->stack && th->futex_lock == row->lock && th->futex_stack) {
+		row->stack = th->futex_stack;
+		row->flags |= WAIT_F_STACK_CARRIED;
+	}
+	th->futex_lock = row->lock;
+	th->futex_stack = row->stack;
+}
+
 /* A sleep on any other futex is a wait of its own. */
 void episode_futex(struct timeline *t, struct thread *th, const struct ev_off *e, struct lock *l)
 {
 	uint64_t asleep = e->t_wake_ns ? e->t_wake_ns : e->t_in_ns;
-	struct thread *waker = thread_waker(t, th, e);
+	struct thread *waker = thread_waker_anywhere(t, th, e), *owner = owner_of(t, th, e);
 	struct wait row = { .thread = th->row.thread, .lock = l->id, .t0_ns = e->t_out_ns, .t1_ns = e->t_in_ns, .stack = e->own_stack,
 			    .end = waker ? WAIT_VOLUNTARY : WAIT_END_UNKNOWN, .sleeps = 1, .asleep_ns = asleep - e->t_out_ns,
 			    .wake_latency_ns = e->t_in_ns - asleep, .waker = waker ? waker->row.thread : MODEL_NONE };
@@ -295,6 +319,12 @@ void episode_futex(struct timeline *t, struct thread *th, const struct ev_off *e
 		row.end = WAIT_UNFINISHED;
 	if (e->h.flags & EV_F_AT_START)
 		row.flags |= WAIT_F_AT_START;
+	if (owner && !e->parked)
+		lock_is(t, l, LOCK_MUTEX);
+	carry_futex_stack(th, &row);
 	lock_waited(t, l, e->own_stack);
-	line_add(t, ITEM_WAIT, th)->wait = (struct wait_item){ .row = row };
+	if (waker && row.end == WAIT_VOLUNTARY)
+		releases_add(&l->releases, &(struct release){ .t = asleep, .stack = e->waker_stack, .thread = waker->row.thread });
+	l->in_line++;
+	line_add(t, ITEM_WAIT, th)->wait = (struct wait_item){ .row = row, .other = l, .owner = owner ? owner->row.thread : MODEL_NONE };
 }

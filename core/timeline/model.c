@@ -12,6 +12,12 @@ const char *const thread_state_names[STATE_N] = {
 	[STATE_UNKNOWN] = "unknown",
 };
 
+const char *const lock_kind_names[LOCK_KIND_N] = {
+	[LOCK_GIL] = "gil",
+	[LOCK_FUTEX] = "futex",
+	[LOCK_MUTEX] = "mutex",
+};
+
 const char *const wait_end_names[WAIT_END_N] = {
 	[WAIT_VOLUNTARY] = "voluntary",
 	[WAIT_FORCED] = "forced",

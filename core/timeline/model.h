@@ -47,7 +47,14 @@ struct thread_row {
 	char comm[MODEL_NAME_LEN];
 };
 
-enum lock_kind { LOCK_GIL, LOCK_FUTEX, LOCK_KIND_N }; /* others come with the issue that adds them */
+/* What is known of a lock from the events alone; what Python object it is tell the stacks of its waiters (lock_place.h). */
+enum lock_kind {
+	LOCK_GIL,
+	LOCK_FUTEX, /* any other word */
+	LOCK_MUTEX, /* a pthread mutex: it named a thread of the process as its owner */
+	LOCK_KIND_N
+};
+extern const char *const lock_kind_names[LOCK_KIND_N];
 
 struct lock_row {
 	uint32_t lock, proc;
@@ -84,6 +91,7 @@ enum wait_flags {
 	WAIT_F_AFTER_FORCED = 1 << 1, /* the waiter had itself just been made to give the GIL up */
 	WAIT_F_STACK_CARRIED = 1 << 2, /* stack taken at an earlier wait of this thread (stacks are thinned) */
 	WAIT_F_LOSS = 1 << 3, /* events were lost inside it */
+	WAIT_F_HOLDER_INFERRED = 1 << 4, /* not a GIL: its credits go to who woke a waiter of the lock next, so most likely had it */
 };
 
 /* One episode: from the first sleep on the lock until the thread has it or gives up; 5 ms re-waits are inside. */

@@ -142,7 +142,7 @@ static void off_state(struct timeline *t, struct thread *th, const struct ev_off
 		ret->nr = -1;
 	} else if (e->h.flags & EV_F_FUTEX_WAIT) {
 		/* a holder that sleeps on the GIL's own mutex is inside drop_gil */
-		struct lock *l = s->self && (e->h.flags & EV_F_GIL_MUTEX) ? s->gil : lock_of(t, th, LOCK_FUTEX, e->arg0);
+		struct lock *l = s->self && (e->h.flags & EV_F_GIL_MUTEX) ? s->gil : lock_of(t, th, LOCK_FUTEX, e->parked ? e->parked : e->arg0);
 
 		ret->state = STATE_WAIT_LOCK;
 		ret->nr = -1;

@@ -148,14 +148,21 @@ struct thread *thread_by_ident(struct timeline *t, const struct proc *p, uint64_
 	return th && th->row.first_ns <= at && !(th->gone && th->row.last_ns < at) ? th : NULL;
 }
 
-struct thread *thread_waker(struct timeline *t, const struct thread *woken, const struct ev_off *e)
+struct thread *thread_waker_anywhere(struct timeline *t, const struct thread *woken, const struct ev_off *e)
 {
 	struct thread *th;
 
 	if (!e->waker_tid || !e->t_wake_ns)
 		return NULL;
 	HASH_FIND(hh_tid, t->by_tid, &e->waker_tid, sizeof(e->waker_tid), th);
-	return th && th->proc == woken->proc && th != woken ? th : NULL;
+	return th && th->proc->pid == e->waker_pid && th != woken ? th : NULL;
+}
+
+struct thread *thread_waker(struct timeline *t, const struct thread *woken, const struct ev_off *e)
+{
+	struct thread *th = thread_waker_anywhere(t, woken, e);
+
+	return th && th->proc == woken->proc ? th : NULL;
 }
 
 void thread_saw_gil(struct thread *th, struct lock *gil)
@@ -192,10 +199,10 @@ void thread_free(struct timeline *t, struct thread *th)
 
 /* --- locks -------------------------------------------------------------------------------------------------- */
 
-static void lock_emit(struct timeline *t, const struct lock *l, uint64_t stack)
+static void lock_emit(struct timeline *t, const struct lock *l)
 {
-	struct lock_row row = { .lock = l->id, .proc = l->key.proc, .kind = (enum lock_kind)l->key.kind, .addr = l->key.addr,
-				.first_stack = stack };
+	struct lock_row row = { .lock = l->id, .proc = l->key.proc, .kind = l->kind, .addr = l->key.addr,
+				.first_stack = l->first_stack };
 
 	if (t->sink.lock)
 		t->sink.lock(t->sink.ctx, &row);
@@ -214,6 +221,7 @@ static void lock_free(struct timeline *t, struct lock *l)
 		history_done(&l->history);
 	} else {
 		t->n_futexes--;
+		releases_done(&l->releases);
 	}
 	HASH_DELETE(hh, t->locks, l);
 	free(l);
@@ -225,7 +233,7 @@ static void forget_futexes(struct timeline *t)
 	struct lock *l, *next;
 
 	HASH_ITER(hh, t->locks, l, next)
-		if (l->key.kind == LOCK_FUTEX)
+		if (l->key.kind == LOCK_FUTEX && !l->in_line)
 			lock_free(t, l);
 }
 
@@ -245,6 +253,7 @@ struct lock *lock_of(struct timeline *t, struct thread *th, enum lock_kind kind,
 		return NULL;
 	l = xcalloc(1, sizeof(*l));
 	l->key = key;
+	l->kind = kind;
 	l->id = t->next_lock++;
 	HASH_ADD(hh, t->locks, key, sizeof(l->key), l);
 	if (kind == LOCK_GIL) {
@@ -255,7 +264,7 @@ struct lock *lock_of(struct timeline *t, struct thread *th, enum lock_kind kind,
 	} else {
 		t->n_futexes++;
 	}
-	lock_emit(t, l, 0);
+	lock_emit(t, l);
 	return l;
 }
 
@@ -265,7 +274,16 @@ void lock_waited(struct timeline *t, struct lock *l, uint64_t stack)
 	if (l->waited || !stack)
 		return;
 	l->waited = true;
-	lock_emit(t, l, stack);
+	l->first_stack = stack;
+	lock_emit(t, l);
+}
+
+void lock_is(struct timeline *t, struct lock *l, enum lock_kind kind)
+{
+	if (l->kind == kind)
+		return;
+	l->kind = kind;
+	lock_emit(t, l);
 }
 
 void registries_free(struct timeline *t)

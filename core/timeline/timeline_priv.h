@@ -4,6 +4,7 @@
  *   episode.c    is a wait for the GIL going on, and did the thread get it?
  *   holder.c     what the event says about who held the GIL when
  *   partition.c  the stretch on the CPU and the stretch off it become segments of the thread's life
+ *   releases.c   who let go of a lock that is no GIL, as the waiters it woke tell
  *   line.c       segments, finished waits and tallies lie there for SETTLE_DELAY_NS; what other threads tell meanwhile
  *                still counts.  Then they are settled: rows go to the sink (credit.c splits waits by holders).
  *
@@ -12,6 +13,7 @@
 #include <uthash.h>
 
 #include "core/timeline/holder.h"
+#include "core/timeline/releases.h"
 #include "core/timeline/timeline.h"
 
 #define SETTLE_DELAY_NS UINT64_C(100000000)
@@ -43,8 +45,12 @@ struct lock_key {
 struct lock {
 	struct lock_key key;
 	uint32_t id;
+	enum lock_kind kind; /* as its row says; what the key has until more is known */
 	bool waited; /* its row tells where it was first waited for */
+	uint64_t first_stack;
 	struct history history; /* of a GIL */
+	struct releases releases; /* of another lock */
+	uint32_t in_line; /* waits for it that are not settled */
 	struct lock *next_gil;
 	UT_hash_handle hh;
 };
@@ -99,6 +105,8 @@ struct thread {
 	bool has_tail;
 	uint64_t wait_stack; /* of its last wait on wait_lock */
 	uint32_t wait_lock;
+	uint64_t futex_stack; /* the same of other locks */
+	uint32_t futex_lock;
 	uint64_t debt_ns, debt_later_ns; /* tallied time to be taken out of on-CPU segments; part of it from tallies still in the line */
 	struct tally *sums; /* TALLY_SUMS of them, being added up; NULL while it has none */
 	uint32_t n_sums;
@@ -113,7 +121,9 @@ enum item_kind { ITEM_SEGMENT, ITEM_WAIT, ITEM_TALLY, ITEM_END };
 
 struct wait_item {
 	struct wait row; /* without id */
-	struct lock *gil; /* NULL: another lock, nothing is known of its holders */
+	struct lock *gil; /* NULL: another lock */
+	struct lock *other; /* which, with gil NULL */
+	uint32_t owner; /* of it when the wait began, as it says itself; MODEL_NONE */
 	bool got;
 	uint32_t releaser;
 	uint64_t release_ns, release_stack;
@@ -173,11 +183,13 @@ struct thread *thread_by_tid(struct timeline *t, uint32_t tid);
 struct thread *thread_by_id(struct timeline *t, uint32_t id);
 struct thread *thread_by_ident(struct timeline *t, const struct proc *p, uint64_t ident, uint64_t at);
 void thread_saw_gil(struct thread *th, struct lock *gil); /* others tell that it uses this one */
-struct thread *thread_waker(struct timeline *t, const struct thread *woken, const struct ev_off *e);
+struct thread *thread_waker(struct timeline *t, const struct thread *woken, const struct ev_off *e); /* of the same process */
+struct thread *thread_waker_anywhere(struct timeline *t, const struct thread *woken, const struct ev_off *e);
 void thread_leave(struct timeline *t, struct thread *th); /* its tid may be used again; freed when its END is settled */
 void thread_free(struct timeline *t, struct thread *th);
 struct lock *lock_of(struct timeline *t, struct thread *th, enum lock_kind kind, uint64_t addr); /* NULL: too many GILs */
 void lock_waited(struct timeline *t, struct lock *l, uint64_t stack);
+void lock_is(struct timeline *t, struct lock *l, enum lock_kind kind); /* now that it is known */
 void registries_free(struct timeline *t);
 
 /* episode.c */

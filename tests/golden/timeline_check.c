@@ -252,7 +252,8 @@ struct bit { uint32_t value; const char *word; };
 static const struct bit interval_bits[] = { { INTERVAL_F_HELD, "held" }, { INTERVAL_F_INFERRED, "inferred" }, { INTERVAL_F_GC, "gc" },
 					    { INTERVAL_F_UNFINISHED, "unfinished" }, { INTERVAL_F_AT_START, "at_start" }, { 0, NULL } };
 static const struct bit wait_bits[] = { { WAIT_F_AT_START, "at_start" }, { WAIT_F_AFTER_FORCED, "after_forced" },
-					{ WAIT_F_STACK_CARRIED, "stack_carried" }, { WAIT_F_LOSS, "loss" }, { 0, NULL } };
+					{ WAIT_F_STACK_CARRIED, "stack_carried" }, { WAIT_F_LOSS, "loss" },
+					{ WAIT_F_HOLDER_INFERRED, "holder_inferred" }, { 0, NULL } };
 static const struct bit hold_bits[] = { { HOLD_F_START_INFERRED, "start_inferred" }, { HOLD_F_END_INFERRED, "end_inferred" },
 					{ HOLD_F_FORCED, "forced" }, { HOLD_F_UNFINISHED, "unfinished" }, { HOLD_F_GC, "gc" }, { 0, NULL } };
 static const struct bit sample_bits[] = { { SAMPLE_F_WANTS_GIL, "wants_gil" }, { SAMPLE_F_KERNEL, "kernel" }, { SAMPLE_F_GC, "gc" },
@@ -348,7 +349,7 @@ static void print_locks(const struct timeline_check *c, FILE *out)
 	for (size_t i = 0; i < c->locks.n; i++) {
 		const struct lock_row *r = &c->locks.items[i];
 
-		fprintf(out, "lock 0x%" PRIx64 " %s of %u", r->addr, r->kind == LOCK_GIL ? "gil" : "futex", c->procs.items[r->proc].pid);
+		fprintf(out, "lock 0x%" PRIx64 " %s of %u", r->addr, lock_kind_names[r->kind], c->procs.items[r->proc].pid);
 		put_stack(out, r->first_stack);
 		fputs("\n", out);
 		for (size_t j = 0; j < c->holds.n; j++) {

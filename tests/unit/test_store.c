@@ -470,7 +470,7 @@ static void test_names(void **state)
 	assert_int_equal(query_int(path, "SELECT count(*) FROM thread_state"), STATE_N);
 	assert_int_equal(query_int(path, "SELECT count(*) FROM wait_end"), WAIT_END_N);
 	assert_int_equal(query_int(path, "SELECT count(*) FROM holder_state"), HOLDER_STATE_N);
-	assert_int_equal(query_int(path, "SELECT count(*) FROM lock_kind"), LOCK_KIND_N);
+	assert_int_equal(query_int(path, "SELECT count(*) FROM lock_kind"), LOCK_FUTEX + 1);
 	assert_int_equal(query_int(path, "SELECT count(*) FROM loss_class"), EV_LOSS_N);
 	assert_int_equal(query_int(path, "SELECT count(*) FROM level_reason"), EV_LEVEL_REASON_N);
 }

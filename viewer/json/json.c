@@ -137,7 +137,6 @@ static json_t *recording(const struct summary *s)
 
 /* A process */
 
-static const char *const lock_kinds[LOCK_KIND_N] = {[LOCK_GIL] = "gil", [LOCK_FUTEX] = "futex"};
 
 static json_t *histogram(const struct summary_hist *h)
 {
@@ -157,7 +156,7 @@ static json_t *lock(const struct summary_lock *k)
 	json_t *utilisation = k->utilisation_known ? json_real(k->utilisation) : json_null();
 
 	return json_pack("{s:i, s:s, s:o, s:o, s:n, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-			 "id", (int)k->lock, "kind", lock_kinds[k->kind],
+			 "id", (int)k->lock, "kind", lock_kind_names[k->kind],
 			 "interpreter", k->interp_id >= 0 ? json_integer(k->interp_id) : json_null(),
 			 "address", json_sprintf("0x%" PRIx64, k->addr), "name",
 			 "waits", integer(w->n), "wait_ns", integer(w->ns), "wait_p50_ns", integer_if(w->n, w->p50_ns),

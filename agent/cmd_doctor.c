@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "agent/collector_choice.h"
 #include "agent/command.h"
 #include "agent/doctor.h"
 #include "agent/pid_list.h"
@@ -102,9 +103,34 @@ static unsigned run_checks(struct doctor *d, const struct check *checks, bool ch
 	return failed;
 }
 
+/* What record would take, by the same table. */
+static bool print_collectors(const struct doctor_input *in)
+{
+	const struct collector_request running = {.pids = in->pids.pids, .n_pids = in->pids.n, .sample_hz = 99};
+	const struct collector_request starting = {.start = true, .sample_hz = 99, .follow_children = true};
+	const char *attach = NULL, *start = NULL;
+
+	puts("\nCollectors, the best first");
+	for (const struct collector_offer *o = collector_offers; o->name; o++) {
+		struct fail why = {0}, why_start = {0};
+		bool can_attach = !collector_offer_usable(o, &running, &why), can_start = !collector_offer_usable(o, &starting, &why_start);
+
+		attach = attach ? attach : can_attach ? o->name : NULL;
+		start = start ? start : can_start ? o->name : NULL;
+		printf("  %-4s  %-20s %s; sees %s\n", can_attach || can_start ? "ok" : "-", o->name, o->needs, o->sees);
+		if (!can_attach && !o->start_only)
+			printf("        not here: %s\n", why.what);
+		else if (!can_start)
+			printf("        not here: %s\n", why_start.what);
+	}
+	printf("  record -p PID would use %s, record -- COMMAND %s.\n", attach ? attach : "none", start ? start : "none");
+	return attach || start;
+}
+
 static int examine(const struct doctor_input *in)
 {
 	unsigned machine, targets = 0;
+	bool possible;
 	struct doctor d;
 
 	doctor_init(&d, 0);
@@ -112,21 +138,25 @@ static int examine(const struct doctor_input *in)
 	machine = run_checks(&d, machine_checks, false, in->verbose);
 	puts("\nPrivileges");
 	machine += run_checks(&d, rights_checks, false, in->verbose);
+	possible = print_collectors(in);
 	for (unsigned i = 0; i < in->pids.n; i++) {
 		printf("\nProcess %d\n", in->pids.pids[i]);
 		doctor_init(&d, in->pids.pids[i]);
 		targets += run_checks(&d, target_checks, true, in->verbose) > 0;
 		doctor_done(&d);
 	}
-	if (machine)
+	if (machine && possible)
+		printf("\nRecording would work, but not with the best collector: %u thing%s to fix for that, marked FAIL above.\n", machine,
+		       machine == 1 ? "" : "s");
+	else if (machine)
 		printf("\nRecording would NOT work here: %u thing%s to fix, marked FAIL above.\n", machine,
 		       machine == 1 ? "" : "s");
-	else if (targets)
+	if (targets && (!machine || possible))
 		printf("\nRecording would work on this machine, but NOT on %u of %u process%s.\n", targets, in->pids.n,
 		       in->pids.n == 1 ? "" : "es");
-	else
+	else if (!machine)
 		puts("\nRecording would work.");
-	return machine ? EXIT_CODE_MACHINE : targets ? EXIT_CODE_ATTACH : EXIT_CODE_OK;
+	return machine && !possible ? EXIT_CODE_MACHINE : targets ? EXIT_CODE_ATTACH : EXIT_CODE_OK;
 }
 
 int cmd_doctor(int argc, char **argv)

@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/collector_choice.h"
 #include "agent/command.h"
 #include "agent/command_child.h"
 #include "agent/pid_list.h"
@@ -21,11 +22,12 @@
 #include "core/util/xalloc.h"
 #include "viewer/text/text.h"
 
-enum { KEY_FORCE = 0x100, KEY_NO_PYTHON, KEY_CHILDREN, KEY_NO_CHILDREN, DEFAULT_HZ = 99, MAX_HZ = 10000 };
+enum { KEY_FORCE = 0x100, KEY_COLLECTOR, KEY_NO_PYTHON, KEY_CHILDREN, KEY_NO_CHILDREN, DEFAULT_HZ = 99, MAX_HZ = 10000 };
 
 struct record_input {
 	struct session_options session;
 	struct pid_list pids;
+	const char *collector; /* NULL: the best there is */
 	char **command; /* NULL: none */
 	bool no_children;
 	struct fail *why;
@@ -40,6 +42,8 @@ static const struct argp_option record_options[] = {
 	{"output", 'o', "FILE", 0, "Recording to write (default gilscope-PID-YYYYmmdd-HHMMSS.gilscope)", 0},
 	{"rate", 'r', "HZ", 0, "Samples per second of each thread's CPU time, 0 for none (default 99)", 0},
 	{"force", KEY_FORCE, NULL, 0, "Replace FILE if it is an earlier recording (default: refuse)", 0},
+	{"collector", KEY_COLLECTOR, "NAME", 0,
+	 "How to obtain events: auto, bpf, signal or remote (default auto: the best that can be used here)", 0},
 	{"no-python", KEY_NO_PYTHON, NULL, 0,
 	 "Do not look for an interpreter: thread states and locks only (default: look)", 0},
 	{"quiet", 'q', NULL, 0, "Print errors only (default: progress, then a verdict)", 0},
@@ -91,6 +95,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_FORCE:
 		in->session.overwrite = true;
+		return 0;
+	case KEY_COLLECTOR:
+		if (!collector_name_known(arg))
+			return ui_usage(in->why, "could not use '%.32s' as a collector: none of auto, bpf, signal, remote", arg);
+		in->collector = arg;
 		return 0;
 	case KEY_CHILDREN:
 	case KEY_NO_CHILDREN:
@@ -168,6 +177,25 @@ static void print_verdict(const struct session_options *o, FILE *out)
 	summary_free(summary);
 	escape_adds(&shown, o->output);
 	fprintf(out, "\nMore: gilscope report %s\n", shown.s);
+}
+
+/* Says which, and why no better one. */
+static int choose_collector(struct record_input *in, struct collector_choice *ret)
+{
+	struct session_options *o = &in->session;
+	const struct collector_request request = {
+		.start = in->command, .pids = in->pids.pids, .n_pids = in->pids.n, .sample_hz = o->sample_hz,
+		.threads_only = o->no_python, .follow_children = in->command ? !in->no_children : o->children,
+	};
+	int err = collector_choose(ret, in->collector, &request, in->why);
+
+	if (err)
+		return err;
+	o->collector = ret->ops;
+	o->collector_choice = ret->said;
+	if (!o->quiet)
+		ui_note("collector %s", ret->said);
+	return 0;
 }
 
 /* Runs the session and says what there is to say, but for the verdict. */
@@ -259,10 +287,15 @@ static char **split_command(int *argc, char **argv)
 static int record(struct record_input *in)
 {
 	struct session_options *o = &in->session;
+	struct collector_choice choice;
 	struct command_child child;
 	char *output = NULL;
 	int code;
 
+	if (choose_collector(in, &choice)) { /* before the command begins: what it is started with may depend on it */
+		code = ui_fail(in->why);
+		return in->command ? COMMAND_EXIT_OURS : code;
+	}
 	if (in->command && command_child_start(&child, in->command, &code, in->why)) {
 		ui_fail(in->why);
 		return code;

@@ -1,22 +1,17 @@
 /* Checks of the kernel and its settings.  Facts about versions: knowledge of kernel 5.8 to 6.18; the BPF check does
  * what the collector does (load a tp_btf/sched_switch program that uses bpf_probe_read_kernel, attach it), so it is
  * the one that decides; the others say why it failed. */
-#include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/bpf.h>
 #include <linux/capability.h>
-#include <linux/perf_event.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
-#include <unistd.h>
 
 #include "agent/doctor.h"
+#include "collectors/bpf/usable.h"
 #include "core/util/file.h"
 #include "core/util/human.h"
 
@@ -86,29 +81,18 @@ static void probe_memlock(struct doctor *d, const struct check *c, struct findin
 		finding_set(f, FINDING_OK, "%s (not used for BPF since 5.11)", human_bytes(bytes, limit.rlim_cur));
 }
 
-static int open_cpu_clock(void)
-{
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE, .size = sizeof(attr), .config = PERF_COUNT_SW_CPU_CLOCK,
-		.sample_freq = 99, .freq = 1, .disabled = 1,
-	};
-
-	return (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
-}
-
 static void probe_perf(struct doctor *d, const struct check *c, struct finding *f)
 {
 	char paranoid[16] = "?";
-	int fd = open_cpu_clock();
+	int err = bpf_try_clock();
 
 	(void)c;
 	file_read_line("/proc/sys/kernel/perf_event_paranoid", paranoid, sizeof(paranoid));
-	if (fd >= 0) {
-		close(fd);
+	if (!err) {
 		finding_set(f, FINDING_OK, "cpu-clock event opened (perf_event_paranoid %s)", paranoid);
 		return;
 	}
-	finding_set(f, FINDING_FAIL, "cpu-clock event: %s (perf_event_paranoid %s)", strerror(errno), paranoid);
+	finding_set(f, FINDING_FAIL, "cpu-clock event: %s (perf_event_paranoid %s)", strerror(-err), paranoid);
 	if (!doctor_has_cap(d, CAP_PERFMON)) /* with it, only Debian's level 3 and above or a filter can refuse */
 		finding_paste_rights(f, d);
 }
@@ -125,66 +109,27 @@ static void probe_unprivileged_bpf(struct doctor *d, const struct check *c, stru
 			    doctor_has_cap(d, CAP_BPF) ? "no matter: CAP_BPF is there" : "CAP_BPF is needed either way");
 }
 
-/* r0 = 0, after a read of kernel memory that lockdown=confidentiality forbids. */
-static const struct bpf_insn tiny_program[] = {
-	{.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_10},
-	{.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_1, .imm = -8},
-	{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = 8},
-	{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_3, .imm = 0},
-	{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_probe_read_kernel},
-	{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0},
-	{.code = BPF_JMP | BPF_EXIT},
-};
-
-/* Last line of the verifier's log with words in it: the reason. */
-static void last_words(char *log)
-{
-	char *end = log + strlen(log), *line;
-
-	while (end > log && (end[-1] == '\n' || !strncmp(end - 1, " ", 1)))
-		*--end = '\0';
-	line = strrchr(log, '\n');
-	if (line)
-		memmove(log, line + 1, strlen(line + 1) + 1);
-}
-
 static void probe_bpf(struct doctor *d, const struct check *c, struct finding *f)
 {
-	char log[2048] = "";
-	LIBBPF_OPTS(bpf_prog_load_opts, load, .expected_attach_type = BPF_TRACE_RAW_TP, .log_buf = log,
-		    .log_size = sizeof(log), .log_level = 1);
-	libbpf_print_fn_t print = libbpf_set_print(silent);
-	int id = libbpf_find_vmlinux_btf_id("sched_switch", BPF_TRACE_RAW_TP), program, link;
+	char log[2048];
+	int err = 0;
 
 	(void)c;
-	libbpf_set_print(print);
-	if (id < 0) {
+	switch (bpf_try(log, sizeof(log), &err)) {
+	case BPF_TRY_BTF:
 		finding_set(f, FINDING_FAIL, "no tracepoint sched_switch in the kernel's BTF");
 		return;
-	}
-	load.attach_btf_id = (__u32)id;
-	program = bpf_prog_load(BPF_PROG_TYPE_TRACING, "gilscope_probe", "Dual BSD/GPL", tiny_program,
-				sizeof(tiny_program) / sizeof(tiny_program[0]), &load);
-	if (program < 0) {
-		int err = errno;
-
-		last_words(log);
-		if (err == EPERM) {
-			finding_set(f, FINDING_FAIL, "load: %s", strerror(err));
+	case BPF_TRY_LOAD:
+		finding_set(f, FINDING_FAIL, "load: %s%s%.120s", strerror(err), err == EPERM ? "" : "; ", err == EPERM ? "" : log);
+		if (err == EPERM)
 			finding_paste_rights(f, d);
-		} else {
-			finding_set(f, FINDING_FAIL, "load: %s; %.120s", strerror(err), log);
-		}
 		return;
-	}
-	link = bpf_raw_tracepoint_open(NULL, program);
-	if (link < 0)
-		finding_set(f, FINDING_FAIL, "loaded, but attach to sched_switch: %s", strerror(errno));
-	else
+	case BPF_TRY_ATTACH:
+		finding_set(f, FINDING_FAIL, "loaded, but attach to sched_switch: %s", strerror(err));
+		return;
+	default:
 		finding_set(f, FINDING_OK, "a program was loaded, attached to sched_switch and removed");
-	if (link >= 0)
-		close(link);
-	close(program);
+	}
 }
 
 const struct check machine_checks[] = {

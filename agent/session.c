@@ -317,7 +317,8 @@ static int create_store(struct session *s, struct fail *why)
 	cpu_model(model, sizeof(model));
 	snprintf(kernel, sizeof(kernel), "%s %s", un.sysname, un.release);
 	struct store_meta meta = {
-		.gilscope_version = GILSCOPE_VERSION, .collector = s->ops->name, .host = un.nodename, .kernel = kernel,
+		.gilscope_version = GILSCOPE_VERSION, .collector = s->ops->name, .estimated = s->ops->estimates,
+		.collector_choice = s->options->collector_choice, .host = un.nodename, .kernel = kernel,
 		.cpu_model = model, .command_line = s->options->command_line,
 		.cpus = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN), .sample_hz = s->options->sample_hz,
 		.start_mono_ns = s->start_ns, .start_real_ns = clock_read_ns(CLOCK_REALTIME),
@@ -460,7 +461,7 @@ int session_run(const struct session_options *options, struct session_result *re
 	int err, close_err;
 
 	s->options = options;
-	s->ops = &collector_bpf;
+	s->ops = options->collector;
 	*ret = (struct session_result){ .end = SESSION_END_ERROR };
 	atomic_store(&s->level, 3);
 	pthread_mutex_init(&s->swap, NULL);

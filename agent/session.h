@@ -13,6 +13,8 @@
 
 #include "core/util/fail.h"
 
+struct collector_ops;
+
 struct session_progress {
 	uint64_t elapsed_ns;
 	uint64_t waits, handoffs, events, lost; /* since the start */
@@ -24,6 +26,8 @@ struct session_options {
 	const pid_t *pids; /* as the user gave them */
 	unsigned n_pids;
 	uint64_t duration_ns; /* 0: until stopped or the processes named have ended */
+	const struct collector_ops *collector;
+	const char *collector_choice; /* why that one, for the recording; may be NULL */
 	const char *output;
 	const char *command_line; /* ours, for the recording's meta data; may be NULL */
 	bool overwrite, no_python, quiet;

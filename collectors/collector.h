@@ -1,18 +1,28 @@
 #pragma once
-/* A way to obtain events from targets.  Implementations: bpf/ (now), signal/ and remote/ (later).
+/* A way to obtain events from targets.  Implementations: bpf/, signal/, remote/; agent/collector_choice.h says which is taken.
  * A collector knows nothing of stores, reports or terminals; it hands raw events to `emit` in roughly the order
  * they happened and keeps its own cost and losses countable.
  *
  * Owns: the collector owns its kernel objects; all of them are tied to file descriptors of this process.
- * Context: every call from one thread (the capture loop); emit is called from inside poll.
+ * Context: usable from any thread before start, every other call from one thread (the capture loop); emit is called from inside poll.
  * Errors: start/add fill struct fail; poll returns 0 or negative errno. */
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "core/util/fail.h"
 
 struct ev_hdr;
 struct target;
+
+/* What is to be recorded, before anything of it is opened. */
+struct collector_request {
+	bool start; /* a command that we start; else processes that run already */
+	const pid_t *pids; /* those; none with `start` */
+	unsigned n_pids;
+	uint32_t sample_hz;
+	bool threads_only, follow_children;
+};
 
 struct collector_options {
 	uint32_t sample_hz; /* 0: no on-CPU samples */
@@ -28,7 +38,11 @@ struct collector_cost {
 };
 
 struct collector_ops {
-	const char *name;
+	const char *name; /* as in --collector and in recordings */
+	bool estimates; /* it samples: every duration is an estimate, its events carry EV_F_INFERRED */
+	/* Can it be used on this machine, with these rights, for this request?  0, or -errno and *why, with a hint.  Costs little,
+	 * leaves nothing behind.  That a target cannot be attached to at all is not its business: target_open says that. */
+	int (*usable)(const struct collector_request *request, struct fail *why);
 	int (*start)(void **ret_self, const struct collector_options *options, struct fail *why);
 	/* Also again after target_refresh, and for a child that is followed; once armed any thread may call it, and it answers
 	 * -ESRCH for a process that has ended.  A target that has replaced its program meanwhile is taken as no Python. */
@@ -40,4 +54,5 @@ struct collector_ops {
 	void (*free)(void *self);
 };
 
-extern const struct collector_ops collector_bpf;
+/* Declared whether or not this build has them: agent/collector_choice.c names those that are there. */
+extern const struct collector_ops collector_bpf, collector_signal, collector_remote;

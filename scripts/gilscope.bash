@@ -52,6 +52,10 @@ _gilscope()
 		mapfile -t COMPREPLY < <(compgen -W 'gil_wait_per_op gil_wait_ratio gil_wait_p99 gil_hold_p99 convoy_rate gil_held_blocked' -- "$cur")
 		return
 		;;
+	--collector)
+		mapfile -t COMPREPLY < <(compgen -W 'auto bpf signal remote' -- "$cur")
+		return
+		;;
 	--format)
 		mapfile -t COMPREPLY < <(compgen -W 'text json html' -- "$cur")
 		return
@@ -77,7 +81,7 @@ _gilscope()
 		;;
 	esac
 	case $command in
-	record) words="--children --no-children -p --pid -d --duration -o --output -r --rate --force --no-python -q --quiet $common" ;;
+	record) words="--children --no-children -p --pid -d --duration -o --output -r --rate --force --collector --no-python -q --quiet $common" ;;
 	report) words="--format -o --output --open --top $common" ;;
 	diff) words="--top --base-ops --head-ops $common" ;;
 	check) words="--base-cmd --head-cmd --rounds --warmup --seed --aa --ops --keep --baseline --force-unlike --metric --limit --floor --max \

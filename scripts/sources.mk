@@ -103,7 +103,8 @@ BPF_PROGS := \
 
 BPF_COLLECTOR_SRCS := \
 	collectors/bpf/bpf.c \
-	collectors/bpf/detail.c
+	collectors/bpf/detail.c \
+	collectors/bpf/usable.c
 
 # Messages of other tools' formats: each x.proto becomes $(B)/…/x.pb-c.h and .c (protoc-c).
 PROTOS := \
@@ -165,6 +166,7 @@ AGENT_SRCS := \
 	agent/check_rounds.c \
 	agent/check_run.c \
 	agent/check_valid.c \
+	agent/collector_choice.c \
 	agent/cmd_check.c \
 	agent/cmd_diff.c \
 	agent/cmd_doctor.c \

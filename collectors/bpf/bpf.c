@@ -19,6 +19,7 @@
 #include <bpf/libbpf.h>
 
 #include "collectors/bpf/detail.h"
+#include "collectors/bpf/usable.h"
 #include "collectors/bpf/wire.h"
 #include "collectors/collector.h"
 #include "core/base/clock.h"
@@ -563,6 +564,7 @@ static void bpf_cost(void *self, struct collector_cost *ret)
 
 const struct collector_ops collector_bpf = {
 	.name = "bpf",
+	.usable = bpf_usable,
 	.start = bpf_start,
 	.add_target = bpf_add_target,
 	.arm = bpf_arm,

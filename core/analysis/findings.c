@@ -35,6 +35,8 @@ void finder_cost(struct finder *f, struct finding *finding, uint64_t wait_ns)
 {
 	finding->wait_ns = wait_ns;
 	finding->wait_known = true;
+	if (f->p->estimated && finding->certainty == CERTAINTY_MEASURED)
+		finding->certainty = CERTAINTY_SAMPLED;
 	if (f->gil_wait_ns && wait_ns <= f->gil_wait_ns)
 		finding->share = (double)wait_ns / (double)f->gil_wait_ns;
 }

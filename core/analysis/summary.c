@@ -245,6 +245,7 @@ static void gather(struct loader *l)
 		if (!l->procs[i].known)
 			continue;
 		gather_process(l, &l->procs[i]);
+		s->estimated |= l->procs[i].process.estimated;
 		s->processes[s->n_processes++] = l->procs[i].process;
 	}
 }
@@ -290,6 +291,7 @@ static void set_info(struct summary *s, const struct reader_info *info)
 	s->path = info->path;
 	s->gilscope_version = info->gilscope_version;
 	s->collector = info->collector;
+	s->collector_choice = info->collector_choice;
 	s->host = info->host;
 	s->kernel = info->kernel;
 	s->cpu_model = info->cpu_model;

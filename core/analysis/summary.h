@@ -167,6 +167,8 @@ struct finding {
 struct summary_process {
 	uint32_t proc, pid;
 	const char *name, *command, *runtime; /* runtime NULL: no Python knowledge */
+	const char *collector; /* it was recorded by */
+	bool estimated; /* from samples: every duration and share of it is an estimate */
 	bool free_threaded;
 	uint64_t switch_interval_ns; /* 0 unknown */
 	struct summary_lock *locks; /* most waited for first */
@@ -194,6 +196,8 @@ struct summary_own {
 
 struct summary {
 	const char *path, *gilscope_version, *collector, *host, *kernel, *cpu_model;
+	const char *collector_choice; /* why that one, "" unknown */
+	bool estimated; /* some process is */
 	uint32_t cpus, sample_hz;
 	uint64_t start_real_ns, duration_ns;
 	bool complete;

@@ -42,6 +42,7 @@ static int on_process(void *ctx, const struct reader_process *row)
 		.name = arena_strdup(l->arena, row->name ? row->name : ""),
 		.command = arena_strdup(l->arena, row->command ? row->command : ""),
 		.runtime = row->runtime && *row->runtime ? arena_strdup(l->arena, row->runtime) : NULL,
+		.collector = arena_strdup(l->arena, row->collector), .estimated = row->estimated,
 		.free_threaded = row->free_threaded, .switch_interval_ns = row->switch_interval_ns,
 	};
 	return 0;

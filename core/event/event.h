@@ -54,6 +54,7 @@ enum ev_flags {
 	EV_F_IN_SEEN = 1 << 22, /* off: in_number is valid, and another thread was the last holder at that moment */
 	EV_F_UNPLACED = 1 << 23, /* agg: at some sleep on a GIL it was not looked where its Python code stood */
 	EV_F_FOLLOWED = 1 << 24, /* fork: the child is recorded too */
+	EV_F_INFERRED = 1 << 25, /* off/sample: concluded from samples, not observed; times are estimates, off by up to a sampling period */
 };
 
 /* One stretch off the CPU, emitted when the thread runs again. */

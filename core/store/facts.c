@@ -107,11 +107,24 @@ void store_process(struct store *s, const struct store_process *p)
 	vec_push(&x->early, e);
 }
 
+static void write_collector(struct store *s, int64_t proc)
+{
+	sqlite3_stmt *st = store_row(s, STMT_PROCESS_COLLECTOR);
+
+	if (!st)
+		return;
+	bind_int(st, 1, proc);
+	sqlite3_bind_text(st, 2, s->collector, -1, SQLITE_STATIC);
+	bind_int(st, 3, s->estimated);
+	store_insert(s, st);
+}
+
 void store_facts_process(struct store *s, const struct proc_row *row)
 {
 	struct store_facts *x = s->facts;
 	size_t kept = 0;
 
+	write_collector(s, row->proc);
 	vec_push(&x->procs, ((struct proc_known){ row->proc, row->pid }));
 	for (size_t i = 0; i < x->early.n; i++) {
 		struct early_process *e = &x->early.items[i];

@@ -253,6 +253,7 @@ static int check_file(struct reader *r, const char *path, struct fail *why)
 		cannot_read(why, -errno, path, strerror(errno));
 	close(fd);
 	r->file_bytes = (uint64_t)st.st_size;
+	r->minor = n == sizeof(h.bytes) ? be32(h.bytes + 60) % 1000 : 0;
 	if (n < 0)
 		return why->err;
 	return check_header(&h, n, path, why) ? why->err : check_length(r, &h, path, why);
@@ -414,7 +415,7 @@ static int connect(struct reader *r, struct fail *why)
 	return fail_hint(why, "The file is damaged.  What can still be saved comes out with: sqlite3 FILE .recover");
 }
 
-/* Each table of ours is there, once, with our text. */
+/* Each table of ours is there, once, with our text; in a file of an older minor version later ones may be missing. */
 static int check_schema(struct reader *r, struct fail *why)
 {
 	sqlite3 *ours = NULL;
@@ -436,6 +437,8 @@ static int check_schema(struct reader *r, struct fail *why)
 		sqlite3_bind_text(have, 1, name, -1, SQLITE_STATIC);
 		sqlite3_bind_text(have, 2, (const char *)sqlite3_column_text(want, 1), -1, SQLITE_TRANSIENT);
 		same = sqlite3_step(have) == SQLITE_ROW && sqlite3_column_int(have, 0) == 1 && sqlite3_column_int(have, 1) == 1;
+		if (!same && !strcmp(name, "process_collector") && r->minor < 1 && sqlite3_column_int(have, 0) == 0)
+			same = true;
 		sqlite3_reset(have);
 	}
 	sqlite3_finalize(want);
@@ -464,7 +467,8 @@ static void take_meta(struct reader *r, struct query *q, bool *ret_end)
 	const struct { const char *key; const char **text; uint64_t *number; uint32_t *small; } fields[] = {
 		{ "gilscope_version", .text = &i->gilscope_version }, { "collector", .text = &i->collector },
 		{ "host", .text = &i->host }, { "kernel", .text = &i->kernel }, { "cpu_model", .text = &i->cpu_model },
-		{ "command_line", .text = &i->command_line }, { "error", .text = &i->write_error },
+		{ "command_line", .text = &i->command_line },
+		{ "collector_choice", .text = &i->collector_choice }, { "error", .text = &i->write_error },
 		{ "cpus", .small = &i->cpus }, { "sample_hz", .small = &i->sample_hz },
 		{ "start_mono_ns", .number = &i->start_mono_ns }, { "start_real_ns", .number = &i->start_real_ns },
 		{ "end_ns", .number = &i->end_ns },
@@ -492,7 +496,7 @@ static int read_meta(struct reader *r)
 	bool has_end = false;
 
 	r->info.gilscope_version = r->info.collector = r->info.host = r->info.kernel = "";
-	r->info.cpu_model = r->info.command_line = "";
+	r->info.cpu_model = r->info.command_line = r->info.collector_choice = "";
 	if (reader_query(r, &q, "the facts of the recording", "SELECT key, value FROM meta"))
 		return reader_done(&q);
 	while (reader_next(&q))

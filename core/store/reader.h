@@ -23,6 +23,7 @@ struct reader;
 struct reader_info {
 	const char *path;
 	const char *gilscope_version, *collector, *host, *kernel, *cpu_model, *command_line; /* "" unknown */
+	const char *collector_choice; /* why that collector, "" unknown */
 	uint32_t cpus, sample_hz;
 	uint64_t start_mono_ns, start_real_ns;
 	uint64_t end_ns; /* end of the recording; the last thing seen in it when it is incomplete */
@@ -53,7 +54,9 @@ struct reader_process {
 	uint32_t shown_pid; /* as the user gave it */
 	uint64_t switch_interval_ns; /* 0 unknown */
 	const char *name, *command, *runtime; /* runtime NULL: no Python knowledge */
+	const char *collector; /* it was recorded by, "" unknown */
 	bool free_threaded;
+	bool estimated; /* from samples: every duration of it is an estimate */
 };
 struct reader_gil {
 	uint32_t pid;

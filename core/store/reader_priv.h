@@ -15,7 +15,8 @@ struct reader {
 	char *path; /* what SQLite has open */
 	char *scratch; /* private directory with a copy, removed at the end; NULL usually */
 	struct reader_info info;
-	char *text[8]; /* the strings of info, owned */
+	unsigned minor; /* of the file's format: tables of later ones are not there */
+	char *text[9]; /* the strings of info, owned */
 	unsigned n_text;
 	struct fail failure;
 	uint64_t file_bytes; /* with its WAL */

@@ -15,8 +15,12 @@
 
 int reader_processes(struct reader *r, int (*row)(void *ctx, const struct reader_process *p), void *ctx)
 {
-	FOR_ROWS(r, "the processes", "SELECT id, pid, start_ns, shown_pid, name, command, runtime, free_threaded,"
-		 " switch_interval_ns FROM process ORDER BY id") {
+	const char *sql = r->minor < 1 ?
+		"SELECT id, pid, start_ns, shown_pid, name, command, runtime, free_threaded, switch_interval_ns, NULL, 0"
+		" FROM process ORDER BY id" :
+		"SELECT id, pid, start_ns, shown_pid, name, command, runtime, free_threaded, switch_interval_ns, c.collector,"
+		" coalesce(c.estimated, 0) FROM process LEFT JOIN process_collector c ON c.process = id ORDER BY id";
+	FOR_ROWS(r, "the processes", sql) {
 		struct reader_process p = {
 			.row = {
 				.proc = col_must(&q, 0, r->info.procs, "an unknown process"),
@@ -29,8 +33,12 @@ int reader_processes(struct reader *r, int (*row)(void *ctx, const struct reader
 			.runtime = *col_text(&q, 6) ? col_text(&q, 6) : NULL,
 			.free_threaded = sqlite3_column_int(q.st, 7) != 0,
 			.switch_interval_ns = col_span(&q, 8),
+			.collector = col_text(&q, 9),
+			.estimated = sqlite3_column_int(q.st, 10) != 0,
 		};
 
+		if (!*p.collector)
+			p.collector = r->info.collector;
 		if (!p.shown_pid)
 			p.shown_pid = p.row.pid;
 		GIVE(&p);

@@ -62,6 +62,8 @@ const char schema_tables_sql[] =
 	" bpf_runs INTEGER NOT NULL, max_rss_bytes INTEGER NOT NULL, events INTEGER NOT NULL,"
 	" db_bytes INTEGER NOT NULL) STRICT;\n"
 	"CREATE TABLE note(t_ns INTEGER NOT NULL, text TEXT NOT NULL) STRICT;\n"
+	"CREATE TABLE process_collector(process INTEGER PRIMARY KEY, collector TEXT NOT NULL,"
+	" estimated INTEGER NOT NULL) STRICT;\n"
 
 	"CREATE TABLE thread_state(id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;\n"
 	"CREATE TABLE wait_end(id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;\n"
@@ -192,6 +194,7 @@ static const struct name_row name_rows[] = {
 	{ "flag", "wait", WAIT_F_STACK_CARRIED, "stack_carried" },
 	{ "flag", "wait", WAIT_F_LOSS, "loss" },
 	{ "flag", "wait", WAIT_F_HOLDER_INFERRED, "holder_inferred" },
+	{ "flag", "wait", WAIT_F_INFERRED, "inferred" },
 	{ "flag", "hold", HOLD_F_START_INFERRED, "start_inferred" },
 	{ "flag", "hold", HOLD_F_END_INFERRED, "end_inferred" },
 	{ "flag", "hold", HOLD_F_FORCED, "forced" },

@@ -8,7 +8,7 @@
  * anything else is a new major. */
 #define SCHEMA_APPLICATION_ID 0x47494c53
 #define SCHEMA_MAJOR 1
-#define SCHEMA_MINOR 0
+#define SCHEMA_MINOR 1 /* 1.1: process_collector */
 #define SCHEMA_VERSION (SCHEMA_MAJOR * 1000 + SCHEMA_MINOR)
 
 extern const char schema_tables_sql[]; /* CREATE TABLE … */

@@ -49,6 +49,7 @@ static const char *const stmt_sql[STMT_N] = {
 	[STMT_LEVEL] = "INSERT INTO level VALUES(?,?,?,?,?)",
 	[STMT_OWN] = "INSERT INTO own VALUES(?,?,?,?,?,?,?)",
 	[STMT_NOTE] = "INSERT INTO note VALUES(?,?)",
+	[STMT_PROCESS_COLLECTOR] = "INSERT OR REPLACE INTO process_collector VALUES(?,?,?)",
 };
 
 /* ---- errors ---- */
@@ -304,6 +305,8 @@ static void write_meta(struct store *s, const struct store_meta *m)
 {
 	meta_text(s, "gilscope_version", m->gilscope_version);
 	meta_text(s, "collector", m->collector);
+	if (m->collector_choice)
+		meta_text(s, "collector_choice", m->collector_choice);
 	meta_text(s, "host", m->host);
 	meta_text(s, "kernel", m->kernel);
 	meta_text(s, "cpu_model", m->cpu_model);
@@ -337,6 +340,8 @@ int store_create(struct store **ret, const char *path, const struct store_create
 		return err;
 	}
 	s->start_ns = meta->start_mono_ns;
+	s->estimated = meta->estimated;
+	snprintf(s->collector, sizeof(s->collector), "%s", meta->collector);
 	s->stacks = store_stacks_new();
 	s->facts = store_facts_new();
 	store_rows_init(s);

@@ -17,6 +17,8 @@ struct store;
 
 struct store_meta { /* of the recording */
 	const char *gilscope_version, *collector, *host, *kernel, *cpu_model, *command_line;
+	const char *collector_choice; /* why that collector and no better one, a sentence; may be NULL */
+	bool estimated; /* the collector samples: durations are estimates */
 	uint32_t cpus, sample_hz;
 	uint64_t start_mono_ns, start_real_ns;
 };

@@ -15,6 +15,7 @@ enum store_stmt {
 	STMT_HANDOFF, STMT_SAMPLE, STMT_PROCESS_EVENT,
 	STMT_STRING, STMT_FRAME, STMT_NODE, STMT_STACK,
 	STMT_PROCESS_INFO, STMT_PROCESS_ONLY, STMT_THREAD_NAME, STMT_GIL, STMT_LOSS, STMT_LEVEL, STMT_OWN, STMT_NOTE,
+	STMT_PROCESS_COLLECTOR,
 	STMT_N
 };
 
@@ -31,6 +32,8 @@ struct store {
 	uint64_t start_ns; /* rows hold times since then */
 	int64_t last_ns; /* latest time in a row */
 	uint64_t tallies;
+	char collector[32]; /* that every process is recorded by */
+	bool estimated;
 	bool in_transaction;
 	uint64_t open_rows; /* in the open transaction: lost when it fails */
 	uint64_t lost_rows;

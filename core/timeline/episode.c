@@ -257,7 +257,7 @@ static void put_wait(struct timeline *t, struct thread *th, uint64_t t1, enum wa
 
 	*item = (struct wait_item){
 		.row = { .thread = th->row.thread, .lock = w->lock->id, .t0_ns = w->t0, .t1_ns = t1, .stack = w->stack, .end = end,
-			 .flags = w->flags, .sleeps = w->sleeps, .asleep_ns = w->asleep_ns, .wake_latency_ns = w->wake_latency_ns,
+			 .flags = w->flags | (th->estimated ? WAIT_F_INFERRED : 0), .sleeps = w->sleeps, .asleep_ns = w->asleep_ns, .wake_latency_ns = w->wake_latency_ns,
 			 .waker = w->waker },
 		.gil = w->lock, .got = got, .releaser = w->releaser, .release_ns = w->release_ns, .release_stack = w->release_stack,
 	};
@@ -319,6 +319,8 @@ void episode_futex(struct timeline *t, struct thread *th, const struct ev_off *e
 		row.end = WAIT_UNFINISHED;
 	if (e->h.flags & EV_F_AT_START)
 		row.flags |= WAIT_F_AT_START;
+	if (th->estimated)
+		row.flags |= WAIT_F_INFERRED;
 	if (owner && !e->parked)
 		lock_is(t, l, LOCK_MUTEX);
 	carry_futex_stack(th, &row);

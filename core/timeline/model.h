@@ -92,6 +92,7 @@ enum wait_flags {
 	WAIT_F_STACK_CARRIED = 1 << 2, /* stack taken at an earlier wait of this thread (stacks are thinned) */
 	WAIT_F_LOSS = 1 << 3, /* events were lost inside it */
 	WAIT_F_HOLDER_INFERRED = 1 << 4, /* not a GIL: its credits go to who woke a waiter of the lock next, so most likely had it */
+	WAIT_F_INFERRED = 1 << 5, /* concluded from samples: its begin and end are estimates */
 };
 
 /* One episode: from the first sleep on the lock until the thread has it or gives up; 5 ms re-waits are inside. */

@@ -108,7 +108,8 @@ void stretch_evidence(struct thread *th, const struct sight *s, enum stretch_end
 /* Everything up to `until` was on the CPU (or, inside take_gil, belongs to the wait). */
 void stretch_put(struct timeline *t, struct thread *th, uint64_t until, enum episode_step step)
 {
-	struct segment s = { .t0 = th->cursor_ns, .t1 = until, .nr = -1, .lock = MODEL_NONE, .on_cpu = true };
+	struct segment s = { .t0 = th->cursor_ns, .t1 = until, .nr = -1, .lock = MODEL_NONE, .on_cpu = true,
+			     .flags = th->estimated ? INTERVAL_F_INFERRED : 0 };
 
 	if (step == EPISODE_GOES_ON) {
 		s.state = STATE_WAIT_GIL;
@@ -166,6 +167,8 @@ void off_put(struct timeline *t, struct thread *th, const struct ev_off *e, cons
 		first.flags |= INTERVAL_F_UNFINISHED;
 	if (e->h.flags & EV_F_AT_START)
 		first.flags |= INTERVAL_F_AT_START;
+	if (th->estimated)
+		second.flags = first.flags |= INTERVAL_F_INFERRED;
 	if (step == EPISODE_GOES_ON) {
 		first.state = STATE_WAIT_GIL;
 		first.lock = th->wait.lock->id;

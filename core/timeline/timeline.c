@@ -192,6 +192,7 @@ static void look(struct timeline *t, struct thread *th, const struct ev_hdr *h, 
 	bool waits_for_it = (h->flags & EV_F_GIL_WAIT) && !(h->flags & EV_F_GIL_MUTEX);
 
 	th->observed = true;
+	th->estimated = h->flags & EV_F_INFERRED;
 	th->python = h->flags & EV_F_PYTHON;
 	if (gil)
 		ret->gil = lock_of(t, th, LOCK_GIL, gil);

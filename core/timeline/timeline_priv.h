@@ -93,6 +93,7 @@ struct thread {
 	struct proc *proc;
 	struct thread_row row;
 	bool python, gone, observed;
+	bool estimated; /* its events are concluded from samples (EV_F_INFERRED) */
 	struct lock *gil; /* its own, as last seen */
 	uint64_t cursor_ns; /* its life up to here lies in the line */
 	uint64_t in_ns; /* it last came back to the CPU at, <= cursor_ns */

@@ -65,13 +65,13 @@ WHAT_IF = {
 REPORT = {
     "format": OneOf(1), "gilscope": str,
     "recording": {
-        "collector": str, "start_realtime_ns": COUNT, "duration_ns": COUNT, "complete": bool,
+        "collector": str, "collector_choice": Null(str), "estimated": bool, "start_realtime_ns": COUNT, "duration_ns": COUNT, "complete": bool,
         "levels": [{"from_ns": COUNT, "level": OneOf(0, 1, 2, 3), "reason": str}],
         "lost_events": COUNT, "torn_stacks": COUNT, "truncated_stacks": COUNT, "notes": [str],
         "own": {"cpu_ns": Null(COUNT), "bpf_run_ns": Null(COUNT), "bpf_runs": Null(COUNT), "max_rss_bytes": Null(COUNT)},
     },
     "processes": [{
-        "pid": COUNT, "name": str, "command": str, "runtime": Null(str), "free_threaded": bool,
+        "pid": COUNT, "name": str, "command": str, "runtime": Null(str), "collector": Null(str), "estimated": bool, "free_threaded": bool,
         "switch_interval_ns": Null(COUNT), "locks": [LOCK], "threads": [THREAD], "blame": [BLAME],
         "findings": [FINDING], "pairs": [PAIR], "long_holds": [LONG_HOLD], "what_if": Null(WHAT_IF),
     }],

@@ -253,7 +253,7 @@ static const struct bit interval_bits[] = { { INTERVAL_F_HELD, "held" }, { INTER
 					    { INTERVAL_F_UNFINISHED, "unfinished" }, { INTERVAL_F_AT_START, "at_start" }, { 0, NULL } };
 static const struct bit wait_bits[] = { { WAIT_F_AT_START, "at_start" }, { WAIT_F_AFTER_FORCED, "after_forced" },
 					{ WAIT_F_STACK_CARRIED, "stack_carried" }, { WAIT_F_LOSS, "loss" },
-					{ WAIT_F_HOLDER_INFERRED, "holder_inferred" }, { 0, NULL } };
+					{ WAIT_F_HOLDER_INFERRED, "holder_inferred" }, { WAIT_F_INFERRED, "inferred" }, { 0, NULL } };
 static const struct bit hold_bits[] = { { HOLD_F_START_INFERRED, "start_inferred" }, { HOLD_F_END_INFERRED, "end_inferred" },
 					{ HOLD_F_FORCED, "forced" }, { HOLD_F_UNFINISHED, "unfinished" }, { HOLD_F_GC, "gc" }, { 0, NULL } };
 static const struct bit sample_bits[] = { { SAMPLE_F_WANTS_GIL, "wants_gil" }, { SAMPLE_F_KERNEL, "kernel" }, { SAMPLE_F_GC, "gc" },

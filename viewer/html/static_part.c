@@ -227,7 +227,7 @@ static void put_about(struct strbuf *b, const struct summary *s)
 	markup_text(b, s->gilscope_version);
 	strbuf_adds(b, " (");
 	markup_text(b, s->collector);
-	strbuf_adds(b, ") on ");
+	strbuf_adds(b, s->estimated ? " collector: every number is an estimate from samples) on " : ") on ");
 	markup_text(b, s->host);
 	strbuf_adds(b, ", Linux ");
 	markup_text(b, s->kernel);

@@ -126,13 +126,14 @@ static json_t *own(const struct summary_own *o)
 
 static json_t *recording(const struct summary *s)
 {
-	return json_pack("{s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
 			 "collector", text_or_null(s->collector), "start_realtime_ns", integer(s->start_real_ns),
 			 "duration_ns", integer(s->duration_ns), "complete", (int)s->complete, "levels", levels(s),
 			 "lost_events", integer(s->lost_events), "torn_stacks", integer(s->torn_stacks),
 			 "truncated_stacks", integer(s->truncated_stacks), "missing_stacks", integer(s->missing_stacks),
 			 "notes", notes(s), "own", own(&s->own), "cpus", integer_if(s->cpus, s->cpus), "kernel",
-			 text_or_null(s->kernel), "host", text_or_null(s->host), "sample_hz", integer(s->sample_hz));
+			 text_or_null(s->kernel), "host", text_or_null(s->host), "sample_hz", integer(s->sample_hz),
+			 "collector_choice", text_or_null(s->collector_choice), "estimated", (int)s->estimated);
 }
 
 /* A process */
@@ -330,6 +331,8 @@ static void put_process(struct writer *w, const struct summary_process *p)
 	member(w, "name", text(p->name));
 	member(w, "command", text(p->command));
 	member(w, "runtime", text_or_null(p->runtime));
+	member(w, "collector", text_or_null(p->collector));
+	member(w, "estimated", json_boolean(p->estimated));
 	member(w, "free_threaded", json_boolean(p->free_threaded));
 	member(w, "switch_interval_ns", integer_if(p->switch_interval_ns, p->switch_interval_ns));
 	open_list(w, "locks");

@@ -36,6 +36,17 @@ static void line_file(struct page *page, const struct summary *s)
 	free(version);
 }
 
+static void line_choice(struct page *page, const struct summary *s)
+{
+	char *choice = page_escape(s->collector_choice, 1000);
+
+	if (*choice) {
+		label(page, "collector");
+		page_wrap(page, INK_PLAIN, LABEL_COLUMNS + 4, choice);
+	}
+	free(choice);
+}
+
 static void line_machine(struct page *page, const struct summary *s)
 {
 	char *host = page_escape(s->host, 24), *kernel = page_escape(s->kernel, 32), *cpu = page_escape(s->cpu_model, 40);
@@ -157,6 +168,7 @@ void text_about(struct page *page, const struct summary *s)
 {
 	page_heading(page, "About this recording", "");
 	line_file(page, s);
+	line_choice(page, s);
 	line_machine(page, s);
 	lines_detail(page, s);
 	line_samples(page, s);

@@ -183,8 +183,21 @@ static void line_finding(struct page *page, const struct text_context *c)
 	page_end(page);
 }
 
+/* Before any number: what kind of numbers they are. */
+static void line_estimated(struct page *page, const struct text_context *c)
+{
+	char *collector = page_escape(c->p->collector, 16);
+
+	label(page, "estimates");
+	page_putf(page, INK_WARNING, "all of these: sampled by the %s collector, not observed", collector);
+	page_end(page);
+	free(collector);
+}
+
 void text_verdict_lines(struct page *page, const struct text_context *c)
 {
+	if (c->p->estimated)
+		line_estimated(page, c);
 	if (c->p->gil) {
 		line_gil(page, c);
 		line_waits(page, c);

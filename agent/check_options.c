@@ -16,7 +16,7 @@
 
 enum {
 	KEY_BASELINE = 0x100, KEY_BASE_CMD, KEY_HEAD_CMD, KEY_ROUNDS, KEY_WARMUP, KEY_SEED, KEY_AA, KEY_OPS, KEY_KEEP, KEY_MAX, KEY_LIMIT,
-	KEY_FLOOR, KEY_METRIC, KEY_ALPHA, KEY_FORCE_UNLIKE, KEY_INCONCLUSIVE, KEY_GITHUB, KEY_RECORDER, KEY_OUTPUT /* the last: + check_output */
+	KEY_FLOOR, KEY_METRIC, KEY_ALPHA, KEY_FORCE_UNLIKE, KEY_INCONCLUSIVE, KEY_GITHUB, KEY_RECORDER, KEY_SOURCE_URL, KEY_OUTPUT /* the last: + check_output */
 };
 enum { ROUNDS = 20, WARMUP = 2, MAX_WARMUP = 100 };
 
@@ -46,6 +46,8 @@ static const struct argp_option check_options[] = {
 	{"junit", KEY_OUTPUT + CHECK_OUT_JUNIT, "FILE", 0, "JUnit XML: a test case per metric", 3},
 	{"markdown", KEY_OUTPUT + CHECK_OUT_MARKDOWN, "FILE", 0, "Job summary, at most 1 MiB", 3},
 	{"sarif", KEY_OUTPUT + CHECK_OUT_SARIF, "FILE", 0, "SARIF 2.1.0, for code scanning", 3},
+	{"html", KEY_OUTPUT + CHECK_OUT_HTML, "FILE", 0, "A page: the metrics, and differential flame graphs of all runs", 3},
+	{"source-url", KEY_SOURCE_URL, "URL", 0, "Where the repository's files are shown; lines in the page link there (https://…/blob/COMMIT)", 3},
 	{"github", KEY_GITHUB, NULL, 0, "Annotations for GitHub Actions, on standard output", 3},
 	{"recorder", KEY_RECORDER, "PROGRAM", OPTION_HIDDEN, "Program to run as gilscope record", 0},
 	{0}
@@ -228,6 +230,14 @@ static error_t parse_running(int key, char *arg, struct check_input *in)
 	return err;
 }
 
+static error_t parse_source_url(struct check_input *in, const char *arg)
+{
+	if (strncmp(arg, "https://", 8) != 0 && strncmp(arg, "http://", 7) != 0)
+		return ui_usage(in->why, "could not link to '%.64s': not like https://…", arg);
+	in->o->source_url = arg;
+	return 0;
+}
+
 static error_t parse_end(struct check_input *in)
 {
 	const struct check_options *o = in->o;
@@ -261,6 +271,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_FORCE_UNLIKE: o->force_unlike = true; return 0;
 	case KEY_INCONCLUSIVE: o->fail_on_inconclusive = true; return 0;
 	case KEY_GITHUB: o->github = true; return 0;
+	case KEY_SOURCE_URL: return parse_source_url(in, arg);
 	}
 	if (key >= KEY_OUTPUT && key < KEY_OUTPUT + CHECK_OUT_N) {
 		if (!*arg)

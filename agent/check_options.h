@@ -8,13 +8,13 @@
 #include "core/analysis/regression.h"
 #include "core/util/vec.h"
 
-enum check_output { CHECK_OUT_JSON, CHECK_OUT_JUNIT, CHECK_OUT_MARKDOWN, CHECK_OUT_SARIF, CHECK_OUT_N };
+enum check_output { CHECK_OUT_JSON, CHECK_OUT_JUNIT, CHECK_OUT_MARKDOWN, CHECK_OUT_SARIF, CHECK_OUT_HTML, CHECK_OUT_N };
 struct check_budget { enum metric metric; double limit; };
 typedef vec(const char *) path_vec;
 
 struct check_options {
 	path_vec heads, bases; /* recordings */
-	const char *base_command, *head_command, *keep, *recorder;
+	const char *base_command, *head_command, *keep, *recorder, *source_url;
 	unsigned rounds, warmup;
 	uint64_t seed;
 	double ops;

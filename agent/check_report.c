@@ -231,6 +231,27 @@ static char *name_of(const char *command, const path_vec *paths)
 	return strbuf_steal(&b);
 }
 
+/* The repository we are in, else the directory we are in: what files are named relative to.  NULL unknown. */
+static char *repository(void)
+{
+	char *here = getcwd(NULL, 0), *slash;
+	autofree char *above = here ? xstrdup(here) : NULL;
+
+	while (above && *above) {
+		autofree char *git = xasprintf("%s/.git", above);
+
+		if (!access(git, F_OK)) {
+			free(here);
+			return xstrdup(above);
+		}
+		slash = strrchr(above, '/');
+		if (!slash)
+			break;
+		*slash = '\0';
+	}
+	return here;
+}
+
 void check_report_make(struct check_made *ret, const struct check_options *o, const struct check_runs *base, const struct check_runs *head)
 {
 	const bool compares = base->n > 0;
@@ -243,11 +264,11 @@ void check_report_make(struct check_made *ret, const struct check_options *o, co
 	check_valid(&ret->reasons, base, head, &valid);
 	ret->base_name = name_of(o->base_command, &o->bases);
 	ret->head_name = name_of(o->aa ? o->base_command : o->head_command, &o->heads);
-	ret->directory = getcwd(NULL, 0);
+	ret->directory = repository();
 	*r = (struct check_report){
 		.aa = o->aa, .limits = &o->limits, .rounds = o->base_command || o->head_command ? head->n : 0, .seed = o->seed,
 		.base = {ret->base_name, base->metrics, base->n}, .head = {ret->head_name, head->metrics, head->n},
-		.directory = ret->directory && strcmp(ret->directory, "/") != 0 ? ret->directory : "",
+		.directory = ret->directory && strcmp(ret->directory, "/") != 0 ? ret->directory : "", .source_url = o->source_url,
 		.per_op = all_ops_known(head) && (!compares || all_ops_known(base)),
 	};
 	ret->regions = xcalloc(MARKS_REGIONS, sizeof(*ret->regions));

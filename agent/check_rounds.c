@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/check_page.h"
 #include "agent/check_run.h"
 #include "agent/output_file.h"
 #include "agent/stop.h"
@@ -128,21 +129,24 @@ static int say_failed(struct rounds *s, const char *what, int status, const char
 	return fail_set(s->why, -ECANCELED, FAIL_OTHER, "could not compare: the %s command ended with status %d", what, status);
 }
 
-static int read_run(struct rounds *s, const char *recording, const char *marks, struct check_runs *runs)
+static int read_run(struct rounds *s, const char *recording, const char *marks, bool head, struct check_runs *runs)
 {
 	size_t i = runs->n;
 	int err = marks_read(&runs->marks[i], marks, s->why);
+	double ops = s->o->ops > 0 ? s->o->ops : (double)runs->marks[i].ops;
 
 	if (!err)
-		err = metrics_of_recording(&runs->metrics[i], recording, s->o->ops > 0 ? s->o->ops : (double)runs->marks[i].ops, s->why);
-	if (!err)
-		runs->n++;
-	return err;
+		err = metrics_of_recording(&runs->metrics[i], recording, ops, s->why);
+	if (err)
+		return err;
+	runs->n++;
+	return check_page_add(s->o->page, recording, head, ops, s->why);
 }
 
 /* runs NULL: a warm-up, of which nothing is kept. */
-static int run_once(struct rounds *s, const char *what, const char *command, unsigned round, struct check_runs *runs)
+static int run_once(struct rounds *s, bool head, unsigned round, struct check_runs *runs)
 {
+	const char *what = head ? "head" : "base", *command = head ? s->o->head_command : s->o->base_command;
 	autofree char *name = xasprintf("%s/%s%03u-%s", s->directory, runs ? "round" : "warmup", round + 1, what);
 	autofree char *recording = xasprintf("%s.gilscope", name), *log = xasprintf("%s.log", name), *marks = xasprintf("%s.marks", name);
 	struct check_run_options o = {.recorder = s->o->recorder, .command = command, .recording = recording, .log = log, .marks = marks};
@@ -160,7 +164,7 @@ static int run_once(struct rounds *s, const char *what, const char *command, uns
 		err = say_failed(s, what, status, log);
 	if (!err && runs) {
 		runs->conditions[runs->n] = conditions_between(&before, &after);
-		err = read_run(s, recording, marks, runs);
+		err = read_run(s, recording, marks, head, runs);
 	}
 	if (!s->o->keep || !runs) {
 		remove_recording(recording);
@@ -187,7 +191,7 @@ static int run_round(struct rounds *s, unsigned round, struct check_runs *base, 
 
 		if (!is_head && !s->o->base_command)
 			continue;
-		err = is_head ? run_once(s, "head", s->o->head_command, round, head) : run_once(s, "base", s->o->base_command, round, base);
+		err = run_once(s, is_head, round, is_head ? head : base);
 	}
 	if (err && head) {
 		drop_last(head, whole);

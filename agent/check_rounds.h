@@ -13,12 +13,14 @@
 #include "core/analysis/metrics.h"
 #include "core/analysis/paired.h"
 
+struct check_page;
 struct check_rounds_options {
 	const char *recorder, *base_command, *head_command; /* base NULL: head alone */
 	const char *keep; /* directory for the recordings; NULL: temporary ones */
 	unsigned rounds, warmup;
 	uint64_t seed;
 	double ops; /* per run; 0: what gilscope_mark counted */
+	struct check_page *page; /* gets every run that counts */
 };
 
 /* Runs from recordings have metrics only. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "agent/check_options.h"
+#include "agent/check_page.h"
 #include "agent/check_report.h"
 #include "agent/check_rounds.h"
 #include "agent/command.h"
@@ -18,17 +19,21 @@ struct check {
 	struct check_options options;
 	struct check_runs base, head;
 	struct check_made made;
+	struct check_page page;
 	struct fail why;
 };
 
-static int load(struct check_runs *ret, const path_vec *paths, double ops, struct fail *why)
+static int load(struct check *c, struct check_runs *ret, const path_vec *paths)
 {
 	for (size_t i = 0; i < paths->n; i++) {
-		int err = metrics_of_recording(&ret->metrics[i], paths->items[i], ops, why);
+		int err = metrics_of_recording(&ret->metrics[i], paths->items[i], c->options.ops, &c->why);
 
 		if (err)
 			return err;
 		ret->n++;
+		err = check_page_add(&c->page, paths->items[i], ret == &c->head, c->options.ops, &c->why);
+		if (err)
+			return err;
 	}
 	return 0;
 }
@@ -38,7 +43,7 @@ static int run_rounds(struct check *c)
 	const struct check_options *o = &c->options;
 	const struct check_rounds_options rounds = {
 		.recorder = o->recorder, .base_command = o->base_command, .head_command = o->aa ? o->base_command : o->head_command,
-		.keep = o->keep, .rounds = o->rounds, .warmup = o->warmup, .seed = o->seed, .ops = o->ops,
+		.keep = o->keep, .rounds = o->rounds, .warmup = o->warmup, .seed = o->seed, .ops = o->ops, .page = &c->page,
 	};
 
 	stop_on_signals();
@@ -46,13 +51,16 @@ static int run_rounds(struct check *c)
 	return check_rounds(&rounds, &c->base, &c->head, &c->why);
 }
 
-static void write_format(FILE *out, enum check_output format, const struct check_report *r)
+static void write_format(struct check *c, FILE *out, enum check_output format)
 {
+	const struct check_report *r = &c->made.report;
+
 	switch (format) {
 	case CHECK_OUT_JSON: check_json(out, r); break;
 	case CHECK_OUT_JUNIT: check_junit(out, r); break;
 	case CHECK_OUT_MARKDOWN: check_markdown(out, r, CHECK_MARKDOWN_MAX); break;
 	case CHECK_OUT_SARIF: check_sarif(out, r); break;
+	case CHECK_OUT_HTML: check_page_write(&c->page, out, r); break;
 	case CHECK_OUT_N: break;
 	}
 }
@@ -66,7 +74,7 @@ static int write_files(struct check *c)
 			continue;
 		if (output_file_open(&file, c->options.outputs[i], &c->why))
 			return c->why.err;
-		write_format(file.out, (enum check_output)i, &c->made.report);
+		write_format(c, file.out, (enum check_output)i);
 		if (output_file_finish(&file, &c->why))
 			return c->why.err;
 	}
@@ -111,8 +119,8 @@ static int check(struct check *c)
 
 	if (o->base_command || o->head_command)
 		err = run_rounds(c);
-	else if (!(err = load(&c->head, &o->heads, o->ops, &c->why)))
-		err = load(&c->base, &o->bases, o->ops, &c->why);
+	else if (!(err = load(c, &c->head, &o->heads)))
+		err = load(c, &c->base, &o->bases);
 	if (err == ROUNDS_STOPPED) {
 		ui_note("stopped by a signal after %zu of %u rounds; nothing is judged", c->head.n, o->rounds);
 		return 128 + stop_requested;
@@ -135,7 +143,9 @@ int cmd_check(int argc, char **argv)
 	int code = check_options_parse(&c->options, argc, argv);
 
 	if (!code) {
+		check_page_start(&c->page, c->options.outputs[CHECK_OUT_HTML] != NULL);
 		code = check(c);
+		check_page_done(&c->page);
 		check_runs_done(&c->base);
 		check_runs_done(&c->head);
 	}

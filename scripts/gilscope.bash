@@ -38,7 +38,7 @@ _gilscope()
 		mapfile -t COMPREPLY < <(compgen -W "$(_gilscope_pids)" -- "$cur")
 		return
 		;;
-	-o | --output | --json | --junit | --markdown | --sarif)
+	-o | --output | --json | --junit | --markdown | --sarif | --html)
 		[[ $command$prev == dump--json ]] || {
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return
@@ -76,16 +76,16 @@ _gilscope()
 		mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$cur")
 		return
 		;;
-	-d | --duration | -r | --rate | --top | --base-ops | --head-ops | --base-cmd | --head-cmd | --rounds | --warmup | --seed | --ops | --alpha)
+	-d | --duration | -r | --rate | --top | --base-ops | --head-ops | --base-cmd | --head-cmd | --rounds | --warmup | --seed | --ops | --alpha | --source-url)
 		return
 		;;
 	esac
 	case $command in
 	record) words="--children --no-children -p --pid -d --duration -o --output -r --rate --force --collector --no-python -q --quiet $common" ;;
 	report) words="--format -o --output --open --top $common" ;;
-	diff) words="--top --base-ops --head-ops $common" ;;
+	diff) words="-o --output --format --open --top --base-ops --head-ops $common" ;;
 	check) words="--base-cmd --head-cmd --rounds --warmup --seed --aa --ops --keep --baseline --force-unlike --metric --limit --floor --max \
-		--alpha --fail-on-inconclusive --json --junit --markdown --sarif --github $common" ;;
+		--alpha --fail-on-inconclusive --json --junit --markdown --sarif --html --source-url --github $common" ;;
 	export) words="-o --output --to --view --weight $common" ;;
 	dump) words="-p --pid --json $common" ;;
 	doctor) words="-p --pid -v --verbose $common" ;;

@@ -14,6 +14,15 @@ $(B)/%.o: %.c $(B)/flags
 $(BPF_COLLECTOR_SRCS:%.c=$(B)/%.o): | $(SKELS)
 $(B)/viewer/html/bundle.o: viewer/html/built/page.js viewer/html/built/page.css
 
+# The script and style of the page of differences, embedded as they are; their hashes for its content security policy.
+DIFF_ASSETS := viewer/diff/diff.js viewer/diff/diff.css
+sha256_base64 = $$(sha256sum < $(1) | cut -c 1-64 | tr a-f A-F | basenc --base16 -d | base64)
+$(B)/viewer/diff/hashes.h: $(DIFF_ASSETS)
+	@mkdir -p $(@D)
+	@printf '#pragma once\n#define DIFF_JS_HASH "sha256-%s"\n#define DIFF_CSS_HASH "sha256-%s"\n' \
+		"$(call sha256_base64,viewer/diff/diff.js)" "$(call sha256_base64,viewer/diff/diff.css)" > $@
+$(B)/viewer/diff/assets.o: $(B)/viewer/diff/hashes.h $(DIFF_ASSETS)
+
 PROTO_OBJS := $(PROTOS:%.proto=$(B)/%.pb-c.o)
 PROTO_HEADERS := $(PROTOS:%.proto=$(B)/%.pb-c.h)
 $(PROTO_HEADERS): $(B)/%.pb-c.h: %.proto

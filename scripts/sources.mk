@@ -86,6 +86,7 @@ ANALYSIS_SRCS := \
 	core/analysis/replay.c \
 	core/analysis/site_growth.c \
 	core/analysis/span_union.c \
+	core/analysis/stack_difference.c \
 	core/analysis/summary.c \
 	core/analysis/summary_places.c \
 	core/analysis/summary_rows.c \
@@ -119,6 +120,11 @@ VIEWER_SRCS := \
 	viewer/check/sarif.c \
 	viewer/check/text.c \
 	viewer/check/words.c \
+	viewer/diff/assets.c \
+	viewer/diff/diff.c \
+	viewer/diff/flame.c \
+	viewer/diff/tables.c \
+	viewer/diff/verdict.c \
 	viewer/export/collapsed.c \
 	viewer/export/csv.c \
 	viewer/export/export.c \
@@ -162,6 +168,7 @@ AGENT_SRCS := \
 	agent/check_conditions.c \
 	agent/check_marks.c \
 	agent/check_options.c \
+	agent/check_page.c \
 	agent/check_report.c \
 	agent/check_rounds.c \
 	agent/check_run.c \

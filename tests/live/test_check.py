@@ -17,7 +17,13 @@ SCRIPTS = os.path.join(harness.ROOT, "scripts")
 PROGRAM = os.path.join(HERE, "check_program.py")
 ROUNDS = ("--rounds", "6", "--warmup", "0", "--metric", "gil_wait_per_op")
 
+# relative to the repository, else to where check runs
+NAMED = os.path.relpath(PROGRAM, harness.ROOT) if os.path.exists(os.path.join(harness.ROOT, ".git")) else "check_program.py"
+
 sys.path.insert(0, SCRIPTS)
+
+
+SOURCE = "https://git.example/o/r/blob/abc"
 
 
 def check(*args, cwd=None, timeout=300):
@@ -38,10 +44,10 @@ def regressed(tmp_path_factory):
         pytest.skip(reason)
     python = live.FOUND[live.default_label()]
     out = tmp_path_factory.mktemp("check")
-    outputs = {name: str(out / ("check." + name)) for name in ("json", "junit", "markdown", "sarif")}
+    outputs = {name: str(out / ("check." + name)) for name in ("json", "junit", "markdown", "sarif", "html")}
     args = [x for name, path in outputs.items() for x in ("--" + name, path)]
     done = check(*ROUNDS, "--seed", 7, "--base-cmd", program(python, 1), "--head-cmd", program(python, 5), "--keep", out / "kept", "--github",
-                 *args, cwd=HERE)
+                 "--source-url", SOURCE, *args, cwd=HERE)
     return done, outputs, str(out / "kept")
 
 
@@ -54,12 +60,29 @@ def test_a_regression_fails_and_is_blamed(regressed):
     assert found["metrics"][0]["low"] > 0.5  # it did five times as much
     worst = found["sites"][0]
     assert worst["holder"].startswith("hog ") and worst["waiter"].startswith("serve "), worst
-    assert worst["file"] == "check_program.py"  # relative to where check runs
+    assert worst["file"] == NAMED
     assert worst["line"] == 1 + open(PROGRAM).read().split("\n").index('        while time.perf_counter() < end:') or \
         "TEXT.count" in open(PROGRAM).read().split("\n")[worst["line"] - 1]
     assert found["regions"][0]["name"] == "unit" and found["regions"][0]["head_s"] > 1.5 * found["regions"][0]["base_s"]
     assert len(re.findall(r"round \d of 6", done.stderr)) == 6
     assert len([x for x in os.listdir(kept) if x.endswith(".gilscope")]) == 12
+
+
+def test_the_page_shows_metrics_lines_and_what_differs(regressed):
+    read = os.path.join(harness.ROOT, "tests", "golden", "diff", "read_page.py")
+    page = subprocess.run([sys.executable, read, regressed[1]["html"]], stdout=subprocess.PIPE, universal_newlines=True, check=True).stdout
+    with open(regressed[1]["json"]) as f:
+        found = json.load(f)
+    lines = page.split("\n")
+    assert lines[0] == "gilscope check" and lines[1].startswith("fail ")
+    assert any(line.startswith("gil_wait_per_op") and line.endswith("fail") for line in lines)
+    assert any(line.startswith("serve (") and "hog (" in line and line.endswith(" yes") for line in lines)
+    with open(regressed[1]["html"]) as f:
+        assert '<a href="%s/%s#L%d">' % (SOURCE, NAMED, found["sites"][0]["line"]) in f.read()
+    total = sum(run["ops"] for run in found["head"]["runs"])
+    assert total > 0
+    assert any("%.6g units of work" % total in line for line in lines), total  # every run is in it
+    assert any(re.match(r" +\[(more|new)\] hog \(.*check_program.py", line) for line in lines)
 
 
 def test_junit_is_read_by_junitparser(regressed):
@@ -74,7 +97,7 @@ def test_sarif_has_the_shape_of_sarif(regressed):
            " and all(.runs[0].tool.driver.rules[]; .id and .help.text and .shortDescription.text)"
            " and (.runs[0].results | length >= 1)"
            " and all(.runs[0].results[]; . as $r | $r.message.text and $r.partialFingerprints[\"gilscopeSite/v1\"] and"
-           " ($r.locations[0].physicalLocation | .artifactLocation.uri == \"check_program.py\" and .region.startLine > 0))"
+           " ($r.locations[0].physicalLocation | .artifactLocation.uri == \"" + NAMED + "\" and .region.startLine > 0))"
            " and (.runs[0] | .tool.driver.rules as $rules | all(.results[]; . as $r | $rules[$r.ruleIndex].id == $r.ruleId))")
     assert subprocess.run(["jq", "-e", ask, regressed[1]["sarif"]], stdout=subprocess.DEVNULL).returncode == 0
 
@@ -82,7 +105,7 @@ def test_sarif_has_the_shape_of_sarif(regressed):
 def test_github_annotations_name_the_line(regressed):
     lines = regressed[0].stdout.split("\n")
     commands = [line for line in lines if line.startswith("::")]
-    assert any(re.match(r"::error file=check_program\.py,line=\d+,title=[^:]*::.*hog", line) for line in commands), commands
+    assert any(re.match(r"::error file=" + re.escape(NAMED) + r",line=\d+,title=[^:]*::.*hog", line) for line in commands), commands
     stop = next(line for line in commands if line.startswith("::stop-commands::"))
     assert "::%s::" % stop.split("::")[2] == commands[-1]  # and nothing of the table is taken for a command
     assert os.path.getsize(regressed[1]["markdown"]) < 1 << 20

@@ -53,6 +53,7 @@ struct check_report {
 	const char *const *notes; /* what weakens one */
 	size_t n_budgets, n_sites, n_floors, n_regions, n_invalid, n_notes;
 	const char *directory; /* files below it are named relative to it; "" none */
+	const char *source_url; /* where the files below directory can be read, "https://…"; NULL unknown */
 	double elapsed_s;
 };
 

@@ -44,19 +44,6 @@ static void put_rules(struct stream *s)
 	stream_close(s);
 }
 
-/* A URI reference: what is not unreserved or a slash is percent-encoded. */
-static void add_uri(struct strbuf *b, const char *path)
-{
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/";
-
-	for (const char *c = path; *c; c++) {
-		if (strchr(plain, *c))
-			strbuf_addc(b, *c);
-		else
-			strbuf_addf(b, "%%%02X", (unsigned char)*c);
-	}
-}
-
 static uint64_t hash(uint64_t h, const char *text)
 {
 	do
@@ -72,7 +59,7 @@ static void put_place(struct stream *s, const struct check_report *r, const stru
 
 	if (!relative)
 		strbuf_adds(&uri, "file://");
-	add_uri(&uri, path.s);
+	words_uri(&uri, path.s);
 	stream_open(s, "locations", '[');
 	stream_open(s, NULL, '{');
 	stream_open(s, "physicalLocation", '{');

@@ -171,3 +171,15 @@ bool words_path(struct strbuf *b, const struct check_report *r, const char *file
 	strbuf_adds(b, file);
 	return *file != '/' && *file != '<' && *file && strncmp(file, "../", 3) != 0 && !strstr(file, "/../");
 }
+
+void words_uri(struct strbuf *b, const char *path)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/";
+
+	for (const char *c = path; *c; c++) {
+		if (strchr(plain, *c))
+			strbuf_addc(b, *c);
+		else
+			strbuf_addf(b, "%%%02X", (unsigned char)*c);
+	}
+}

@@ -30,3 +30,5 @@ void words_site(struct strbuf *b, const struct check_report *r, const struct sit
 size_t words_blamed(const struct check_report *r, size_t max);
 /* "file:line" for people who look at the repository: relative below r->directory (true), else as recorded.  Raw. */
 bool words_path(struct strbuf *b, const struct check_report *r, const char *file);
+/* As a URI reference: what is not unreserved or a slash is percent-encoded. */
+void words_uri(struct strbuf *b, const char *path);

@@ -11,28 +11,27 @@
 #include "viewer/text/text.h"
 
 enum { ROWS_SHOWN = 12, NAME_COLUMNS = 44, CELL = 12, CHANGE = 14 };
-static const double NOTHING_S = 1e-6; /* per unit: less is no change worth a line */
+static const enum ink change_inks[CHANGE_N] = {
+	[CHANGE_NONE] = INK_DIM, [CHANGE_NEW] = INK_WARNING, [CHANGE_GONE] = INK_GIL, [CHANGE_MORE] = INK_WARNING, [CHANGE_LESS] = INK_GIL,
+};
 
 static char *human_seconds(char ret[HUMAN_LEN], double s)
 {
 	return human_ns(ret, s > 0 ? (uint64_t)llround(s * 1e9) : 0);
 }
 
-static void put_change(struct page *p, const struct difference_side *base, const struct difference_side *head)
+static void put_change(struct page *p, const struct difference *d, double base, double head)
 {
-	double ratio = base->wait > 0 ? head->wait / base->wait - 1 : 0;
+	enum change change = difference_change(base, head, d->nothing);
 	char text[32];
-	enum ink ink = INK_PLAIN;
 
-	if (!base->there || (base->wait < NOTHING_S && head->wait >= NOTHING_S))
-		snprintf(text, sizeof(text), "new"), ink = INK_WARNING;
-	else if (!head->there || (head->wait < NOTHING_S && base->wait >= NOTHING_S))
-		snprintf(text, sizeof(text), "gone"), ink = INK_GIL;
-	else if (base->wait < NOTHING_S)
-		snprintf(text, sizeof(text), "-"), ink = INK_DIM;
+	if (change == CHANGE_NONE)
+		snprintf(text, sizeof(text), "-");
+	else if (change == CHANGE_NEW || change == CHANGE_GONE)
+		snprintf(text, sizeof(text), "%s", change_names[change]);
 	else
-		snprintf(text, sizeof(text), "%+.0f %%", ratio * 100), ink = ratio > 0.1 ? INK_WARNING : ratio < -0.1 ? INK_GIL : INK_PLAIN;
-	page_right(p, ink, CHANGE, text);
+		snprintf(text, sizeof(text), "%+.0f %%", (head / base - 1) * 100);
+	page_right(p, change_inks[change], CHANGE, text);
 }
 
 static void put_wait(struct page *p, const struct difference_side *s)
@@ -42,7 +41,7 @@ static void put_wait(struct page *p, const struct difference_side *s)
 	page_right(p, INK_PLAIN, CELL, s->there ? human_seconds(b, s->wait) : "-");
 }
 
-static void put_row(struct page *p, const struct difference_row *r)
+static void put_row(struct page *p, const struct difference *d, const struct difference_row *r)
 {
 	char *name = page_escape(r->name, r->holder ? NAME_COLUMNS / 2 - 2 : NAME_COLUMNS), *holder;
 
@@ -57,16 +56,16 @@ static void put_row(struct page *p, const struct difference_row *r)
 	page_to(p, NAME_COLUMNS);
 	put_wait(p, &r->base);
 	put_wait(p, &r->head);
-	put_change(p, &r->base, &r->head);
+	put_change(p, d, r->base.wait, r->head.wait);
 	page_end(p);
 }
 
-static bool worth_a_line(const struct difference_row *r)
+static bool worth_a_line(const struct difference *d, const struct difference_row *r)
 {
-	return r->base.wait >= NOTHING_S || r->head.wait >= NOTHING_S;
+	return difference_change(r->base.wait, r->head.wait, d->nothing) != CHANGE_NONE;
 }
 
-static void put_rows(struct page *p, const struct difference_rows *rows, const char *title, const char *remark, unsigned top)
+static void put_rows(struct page *p, const struct difference *d, const struct difference_rows *rows, const char *title, const char *remark, unsigned top)
 {
 	size_t shown = 0, left = 0;
 
@@ -77,10 +76,10 @@ static void put_rows(struct page *p, const struct difference_rows *rows, const c
 	page_right(p, INK_DIM, CHANGE, "change");
 	page_end(p);
 	for (size_t i = 0; i < rows->n; i++) {
-		if (!worth_a_line(&rows->items[i]))
+		if (!worth_a_line(d, &rows->items[i]))
 			continue;
 		if (shown < top)
-			put_row(p, &rows->items[i]);
+			put_row(p, d, &rows->items[i]);
 		else
 			left++;
 		shown++;
@@ -116,7 +115,7 @@ static void put_total(struct page *p, const struct difference *d)
 
 	page_putf(p, INK_STRONG, "Waiting for the GIL %s: %s -> %s", d->per_op ? "per operation" : "per second",
 		  human_seconds(base, d->base.wait), human_seconds(head, d->head.wait));
-	put_change(p, &d->base, &d->head);
+	put_change(p, d, d->base.wait, d->head.wait);
 	page_end(p);
 	page_putf(p, INK_PLAIN, "99 of 100 waits below: %s -> %s", human_seconds(base, d->base.p99_s), human_seconds(head, d->head.p99_s));
 	page_end(p);
@@ -135,8 +134,8 @@ void text_difference(FILE *out, const struct difference *d, const struct summary
 	put_recording(&p, "head", head);
 	page_end(&p);
 	put_total(&p, d);
-	put_rows(&p, &d->pairs, "Who blocks whom", "function that waits <- function that holds", top);
-	put_rows(&p, &d->threads, "Threads", unit, top);
-	put_rows(&p, &d->locks, "Locks", unit, top);
+	put_rows(&p, d, &d->pairs, "Who blocks whom", "function that waits <- function that holds", top);
+	put_rows(&p, d, &d->threads, "Threads", unit, top);
+	put_rows(&p, d, &d->locks, "Locks", unit, top);
 	page_done(&p);
 }

@@ -15,6 +15,7 @@ UTIL_SRCS := \
 	core/util/file.c \
 	core/util/human.c \
 	core/util/number.c \
+	core/util/pool.c \
 	core/util/strbuf.c \
 	core/util/vec.c \
 	core/util/xalloc.c

@@ -281,7 +281,6 @@ static void loader_done(struct loader *l)
 	free(l->procs);
 	free(l->threads);
 	free(l->locks);
-	vec_done(&l->gil_waits);
 	vec_done(&l->levels);
 	vec_done(&l->notes);
 }
@@ -316,8 +315,10 @@ int summary_read(struct summary **ret, struct reader *r, struct fail *why)
 	s->priv->reader = r;
 	set_info(s, reader_info(r));
 	loader_init(&l, s, r);
+	reader_sum_along(r);
 	err = summary_rows_load(&l);
 	err = err ? err : summary_waits_load(&l);
+	err = err ? err : summary_sums_load(&l);
 	err = err ? err : summary_blame_load(&l);
 	if (!err)
 		gather(&l);

@@ -77,11 +77,6 @@ struct load_proc {
 	struct load_long_hold *long_holds;
 };
 
-struct load_wait { /* of a GIL, to find the holds that its credits are about */
-	uint64_t wait, t0_ns, t1_ns;
-	uint32_t lock;
-};
-
 struct loader {
 	struct summary *s;
 	struct reader *r;
@@ -92,8 +87,8 @@ struct loader {
 	struct load_lock *locks;
 	uint32_t n_procs, n_threads, n_locks;
 	uint64_t samples, worst_loss;
-	vec(struct load_wait) gil_waits; /* by id */
 	size_t credits;
+	bool credits_voted; /* for the lines of holds, enough of them */
 	uint64_t credited_until_ns; /* beyond, holds have no line */
 	vec(struct summary_level) levels;
 	vec(const char *) notes;
@@ -110,8 +105,9 @@ static inline uint64_t loader_relative_ns(const struct loader *l, uint64_t t_ns)
 	return t_ns > l->start_ns ? t_ns - l->start_ns : 0;
 }
 
-int summary_rows_load(struct loader *l); /* processes, threads, locks, sums, losses … */
-int summary_waits_load(struct loader *l); /* after the rows */
+int summary_rows_load(struct loader *l); /* processes, threads, locks, losses … */
+int summary_waits_load(struct loader *l); /* after these */
+int summary_sums_load(struct loader *l); /* after the waits, whose scans the sums come along with */
 int summary_blame_load(struct loader *l);
 int summary_compare_leaf(const struct summary_stack *a, const struct summary_stack *b); /* by function */
 bool summary_same_line(const struct summary_stack *a, const struct summary_stack *b);

@@ -238,17 +238,22 @@ int summary_rows_load(struct loader *l)
 
 	err = err ? err : reader_threads(l->r, on_thread, l);
 	err = err ? err : reader_locks(l->r, on_lock, l);
-	err = err ? err : reader_state_sums(l->r, on_state_sum, l);
+	err = err ? err : reader_losses(l->r, on_loss, l);
+	err = err ? err : reader_levels(l->r, on_level, l);
+	err = err ? err : reader_own(l->r, on_own, l);
+	return err ? err : reader_notes(l->r, on_note, l);
+}
+
+int summary_sums_load(struct loader *l)
+{
+	int err = reader_state_sums(l->r, on_state_sum, l);
+
 	err = err ? err : reader_lock_waits(l->r, on_lock_waits, l);
 	err = err ? err : reader_thread_waits(l->r, on_thread_waits, l);
 	err = err ? err : reader_caused(l->r, on_caused, l);
 	err = err ? err : reader_handoff_sums(l->r, on_handoff_sum, l);
 	err = err ? err : reader_hold_sums(l->r, on_hold_sum, l);
 	err = err ? err : reader_sample_sums(l->r, on_sample_sum, l);
-	err = err ? err : reader_losses(l->r, on_loss, l);
-	err = err ? err : reader_levels(l->r, on_level, l);
-	err = err ? err : reader_own(l->r, on_own, l);
-	err = err ? err : reader_notes(l->r, on_note, l);
 	if (!err)
 		set_spin(l);
 	return err;

@@ -103,8 +103,6 @@ static void note_gil_wait(struct loader *l, struct load_lock *k, const struct wa
 	uint64_t ns = row->t1_ns - row->t0_ns, from = loader_relative_ns(l, row->t0_ns), to = loader_relative_ns(l, row->t1_ns);
 
 	hold_log_wait(&k->log, row);
-	if (row->t1_ns <= k->log.until_ns && l->gil_waits.n < 2 * HOLD_LOG_MAX)
-		vec_push(&l->gil_waits, ((struct load_wait){row->wait, row->t0_ns, row->t1_ns, row->lock}));
 	worst_window_add(&k->waited, from, to);
 	if (row->end == WAIT_FORCED)
 		worst_window_add(&k->forced, from, to);
@@ -142,36 +140,25 @@ static int on_wait(void *ctx, const struct wait *row)
 	return 0;
 }
 
-static const struct load_wait *find_wait(const struct loader *l, uint64_t wait)
-{
-	size_t low = 0, high = l->gil_waits.n;
+/* A wait of a long queue has dozens of credits: so many vote, which takes less than half a second. */
+enum { CREDITS_VOTING = 400000 };
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (l->gil_waits.items[mid].wait < wait)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < l->gil_waits.n && l->gil_waits.items[low].wait == wait ? &l->gil_waits.items[low] : NULL;
-}
-
-/* A wait of a long queue has dozens of credits: so many are read, which takes less than half a second. */
-enum { CREDITS_READ = 400000, ENOUGH = 1 };
-
-static int on_credit(void *ctx, const struct credit *row)
+static int on_credit(void *ctx, const struct wait *w, const struct credit *row)
 {
 	struct loader *l = ctx;
-	const struct load_wait *w = row->holder == MODEL_NONE || !row->stack ? NULL : find_wait(l, row->wait);
+	struct load_lock *k = w && row->holder != MODEL_NONE && row->stack ? loader_lock(l, w->lock) : NULL;
 
-	if (w)
-		hold_log_credit(&loader_lock(l, w->lock)->log, w->t0_ns, w->t1_ns, row->holder, summary_line(l, row->stack),
-				row->ns);
-	if (++l->credits < CREDITS_READ)
+	if (l->credits_voted)
 		return 0;
-	l->credited_until_ns = w ? w->t0_ns : l->credited_until_ns;
-	return w ? ENOUGH : 0;
+	if (k && (k->lock->kind != LOCK_GIL || w->t1_ns > k->log.until_ns))
+		k = NULL;
+	if (k)
+		hold_log_credit(&k->log, w->t0_ns, w->t1_ns, row->holder, summary_line(l, row->stack), row->ns);
+	if (++l->credits >= CREDITS_VOTING && k) {
+		l->credited_until_ns = w->t0_ns;
+		l->credits_voted = true;
+	}
+	return 0;
 }
 
 static int on_tally(void *ctx, const struct tally *row)
@@ -253,7 +240,6 @@ int summary_waits_load(struct loader *l)
 	err = err ? err : reader_waits(l->r, on_wait, l);
 	l->credited_until_ns = UINT64_MAX;
 	err = err ? err : reader_credits(l->r, on_credit, l);
-	err = err == ENOUGH ? 0 : err;
 	err = err ? err : reader_tallies(l->r, on_tally, l);
 	if (!err)
 		settle(l);

@@ -109,7 +109,8 @@ uint32_t col_must(struct query *q, int column, uint32_t n, const char *name)
 {
 	int64_t v = sqlite3_column_int64(q->st, column);
 
-	if (sqlite3_column_type(q->st, column) == SQLITE_INTEGER && v >= 0 && v < n)
+	/* NULL is 0 as a number, so only of a 0 the type is asked: it costs as much as the number */
+	if (v >= 0 && v < n && (v || sqlite3_column_type(q->st, column) == SQLITE_INTEGER))
 		return (uint32_t)v;
 	q->damaged = name;
 	return 0;
@@ -117,6 +118,10 @@ uint32_t col_must(struct query *q, int column, uint32_t n, const char *name)
 
 uint32_t col_id(struct query *q, int column, uint32_t n, const char *name)
 {
+	int64_t v = sqlite3_column_int64(q->st, column);
+
+	if (v > 0 && v < n)
+		return (uint32_t)v;
 	return sqlite3_column_type(q->st, column) == SQLITE_NULL ? MODEL_NONE : col_must(q, column, n, name);
 }
 
@@ -151,9 +156,9 @@ uint32_t col_flags(struct query *q, int column)
 
 int32_t col_nr(struct query *q, int column)
 {
-	if (sqlite3_column_type(q->st, column) == SQLITE_NULL)
-		return -1;
-	return (int32_t)col_int(q, column, 0, 0xffff, "an impossible system call");
+	int64_t v = col_int(q, column, 0, 0xffff, "an impossible system call");
+
+	return v == 0 && sqlite3_column_type(q->st, column) == SQLITE_NULL ? -1 : (int32_t)v;
 }
 
 const char *col_text(struct query *q, int column)
@@ -582,13 +587,22 @@ void reader_close(struct reader *r)
 	if (!r)
 		return;
 	reader_stacks_free(r->stacks);
-	reader_credit_sums_free(r->credit_sums);
+	state_sums_free(r->state_sums);
+	wait_sums_free(r->wait_sums);
+	credit_sums_free(r->credit_sums);
+	hold_sums_free(r->hold_sums);
+	handoff_sums_free(r->handoff_sums);
 	sqlite3_close(r->db);
 	remove_scratch(r);
 	for (unsigned i = 0; i < r->n_text; i++)
 		free(r->text[i]);
 	free(r->path);
 	free(r);
+}
+
+void reader_sum_along(struct reader *r)
+{
+	r->sum_along = true;
 }
 
 const struct reader_info *reader_info(const struct reader *r)

@@ -86,7 +86,8 @@ int reader_locks(struct reader *r, int (*row)(void *ctx, const struct reader_loc
 int reader_intervals(struct reader *r, uint32_t thread, int (*row)(void *ctx, const struct interval *i), void *ctx);
 int reader_tallies(struct reader *r, int (*row)(void *ctx, const struct tally *t), void *ctx);
 int reader_waits(struct reader *r, int (*row)(void *ctx, const struct wait *w), void *ctx);
-int reader_credits(struct reader *r, int (*row)(void *ctx, const struct credit *c), void *ctx);
+/* w: the wait it is of (its id, thread, lock, times and stack are set); NULL: that one's row is missing. */
+int reader_credits(struct reader *r, int (*row)(void *ctx, const struct wait *w, const struct credit *c), void *ctx);
 int reader_holds(struct reader *r, int (*row)(void *ctx, const struct hold *h), void *ctx);
 int reader_handoffs(struct reader *r, int (*row)(void *ctx, const struct handoff *h), void *ctx);
 int reader_samples(struct reader *r, int (*row)(void *ctx, const struct sample_row *s), void *ctx);
@@ -96,7 +97,13 @@ int reader_levels(struct reader *r, int (*row)(void *ctx, const struct reader_le
 int reader_own(struct reader *r, int (*row)(void *ctx, const struct reader_own *o), void *ctx);
 int reader_notes(struct reader *r, int (*row)(void *ctx, uint64_t t_ns, const char *text), void *ctx);
 
-/* Named queries: sums over the whole recording. */
+/* Named queries: sums over the whole recording.  Each scans its table when it is asked first, unless the rows were read
+ * before with sums along. */
+
+/* From now on a scan of all waits, intervals, credits, holds or hand-offs makes the sums of those on the way. */
+void reader_sum_along(struct reader *r);
+/* What `from`, another reader of the same recording (in another thread, maybe), summed up along its scan of the credits. */
+void reader_take_credits(struct reader *r, struct reader *from);
 
 /* One row per (thread, state, held): intervals and tallies together. */
 struct reader_state_sum {

@@ -1,7 +1,7 @@
 /* Reading half, named queries: who made whom wait.
  *
- * One scan of the credits with a look at the wait of each run of them, summed by (lock, waiter stack, holder stack, holder's state, system
- * call), and by holder on the way: credits are the largest table by far, so a report scans them once.  Credits of a wait
+ * Made along a scan of the credits: sums by (lock, waiter stack, holder stack, holder's state, system call), and by holder on
+ * the way.  Credits are the largest table by far, so a report scans them once.  Credits of a wait
  * lie together, so a wait is counted once for a pair by remembering the last one.  What no credit explains (waits only
  * counted, or a damaged file) becomes a row with an unknown holder: per lock the sum is always the lock's waiting time. */
 #include <stdio.h>
@@ -28,6 +28,7 @@ struct pair_key {
 struct pair {
 	struct pair_key key;
 	uint64_t ns, waits, last_wait;
+	uint32_t last_holder;
 	struct thread_set waiters, holders;
 };
 
@@ -53,6 +54,7 @@ struct credit_sums {
 	vec(struct caused_sum) caused;
 	struct slots pair_slots, caused_slots;
 	struct lock_sum *locks;
+	uint32_t n_locks;
 	uint64_t seed; /* so that nobody can make a file whose keys all collide */
 };
 
@@ -133,6 +135,7 @@ static struct pair *pair_of(struct credit_sums *c, const struct pair_key *key)
 	p = arena_alloc(&c->memory, sizeof(*p));
 	p->key = *key;
 	p->last_wait = UINT64_MAX;
+	p->last_holder = MODEL_NONE; /* which is in no set */
 	if (slots_grow(&c->pair_slots, c->pairs.n + 1))
 		for (size_t i = 0; i < c->pairs.n; i++)
 			slots_put(&c->pair_slots, pair_hash(c, &c->pairs.items[i]->key), i);
@@ -171,69 +174,30 @@ static void add_caused(struct credit_sums *c, uint32_t holder, uint32_t lock, ui
 	s->last_wait = wait;
 }
 
-/* The wait that credits are coming of: looked up once, for they lie together. */
-struct wait_lookup {
-	sqlite3_stmt *st;
-	uint64_t id, stack;
-	uint32_t thread, lock;
-	bool found;
-};
-
-/* Not found: the wait's own row is missing, and its credits count for nothing. */
-static bool find_wait(struct wait_lookup *w, struct query *q, uint64_t id)
+void credit_sums_add(struct credit_sums *c, const struct wait *w, const struct credit *row)
 {
-	struct query of = { .r = q->r, .st = w->st };
-	int rc;
-
-	if (w->id == id)
-		return w->found;
-	sqlite3_reset(w->st);
-	sqlite3_bind_int64(w->st, 1, (int64_t)id);
-	w->id = id;
-	rc = sqlite3_step(w->st);
-	w->found = rc == SQLITE_ROW;
-	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-		of.damaged = "their waits cannot be read";
-	if (w->found) {
-		w->thread = col_must(&of, 0, q->r->info.threads, "an unknown thread");
-		w->lock = col_must(&of, 1, q->r->info.locks, "an unknown lock");
-		w->stack = col_stack(&of, 2);
-	}
-	if (of.damaged)
-		q->damaged = of.damaged;
-	return w->found;
-}
-
-static void add_credit(struct credit_sums *c, struct query *q, struct wait_lookup *w)
-{
-	uint64_t wait = col_u64(q, 0), ns = col_span(q, 5);
-	uint32_t holder = col_id(q, 1, q->r->info.threads, "an unknown thread");
-	struct pair_key key = {
-		.holder_stack = col_stack(q, 4),
-		.state = (uint32_t)col_int(q, 2, 0, HOLDER_STATE_N - 1, "an unknown state"),
-		.nr = col_nr(q, 3),
+	const struct pair_key key = {
+		.waiter_stack = w->stack, .holder_stack = row->stack, .lock = w->lock, .state = row->state, .nr = row->nr,
 	};
-	struct pair *p;
+	struct lock_sum *lock = &c->locks[w->lock];
+	struct pair *p = pair_of(c, &key);
 
-	if (!find_wait(w, q, wait) || q->damaged)
-		return;
-	key.waiter_stack = w->stack;
-	key.lock = w->lock;
-	p = pair_of(c, &key);
-	p->ns += ns;
-	if (p->last_wait != wait)
+	p->ns += row->ns;
+	if (p->last_wait != row->wait) { /* of a wait the thread is the same */
 		p->waits++;
-	p->last_wait = wait;
-	set_add(&p->waiters, w->thread);
-	set_add(&p->holders, holder);
-	add_caused(c, holder, key.lock, wait, ns);
-	c->locks[key.lock].ns += ns;
-	if (c->locks[key.lock].last_wait != wait)
-		c->locks[key.lock].waits++;
-	c->locks[key.lock].last_wait = wait;
+		set_add(&p->waiters, w->thread);
+	}
+	p->last_wait = row->wait;
+	if (p->last_holder != row->holder)
+		set_add(&p->holders, row->holder);
+	p->last_holder = row->holder;
+	add_caused(c, row->holder, w->lock, row->wait, row->ns);
+	lock->ns += row->ns;
+	lock->waits += lock->last_wait != row->wait;
+	lock->last_wait = row->wait;
 }
 
-void reader_credit_sums_free(struct credit_sums *c)
+void credit_sums_free(struct credit_sums *c)
 {
 	if (!c)
 		return;
@@ -250,40 +214,34 @@ void reader_credit_sums_free(struct credit_sums *c)
 	free(c);
 }
 
-/* Scans the credits, unless the sums of an earlier question are there still. */
-static int credit_sums(struct reader *r)
+struct credit_sums *credit_sums_new(const struct reader_info *info)
 {
-	struct wait_lookup w = { .id = UINT64_MAX };
-	struct credit_sums *c;
-	struct query q, of_wait;
-	int err;
+	struct credit_sums *c = xcalloc(1, sizeof(*c));
 
-	if (r->credit_sums)
-		return 0;
-	c = xcalloc(1, sizeof(*c));
-	c->locks = xcalloc(r->info.locks ? r->info.locks : 1, sizeof(*c->locks));
-	for (uint32_t i = 0; i < r->info.locks; i++)
+	c->n_locks = info->locks;
+	c->locks = xcalloc(c->n_locks ? c->n_locks : 1, sizeof(*c->locks));
+	for (uint32_t i = 0; i < c->n_locks; i++)
 		c->locks[i].last_wait = UINT64_MAX;
 	if (getrandom(&c->seed, sizeof(c->seed), GRND_NONBLOCK) < 0)
 		c->seed = (uintptr_t)c;
-	reader_query(r, &of_wait, "the waits", "SELECT thread, lock, stack FROM wait WHERE id = ?1");
-	w.st = of_wait.st;
-	reader_query(r, &q, "the credits", "SELECT wait, holder, state, nr, stack, ns FROM credit ORDER BY rowid");
-	while (!of_wait.err && reader_next(&q))
-		add_credit(c, &q, &w);
-	err = reader_done(&q);
-	err = reader_done(&of_wait) ? of_wait.err : err;
-	if (err)
-		reader_credit_sums_free(c);
-	else
-		r->credit_sums = c;
-	return err;
+	return c;
+}
+
+static int ignore(void *ctx, const struct wait *w, const struct credit *c)
+{
+	(void)ctx, (void)w, (void)c;
+	return 0;
+}
+
+static int sums(struct reader *r)
+{
+	return READER_SUM(r, credit_sums, reader_credits(r, ignore, NULL));
 }
 
 static int add_unexplained(void *ctx, const struct reader_wait_stats *s)
 {
 	struct credit_sums *c = ctx;
-	const struct lock_sum *credited = &c->locks[s->lock];
+	const struct lock_sum none = { 0 }, *credited = s->lock < c->n_locks ? &c->locks[s->lock] : &none;
 	struct pair_key key = { .lock = s->lock, .state = HOLDER_UNKNOWN, .nr = -1 };
 	struct pair *p;
 
@@ -341,16 +299,16 @@ static int give(struct credit_sums *c, unsigned limit, int (*row)(void *ctx, con
 
 int reader_blame(struct reader *r, unsigned limit, int (*row)(void *ctx, const struct reader_blame *b), void *ctx)
 {
-	int err = credit_sums(r);
+	int err = sums(r);
 	struct credit_sums *c = r->credit_sums;
 
 	if (err)
 		return err;
 	r->credit_sums = NULL; /* used up: what is counted only is added to it */
-	err = reader_lock_wait_sums(r, add_unexplained, c);
+	err = reader_lock_waits(r, add_unexplained, c);
 	if (!err)
 		err = give(c, limit, row, ctx);
-	reader_credit_sums_free(c);
+	credit_sums_free(c);
 	return err;
 }
 
@@ -363,10 +321,17 @@ static int by_holder(const void *pa, const void *pb)
 	return (a->lock > b->lock) - (a->lock < b->lock);
 }
 
+void reader_take_credits(struct reader *r, struct reader *from)
+{
+	credit_sums_free(r->credit_sums);
+	r->credit_sums = from->credit_sums;
+	from->credit_sums = NULL;
+}
+
 int reader_caused(struct reader *r, int (*row)(void *ctx, const struct reader_caused *c), void *ctx)
 {
 	vec(const struct caused_sum *) order = { 0 };
-	int err = credit_sums(r);
+	int err = sums(r);
 
 	for (size_t i = 0; !err && i < r->credit_sums->caused.n; i++)
 		vec_push(&order, &r->credit_sums->caused.items[i]);

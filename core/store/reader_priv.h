@@ -25,7 +25,12 @@ struct reader {
 	unsigned running; /* queries, one inside another */
 	bool own_views; /* the statement being prepared brings its views along (reader_views.c); those of the file are off */
 	struct reader_stacks *stacks;
-	struct credit_sums *credit_sums; /* of reader_caused, kept for reader_blame; NULL */
+	bool sum_along; /* the next scans make the sums below; what is there already is not made again */
+	struct state_sums *state_sums;
+	struct wait_sums *wait_sums;
+	struct credit_sums *credit_sums;
+	struct hold_sums *hold_sums;
+	struct handoff_sums *handoff_sums;
 };
 
 struct query {
@@ -58,7 +63,31 @@ uint64_t col_stack(struct query *q, int column); /* canonical id */
 
 int reader_stacks_load(struct reader *r);
 void reader_stacks_free(struct reader_stacks *x);
-/* reader_lock_waits without what needs a sort. */
-int reader_lock_wait_sums(struct reader *r, int (*row)(void *ctx, const struct reader_wait_stats *s), void *ctx);
-void reader_credit_sums_free(struct credit_sums *c);
 uint64_t reader_stack_canonical(struct reader *r, int64_t id);
+
+/* What the named queries give, added up row by row: by the scans in reader_rows.c, read out in reader_sums.c,
+ * reader_waits.c and reader_blame.c. */
+struct state_sums *state_sums_new(const struct reader_info *info);
+void state_sums_add(struct state_sums *x, const struct interval *i);
+void state_sums_free(struct state_sums *x);
+struct wait_sums *wait_sums_new(void);
+void wait_sums_add(struct wait_sums *x, const struct wait *w);
+void wait_sums_free(struct wait_sums *x);
+struct credit_sums *credit_sums_new(const struct reader_info *info);
+void credit_sums_add(struct credit_sums *x, const struct wait *w, const struct credit *c);
+void credit_sums_free(struct credit_sums *x);
+struct hold_sums *hold_sums_new(void);
+void hold_sums_add(struct hold_sums *x, const struct hold *h);
+void hold_sums_free(struct hold_sums *x);
+struct handoff_sums *handoff_sums_new(void);
+void handoff_sums_add(struct handoff_sums *x, const struct handoff *h);
+void handoff_sums_free(struct handoff_sums *x);
+/* 0 when the sums are there already, else what the scan gives that makes them. */
+#define READER_SUM(r, sums, scan) __extension__ ({ \
+	const bool along_ = (r)->sum_along; \
+	int err_; \
+	(r)->sum_along = true; \
+	err_ = (r)->sums ? 0 : (scan); \
+	(r)->sum_along = along_; \
+	err_; \
+})

@@ -13,6 +13,17 @@
 /* A damaged row is never shown: reader_next reports it at the next turn. */
 #define GIVE(...) do { if (!q.damaged) q.err = row(ctx, __VA_ARGS__); } while (0)
 
+/* Sums made along a scan: begun when they are wanted and not there yet, kept when the scan came to its end. */
+#define SUMS_BEGIN(r, kind, wanted, ...) \
+	struct kind *sums = (wanted) && (r)->sum_along && !(r)->kind ? kind##_new(__VA_ARGS__) : NULL
+#define SUMS_ADD(kind, ...) do { if (sums && !q.damaged) kind##_add(sums, __VA_ARGS__); } while (0)
+#define SUMS_END(r, kind, err) do { \
+	if (sums && !(err)) \
+		(r)->kind = sums; \
+	else \
+		kind##_free(sums); \
+} while (0)
+
 int reader_processes(struct reader *r, int (*row)(void *ctx, const struct reader_process *p), void *ctx)
 {
 	const char *sql = r->minor < 1 ?
@@ -115,6 +126,7 @@ int reader_locks(struct reader *r, int (*row)(void *ctx, const struct reader_loc
 
 int reader_intervals(struct reader *r, uint32_t thread, int (*row)(void *ctx, const struct interval *i), void *ctx)
 {
+	SUMS_BEGIN(r, state_sums, thread == MODEL_NONE, &r->info);
 	char sql[200];
 
 	if (thread == MODEL_NONE)
@@ -133,9 +145,12 @@ int reader_intervals(struct reader *r, uint32_t thread, int (*row)(void *ctx, co
 		};
 
 		i.t1_ns = i.t0_ns + col_span(&q, 2);
+		SUMS_ADD(state_sums, &i);
 		GIVE(&i);
 	}
-	return reader_done(&q);
+	reader_done(&q);
+	SUMS_END(r, state_sums, q.err);
+	return q.err;
 }
 
 static int tally_hist(struct reader *r, struct query *of, int64_t id, struct tally *t)
@@ -175,6 +190,7 @@ int reader_tallies(struct reader *r, int (*row)(void *ctx, const struct tally *t
 
 int reader_waits(struct reader *r, int (*row)(void *ctx, const struct wait *w), void *ctx)
 {
+	SUMS_BEGIN(r, wait_sums, true);
 	FOR_ROWS(r, "the waits", "SELECT id, thread, lock, t0_ns, dur_ns, stack, ended, flags, sleeps, asleep_ns,"
 		 " wake_latency_ns, waker FROM wait ORDER BY id") {
 		struct wait w = {
@@ -192,13 +208,71 @@ int reader_waits(struct reader *r, int (*row)(void *ctx, const struct wait *w), 
 		};
 
 		w.t1_ns = w.t0_ns + col_span(&q, 4);
+		SUMS_ADD(wait_sums, &w);
 		GIVE(&w);
 	}
-	return reader_done(&q);
+	reader_done(&q);
+	SUMS_END(r, wait_sums, q.err);
+	return q.err;
 }
 
-int reader_credits(struct reader *r, int (*row)(void *ctx, const struct credit *c), void *ctx)
+/* The wait that credits are coming of.  Credits of a wait lie together, and come in the order of the waits: a scan of the waits
+ * goes along.  Where a file has them otherwise, it is begun anew there. */
+struct wait_cursor {
+	struct query q;
+	struct wait wait;
+	bool at_end;
+};
+
+enum { STEPS_AHEAD = 8 }; /* further away it is looked up */
+
+static void wait_cursor_seek(struct wait_cursor *c, uint64_t id)
 {
+	sqlite3_reset(c->q.st);
+	sqlite3_bind_int64(c->q.st, 1, (int64_t)id);
+	c->at_end = false;
+}
+
+static void wait_cursor_next(struct wait_cursor *c)
+{
+	struct query *q = &c->q;
+
+	c->at_end = !reader_next(q);
+	if (c->at_end)
+		return;
+	c->wait = (struct wait){
+		.wait = col_u64(q, 0),
+		.thread = col_must(q, 1, q->r->info.threads, "an unknown thread"),
+		.lock = col_must(q, 2, q->r->info.locks, "an unknown lock"),
+		.t0_ns = col_time(q, 3),
+		.stack = col_stack(q, 5),
+	};
+	c->wait.t1_ns = c->wait.t0_ns + col_span(q, 4);
+}
+
+/* NULL: the wait's own row is missing. */
+static const struct wait *wait_cursor_find(struct wait_cursor *c, uint64_t id)
+{
+	if ((int64_t)id < (int64_t)c->wait.wait)
+		c->at_end = true;
+	for (int steps = 0; !c->at_end && (int64_t)c->wait.wait < (int64_t)id && steps < STEPS_AHEAD; steps++)
+		wait_cursor_next(c);
+	if (!c->q.err && (c->at_end || c->wait.wait != id)) {
+		wait_cursor_seek(c, id);
+		wait_cursor_next(c);
+	}
+	return !c->at_end && !c->q.err && !c->q.damaged && c->wait.wait == id ? &c->wait : NULL;
+}
+
+int reader_credits(struct reader *r, int (*row)(void *ctx, const struct wait *w, const struct credit *c), void *ctx)
+{
+	struct wait_cursor waits = { .wait.wait = (uint64_t)INT64_MIN, .at_end = true };
+	const struct wait *w = NULL;
+	uint64_t last = 0;
+	bool first = true;
+
+	SUMS_BEGIN(r, credit_sums, true, &r->info);
+	reader_query(r, &waits.q, "the waits", "SELECT id, thread, lock, t0_ns, dur_ns, stack FROM wait WHERE id >= ?1 ORDER BY id");
 	FOR_ROWS(r, "the credits", "SELECT wait, holder, state, nr, stack, ns FROM credit ORDER BY rowid") {
 		struct credit c = {
 			.wait = col_u64(&q, 0),
@@ -209,13 +283,26 @@ int reader_credits(struct reader *r, int (*row)(void *ctx, const struct credit *
 			.ns = col_span(&q, 5),
 		};
 
-		GIVE(&c);
+		if (first || c.wait != last)
+			w = wait_cursor_find(&waits, c.wait);
+		first = false;
+		last = c.wait;
+		if (waits.q.err || waits.q.damaged)
+			break;
+		if (w)
+			SUMS_ADD(credit_sums, w, &c);
+		GIVE(w, &c);
 	}
-	return reader_done(&q);
+	reader_done(&q);
+	if (reader_done(&waits.q) && !q.err)
+		q.err = waits.q.err;
+	SUMS_END(r, credit_sums, q.err);
+	return q.err;
 }
 
 int reader_holds(struct reader *r, int (*row)(void *ctx, const struct hold *h), void *ctx)
 {
+	SUMS_BEGIN(r, hold_sums, true);
 	FOR_ROWS(r, "the holds", "SELECT thread, lock, t0_ns, dur_ns, blocked_ns, preempted_ns, flags, stack FROM hold"
 		 " ORDER BY rowid") {
 		struct hold h = {
@@ -229,13 +316,17 @@ int reader_holds(struct reader *r, int (*row)(void *ctx, const struct hold *h), 
 		};
 
 		h.t1_ns = h.t0_ns + col_span(&q, 3);
+		SUMS_ADD(hold_sums, &h);
 		GIVE(&h);
 	}
-	return reader_done(&q);
+	reader_done(&q);
+	SUMS_END(r, hold_sums, q.err);
+	return q.err;
 }
 
 int reader_handoffs(struct reader *r, int (*row)(void *ctx, const struct handoff *h), void *ctx)
 {
+	SUMS_BEGIN(r, handoff_sums, true);
 	FOR_ROWS(r, "the hand-offs", "SELECT lock, from_thread, to_thread, acquire_ns, release_ns, forced, stack FROM handoff"
 		 " ORDER BY rowid") {
 		struct handoff h = {
@@ -248,9 +339,12 @@ int reader_handoffs(struct reader *r, int (*row)(void *ctx, const struct handoff
 			.stack = col_stack(&q, 6),
 		};
 
+		SUMS_ADD(handoff_sums, &h);
 		GIVE(&h);
 	}
-	return reader_done(&q);
+	reader_done(&q);
+	SUMS_END(r, handoff_sums, q.err);
+	return q.err;
 }
 
 int reader_samples(struct reader *r, int (*row)(void *ctx, const struct sample_row *s), void *ctx)

@@ -1,39 +1,58 @@
 /* Reading half, named queries: how long one waited, by lock and by thread and lock, with exact percentiles.
  *
- * Two scans: the first counts each group, so that the second, which comes sorted by duration within the group, knows at
- * which row a percentile lies (nearest rank).  Waits that were only counted add to the sums and the histogram. */
-#include <stdio.h>
+ * Made along a scan of the waits: sums and histogram of each (lock, thread) as they come, and all lengths, eight bytes each.
+ * When the first question comes they are sorted, once by thread and lock, once by lock, and let go.  Waits that
+ * were only counted add to the sums and the histogram. */
+#include <stdlib.h>
+#include <string.h>
 
 #include "core/store/reader_priv.h"
+#include "core/util/pool.h"
 #include "core/util/vec.h"
+#include "core/util/xalloc.h"
 
 _Static_assert(STATE_WAIT_GIL == 2 && STATE_WAIT_LOCK == 3, "the queries name these by number");
 
-typedef vec(struct reader_wait_stats) stats_vec;
+typedef vec(uint64_t) length_vec;
 
-/* Groups are sorted by (lock, thread); by_lock leaves thread MODEL_NONE in all of them. */
-struct grouping {
-	const char *thread; /* SQL expression of the thread column */
-	bool by_lock;
-	bool sums_only; /* no percentiles, no histogram: they need a sort */
+struct group {
+	struct reader_wait_stats stats;
+	length_vec lengths; /* of the recorded ones, until they are settled */
 };
 
-static struct reader_wait_stats *find(stats_vec *v, uint32_t lock, uint32_t thread)
+struct wait_sums {
+	struct pool numbers; /* of (lock, thread) */
+	vec(struct group) groups; /* by number; sorted when settled */
+	vec(struct reader_wait_stats) locks; /* when settled */
+	bool settled;
+};
+
+struct wait_sums *wait_sums_new(void)
 {
-	size_t lo = 0, hi = v->n;
+	return xcalloc(1, sizeof(struct wait_sums));
+}
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		const struct reader_wait_stats *s = &v->items[mid];
+void wait_sums_free(struct wait_sums *x)
+{
+	if (!x)
+		return;
+	for (size_t i = 0; i < x->groups.n; i++)
+		vec_done(&x->groups.items[i].lengths);
+	pool_done(&x->numbers);
+	vec_done(&x->groups);
+	vec_done(&x->locks);
+	free(x);
+}
 
-		if (s->lock == lock && s->thread == thread)
-			return &v->items[mid];
-		if (s->lock < lock || (s->lock == lock && s->thread < thread))
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return NULL;
+static struct group *group_of(struct wait_sums *x, uint32_t lock, uint32_t thread)
+{
+	const uint32_t key[] = { lock, thread };
+	bool is_new;
+	uint32_t number = pool_number(&x->numbers, key, sizeof(key), &is_new);
+
+	if (is_new)
+		vec_push(&x->groups, ((struct group){ .stats = { .lock = lock, .thread = thread } }));
+	return &x->groups.items[number];
 }
 
 static unsigned bucket_of(uint64_t ns)
@@ -43,46 +62,28 @@ static unsigned bucket_of(uint64_t ns)
 	return b < READER_HIST_BUCKETS ? b : READER_HIST_BUCKETS - 1;
 }
 
-static uint32_t col_group(struct query *q, int column, const struct grouping *g)
+void wait_sums_add(struct wait_sums *x, const struct wait *w)
 {
-	return g->by_lock ? MODEL_NONE : col_must(q, column, q->r->info.threads, "an unknown thread");
+	struct group *g = group_of(x, w->lock, w->thread);
+	const uint64_t ns = w->t1_ns - w->t0_ns;
+
+	g->stats.waits++;
+	g->stats.wait_ns += ns;
+	g->stats.asleep_ns += w->asleep_ns;
+	g->stats.wake_latency_ns += w->wake_latency_ns;
+	g->stats.ends[w->end]++;
+	g->stats.hist[bucket_of(ns)]++;
+	g->stats.hist_ns[bucket_of(ns)] += ns;
+	vec_push(&g->lengths, ns);
 }
 
-/* Every group that has a wait, recorded or counted. */
-static int load_groups(struct reader *r, const struct grouping *g, stats_vec *v)
+/* ---- settling ---- */
+
+static int by_length(const void *pa, const void *pb)
 {
-	struct query q;
-	char sql[1200];
+	const uint64_t a = *(const uint64_t *)pa, b = *(const uint64_t *)pb;
 
-	snprintf(sql, sizeof(sql),
-		 "SELECT lock, th, sum(n), sum(ns), sum(tn), sum(tns), sum(asleep), sum(latency), sum(e0), sum(e1), sum(e2),"
-		 " sum(e3), sum(e4) FROM ("
-		 "SELECT lock, %s AS th, count(*) AS n, sum(dur_ns) AS ns, 0 AS tn, 0 AS tns, sum(asleep_ns) AS asleep,"
-		 " sum(wake_latency_ns) AS latency, sum(ended = 0) AS e0, sum(ended = 1) AS e1, sum(ended = 2) AS e2,"
-		 " sum(ended = 3) AS e3, sum(ended = 4) AS e4 FROM wait GROUP BY lock, th "
-		 "UNION ALL SELECT lock, %s AS th, 0, 0, sum(n), sum(ns), 0, 0, 0, 0, 0, 0, 0 FROM tally"
-		 " WHERE state IN (2, 3) AND lock IS NOT NULL GROUP BY lock, th) GROUP BY lock, th ORDER BY lock, th",
-		 g->thread, g->thread);
-	_Static_assert(WAIT_END_N == 5, "the query has one column for each end");
-	reader_query(r, &q, "the waits", sql);
-	while (reader_next(&q)) {
-		struct reader_wait_stats s = {
-			.lock = col_must(&q, 0, r->info.locks, "an unknown lock"),
-			.thread = col_group(&q, 1, g),
-			.tallied_waits = col_count(&q, 4),
-			.tallied_ns = col_count(&q, 5),
-			.asleep_ns = col_count(&q, 6),
-			.wake_latency_ns = col_count(&q, 7),
-		};
-
-		s.waits = col_count(&q, 2) + s.tallied_waits;
-		s.wait_ns = col_count(&q, 3) + s.tallied_ns;
-		for (int e = 0; e < WAIT_END_N; e++)
-			s.ends[e] = col_count(&q, 8 + e);
-		if (!q.damaged)
-			vec_push(v, s);
-	}
-	return reader_done(&q);
+	return (a > b) - (a < b);
 }
 
 /* Nearest rank: the smallest value with at least pct % of the values at or below it. */
@@ -91,85 +92,150 @@ static uint64_t rank_of(uint64_t n, unsigned pct)
 	return n / 100 * pct + (n % 100 * pct + 99) / 100;
 }
 
-static int load_durations(struct reader *r, const struct grouping *g, stats_vec *v)
+static void set_percentiles(struct reader_wait_stats *s, length_vec *lengths)
 {
-	struct reader_wait_stats *s = NULL;
-	uint64_t i = 0, n = 0;
+	const uint64_t n = lengths->n;
+
+	if (!n)
+		return;
+	vec_sort(lengths, by_length);
+	s->p50_ns = lengths->items[rank_of(n, 50) - 1];
+	s->p99_ns = lengths->items[rank_of(n, 99) - 1];
+	s->max_ns = lengths->items[n - 1];
+}
+
+static int by_lock_and_thread(const void *pa, const void *pb)
+{
+	const struct reader_wait_stats *a = &((const struct group *)pa)->stats, *b = &((const struct group *)pb)->stats;
+
+	if (a->lock != b->lock)
+		return a->lock < b->lock ? -1 : 1;
+	return (a->thread > b->thread) - (a->thread < b->thread);
+}
+
+static void add_stats(struct reader_wait_stats *to, const struct reader_wait_stats *s)
+{
+	to->waits += s->waits;
+	to->wait_ns += s->wait_ns;
+	to->tallied_waits += s->tallied_waits;
+	to->tallied_ns += s->tallied_ns;
+	to->asleep_ns += s->asleep_ns;
+	to->wake_latency_ns += s->wake_latency_ns;
+	for (int e = 0; e < WAIT_END_N; e++)
+		to->ends[e] += s->ends[e];
+	for (int b = 0; b < READER_HIST_BUCKETS; b++) {
+		to->hist[b] += s->hist[b];
+		to->hist_ns[b] += s->hist_ns[b];
+	}
+}
+
+/* The groups of one lock, which lie together; lengths is what they are gathered in. */
+static size_t settle_lock(struct wait_sums *x, size_t from, length_vec *lengths)
+{
+	struct reader_wait_stats s = { .lock = x->groups.items[from].stats.lock, .thread = MODEL_NONE };
+	size_t i;
+
+	vec_clear(lengths);
+	for (i = from; i < x->groups.n && x->groups.items[i].stats.lock == s.lock; i++) {
+		struct group *g = &x->groups.items[i];
+
+		set_percentiles(&g->stats, &g->lengths);
+		add_stats(&s, &g->stats);
+		vec_reserve(lengths, lengths->n + g->lengths.n);
+		if (g->lengths.n)
+			memcpy(lengths->items + lengths->n, g->lengths.items, g->lengths.n * sizeof(*lengths->items));
+		lengths->n += g->lengths.n;
+		vec_done(&g->lengths);
+	}
+	set_percentiles(&s, lengths);
+	vec_push(&x->locks, s);
+	return i;
+}
+
+static int add_counted(struct reader *r, struct wait_sums *x)
+{
 	struct query q;
-	char sql[200];
 
-	snprintf(sql, sizeof(sql), "SELECT lock, %s AS th, dur_ns FROM wait ORDER BY lock, th, dur_ns", g->thread);
-	reader_query(r, &q, "the waits", sql);
+	reader_query(r, &q, "the tallies", "SELECT lock, thread, sum(n), sum(ns) FROM tally"
+		     " WHERE state IN (2, 3) AND lock IS NOT NULL GROUP BY lock, thread");
 	while (reader_next(&q)) {
-		uint32_t lock = col_must(&q, 0, r->info.locks, "an unknown lock"), thread = col_group(&q, 1, g);
-		uint64_t ns = col_span(&q, 2);
+		uint32_t lock = col_must(&q, 0, r->info.locks, "an unknown lock");
+		uint32_t thread = col_must(&q, 1, r->info.threads, "an unknown thread");
+		uint64_t n = col_count(&q, 2), ns = col_count(&q, 3);
+		struct reader_wait_stats *s;
 
-		if (!s || s->lock != lock || s->thread != thread) {
-			s = find(v, lock, thread);
-			i = 0;
-			n = s ? s->waits - s->tallied_waits : 0;
-		}
-		if (!s || q.damaged)
+		if (q.damaged)
 			continue;
-		i++;
-		if (i == rank_of(n, 50))
-			s->p50_ns = ns;
-		if (i == rank_of(n, 99))
-			s->p99_ns = ns;
-		s->max_ns = ns;
-		s->hist[bucket_of(ns)]++;
-		s->hist_ns[bucket_of(ns)] += ns;
+		s = &group_of(x, lock, thread)->stats;
+		s->waits += n;
+		s->wait_ns += ns;
+		s->tallied_waits += n;
+		s->tallied_ns += ns;
 	}
 	return reader_done(&q);
 }
 
-static int add_counted(struct reader *r, const struct grouping *g, stats_vec *v)
+static int add_counted_sizes(struct reader *r, struct wait_sums *x)
 {
 	struct query q;
-	char sql[300];
 
-	snprintf(sql, sizeof(sql),
-		 "SELECT lock, %s AS th, bucket, sum(h.n) FROM tally_hist h JOIN tally t ON t.id = h.tally"
-		 " WHERE state IN (2, 3) AND lock IS NOT NULL GROUP BY lock, th, bucket", g->thread);
-	reader_query(r, &q, "the tallies", sql);
+	reader_query(r, &q, "the tallies", "SELECT lock, thread, bucket, sum(h.n) FROM tally_hist h JOIN tally t ON t.id = h.tally"
+		     " WHERE state IN (2, 3) AND lock IS NOT NULL GROUP BY lock, thread, bucket");
 	while (reader_next(&q)) {
-		uint32_t lock = col_must(&q, 0, r->info.locks, "an unknown lock"), thread = col_group(&q, 1, g);
-		unsigned bucket = (unsigned)col_int(&q, 2, 0, 15, "an impossible bucket");
-		struct reader_wait_stats *s = find(v, lock, thread);
+		uint32_t lock = col_must(&q, 0, r->info.locks, "an unknown lock");
+		uint32_t thread = col_must(&q, 1, r->info.threads, "an unknown thread");
+		unsigned bucket = (unsigned)col_int(&q, 2, 0, EV_AGG_BUCKETS - 1, "an impossible bucket");
+		uint64_t n = col_count(&q, 3);
 
-		if (s && !q.damaged)
-			s->hist[bucket] += col_count(&q, 3);
+		if (!q.damaged)
+			group_of(x, lock, thread)->stats.hist[bucket] += n;
 	}
 	return reader_done(&q);
 }
 
-static int wait_stats(struct reader *r, const struct grouping *g, int (*row)(void *, const struct reader_wait_stats *),
-		      void *ctx)
+static int ignore(void *ctx, const struct wait *w)
 {
-	stats_vec v = { 0 };
-	int err = load_groups(r, g, &v);
+	(void)ctx, (void)w;
+	return 0;
+}
 
-	if (!err && !g->sums_only)
-		err = load_durations(r, g, &v);
-	if (!err && !g->sums_only)
-		err = add_counted(r, g, &v);
-	for (size_t i = 0; i < v.n && !err; i++)
-		err = row(ctx, &v.items[i]);
-	vec_done(&v);
-	return err;
+/* The sums, settled; made by a scan of their own when none has come along. */
+static int sums(struct reader *r, struct wait_sums **ret)
+{
+	length_vec lengths = { 0 };
+	int err = READER_SUM(r, wait_sums, reader_waits(r, ignore, NULL));
+	struct wait_sums *x = *ret = r->wait_sums;
+
+	if (err || x->settled)
+		return err;
+	err = add_counted(r, x);
+	err = err ? err : add_counted_sizes(r, x);
+	if (err)
+		return err;
+	vec_sort(&x->groups, by_lock_and_thread);
+	for (size_t i = 0; i < x->groups.n;)
+		i = settle_lock(x, i, &lengths);
+	vec_done(&lengths);
+	x->settled = true;
+	return 0;
 }
 
 int reader_lock_waits(struct reader *r, int (*row)(void *ctx, const struct reader_wait_stats *s), void *ctx)
 {
-	return wait_stats(r, &(struct grouping){ .thread = "0", .by_lock = true }, row, ctx);
+	struct wait_sums *x;
+	int err = sums(r, &x);
+
+	for (size_t i = 0; !err && i < x->locks.n; i++)
+		err = row(ctx, &x->locks.items[i]);
+	return err;
 }
 
 int reader_thread_waits(struct reader *r, int (*row)(void *ctx, const struct reader_wait_stats *s), void *ctx)
 {
-	return wait_stats(r, &(struct grouping){ .thread = "thread" }, row, ctx);
-}
+	struct wait_sums *x;
+	int err = sums(r, &x);
 
-int reader_lock_wait_sums(struct reader *r, int (*row)(void *ctx, const struct reader_wait_stats *s), void *ctx)
-{
-	return wait_stats(r, &(struct grouping){ .thread = "0", .by_lock = true, .sums_only = true }, row, ctx);
+	for (size_t i = 0; !err && i < x->groups.n; i++)
+		err = row(ctx, &x->groups.items[i].stats);
+	return err;
 }

@@ -95,13 +95,17 @@ static int on_wait(void *ctx, const struct wait *w)
 	return 0;
 }
 
-static int on_credit(void *ctx, const struct credit *c)
+static int on_credit(void *ctx, const struct wait *w, const struct credit *c)
 {
 	struct read_all *a = ctx;
 
 	PROMISE(c->state < HOLDER_STATE_N);
 	MAYBE(c->holder, a->i->threads);
 	read_stack(a, c->stack);
+	if (w) {
+		PROMISE(w->wait == c->wait && w->thread < a->i->threads && w->lock < a->i->locks && w->t0_ns <= w->t1_ns);
+		read_stack(a, w->stack);
+	}
 	return 0;
 }
 
@@ -271,6 +275,10 @@ int read_all(struct reader *r)
 	READ(reader_handoff_sums(r, on_handoff_sum, &a));
 	READ(reader_hold_sums(r, on_hold_sum, &a));
 	READ(reader_sample_sums(r, on_sample_sum, &a));
+	reader_sum_along(r);
+	READ(reader_holds(r, on_hold, &a));
+	READ(reader_credits(r, on_credit, &a));
+	READ(reader_caused(r, on_caused, &a));
 #undef READ
 	return failed;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/util/arena.h"
+#include "core/util/pool.h"
 #include "core/util/strbuf.h"
 #include "core/util/vec.h"
 
@@ -85,6 +86,32 @@ static void arena_gives_zeroed_aligned_memory(void **state)
 	assert_string_equal(arena_strdup(&a, ""), "");
 }
 
+static void pool_numbers_in_order_of_first_use(void **state)
+{
+	struct pool p = {0};
+	bool is_new;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(pool_find(&p, "a", 1), POOL_NONE);
+	assert_int_equal(pool_number(&p, "a", 1, &is_new), 0);
+	assert_true(is_new);
+	assert_int_equal(pool_number(&p, "", 0, &is_new), 1);
+	assert_int_equal(pool_number(&p, "a\0", 2, &is_new), 2); /* bytes, not text */
+	assert_int_equal(pool_number(&p, "a", 1, &is_new), 0);
+	assert_false(is_new);
+	for (uint64_t i = 0; i < 10000; i++)
+		assert_int_equal(pool_number(&p, &i, sizeof(i), NULL), 3 + i);
+	for (uint64_t i = 0; i < 10000; i++)
+		assert_int_equal(pool_find(&p, &i, sizeof(i)), 3 + i);
+	assert_int_equal(pool_size(&p), 10003);
+	assert_int_equal(*(const uint64_t *)pool_key(&p, 1003, &n), 1000);
+	assert_int_equal(n, sizeof(uint64_t));
+	assert_string_equal(pool_key(&p, 0, NULL), "a");
+	pool_done(&p);
+	pool_done(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -92,6 +119,7 @@ int main(void)
 		cmocka_unit_test(strbuf_steal_hands_over),
 		cmocka_unit_test(vec_keeps_items_across_growth),
 		cmocka_unit_test(arena_gives_zeroed_aligned_memory),
+		cmocka_unit_test(pool_numbers_in_order_of_first_use),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

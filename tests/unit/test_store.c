@@ -18,7 +18,6 @@
 COLLECT(interval, struct interval)
 COLLECT(tally, struct tally)
 COLLECT(wait, struct wait)
-COLLECT(credit, struct credit)
 COLLECT(hold, struct hold)
 COLLECT(handoff, struct handoff)
 COLLECT(sample, struct sample_row)
@@ -35,6 +34,21 @@ COLLECT(caused, struct reader_caused)
 COLLECT(handoff_sum, struct reader_handoff_sum)
 COLLECT(hold_sum, struct reader_hold_sum)
 COLLECT(sample_sum, struct reader_sample_sum)
+
+struct credit_list { struct { struct credit credit; struct wait of; bool known; } items[64]; unsigned n; };
+
+static int collect_credit(void *ctx, const struct wait *w, const struct credit *c)
+{
+	struct credit_list *l = ctx;
+
+	assert_true(l->n < 64);
+	l->items[l->n].credit = *c;
+	l->items[l->n].known = w != NULL;
+	if (w)
+		l->items[l->n].of = *w;
+	l->n++;
+	return 0;
+}
 
 static struct reader *small(void)
 {
@@ -132,10 +146,79 @@ static void test_wait_rows(void **state)
 	assert_int_equal(w.items[0].stack, w.items[1].stack); /* 11 and 12 look the same */
 	assert_int_equal(reader_credits(r, collect_credit, &c), 0);
 	assert_int_equal(c.n, 3);
-	assert_int_equal(c.items[1].ns, 2 * MS);
-	assert_int_equal(c.items[1].nr, -1);
-	assert_int_equal(c.items[2].holder, MODEL_NONE);
-	assert_int_equal(c.items[2].stack, 0);
+	assert_int_equal(c.items[1].credit.ns, 2 * MS);
+	assert_int_equal(c.items[1].credit.nr, -1);
+	assert_int_equal(c.items[1].of.thread, 1);
+	assert_int_equal(c.items[1].of.t0_ns, w.items[1].t0_ns);
+	assert_int_equal(c.items[1].of.t1_ns, w.items[1].t1_ns);
+	assert_int_equal(c.items[1].of.stack, w.items[1].stack);
+	assert_int_equal(c.items[2].credit.holder, MODEL_NONE);
+	assert_int_equal(c.items[2].credit.stack, 0);
+	done(r);
+}
+
+/* Of a file that is not as we write it: credits in any order, and of waits that are not there. */
+static void test_credits_in_any_order(void **state)
+{
+	static const uint64_t order[] = { 0, 40, 39, 7, 8, 500, 20, 3, 41, 0, 20 };
+	struct store *s = create(in_dir("order"));
+	const struct timeline_sink *k = store_sink(s);
+	struct credit_list c = { 0 };
+	struct caused_list sums = { 0 };
+	struct reader *r;
+
+	(void)state;
+	put_who(s);
+	for (uint64_t i = 0; i < 41; i++)
+		k->wait(k->ctx, &(struct wait){ .wait = i, .thread = i % 2, .t0_ns = T0 + i, .t1_ns = T0 + i + MS, .waker = MODEL_NONE });
+	for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++)
+		k->credit(k->ctx, &(struct credit){ .wait = order[i], .holder = 1, .nr = -1, .ns = 1 });
+	store_close(s, true, T0 + MS, NULL);
+	r = open_reader(in_dir("order"));
+	reader_sum_along(r);
+	assert_int_equal(reader_credits(r, collect_credit, &c), 0);
+	assert_int_equal(c.n, 11);
+	for (unsigned i = 0; i < c.n; i++) {
+		assert_int_equal(c.items[i].known, order[i] < 41);
+		if (c.items[i].known)
+			assert_int_equal(c.items[i].of.t0_ns, T0 + order[i]);
+	}
+	assert_int_equal(reader_caused(r, collect_caused, &sums), 0);
+	assert_int_equal(sums.items[0].ns, 9); /* those of waits that are there */
+	reader_close(r);
+}
+
+/* The same numbers, whether they come along with the rows or are asked for alone. */
+static void test_sums_come_along(void **state)
+{
+	struct reader *r = small(), *alone = open_reader(in_dir("small"));
+	struct interval_list i = { 0 };
+	struct wait_list w = { 0 };
+	struct credit_list c = { 0 };
+	struct wait_stats_list along = { 0 }, asked = { 0 };
+	struct state_sum_list states = { 0 }, states_asked = { 0 };
+	struct blame_list blame = { 0 }, blame_asked = { 0 };
+
+	(void)state;
+	reader_sum_along(r);
+	assert_int_equal(reader_waits(r, collect_wait, &w), 0);
+	assert_int_equal(reader_credits(r, collect_credit, &c), 0);
+	assert_int_equal(reader_intervals(r, MODEL_NONE, collect_interval, &i), 0);
+	reader_thread_waits(r, collect_wait_stats, &along);
+	reader_thread_waits(alone, collect_wait_stats, &asked);
+	assert_int_equal(along.n, asked.n);
+	assert_memory_equal(along.items, asked.items, along.n * sizeof(*along.items));
+	reader_state_sums(r, collect_state_sum, &states);
+	reader_state_sums(alone, collect_state_sum, &states_asked);
+	assert_int_equal(states.n, states_asked.n);
+	assert_memory_equal(states.items, states_asked.items, states.n * sizeof(*states.items));
+	assert_int_equal(reader_blame(r, 0, collect_blame, &blame), 0);
+	reader_take_credits(r, alone); /* nothing: then it scans for itself */
+	assert_int_equal(reader_blame(alone, 0, collect_blame, &blame_asked), 0);
+	assert_int_equal(blame.n, blame_asked.n);
+	for (unsigned k = 0; k < blame.n; k++)
+		assert_int_equal(blame.items[k].ns, blame_asked.items[k].ns);
+	reader_close(alone);
 	done(r);
 }
 
@@ -493,6 +576,7 @@ int main(void)
 		cmocka_unit_test(test_interval_rows), cmocka_unit_test(test_other_rows),
 		cmocka_unit_test(test_stack_resolution), cmocka_unit_test(test_interning), cmocka_unit_test(test_unresolved),
 		cmocka_unit_test(test_hostile_names), cmocka_unit_test(test_wait_stats), cmocka_unit_test(test_percentiles),
+		cmocka_unit_test(test_credits_in_any_order), cmocka_unit_test(test_sums_come_along),
 		cmocka_unit_test(test_blame), cmocka_unit_test(test_sums), cmocka_unit_test(test_callback_stops),
 		cmocka_unit_test(test_views), cmocka_unit_test(test_names), cmocka_unit_test(test_target_without_events),
 	};

@@ -14,7 +14,7 @@ UNIT_TESTS += test_human
 test_human_SRCS := core/util/duration.c core/util/human.c
 
 UNIT_TESTS += test_memory
-test_memory_SRCS := core/util/arena.c core/util/strbuf.c core/util/vec.c core/util/xalloc.c
+test_memory_SRCS := core/util/arena.c core/util/pool.c core/util/strbuf.c core/util/vec.c core/util/xalloc.c
 
 UNIT_TESTS += test_paired
 test_paired_SRCS := core/analysis/paired.c core/util/xalloc.c
@@ -53,7 +53,7 @@ record_image_SRCS := tests/images/image.c tests/images/image_walk.c $(INTERP_SRC
 record_image_LIBS := -lz
 
 STORE_UNIT := $(STORE_SRCS) core/timeline/model.c core/util/arena.c core/util/escape.c core/util/fail.c \
-	core/util/strbuf.c core/util/vec.c core/util/xalloc.c
+	core/util/pool.c core/util/strbuf.c core/util/vec.c core/util/xalloc.c
 
 UNIT_TESTS += test_store
 test_store_SRCS := $(STORE_UNIT)

@@ -135,8 +135,9 @@ static uint32_t wait_row(const struct rows *x, uint64_t id)
 	return low < x->wait_ids.n && x->wait_ids.items[low] == id ? (uint32_t)low : MODEL_NONE;
 }
 
-static int on_credit(void *ctx, const struct credit *c)
+static int on_credit(void *ctx, const struct wait *w, const struct credit *c)
 {
+	(void)w;
 	struct rows *x = ctx;
 	struct credit_run *run = x->run;
 

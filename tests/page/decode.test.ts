@@ -5,12 +5,11 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { Duplex } from 'node:stream'
+import { Readable, Writable } from 'node:stream'
 import { after, test } from 'node:test'
 import { createInflateRaw } from 'node:zlib'
-import { type Directory } from '../../viewer/html/page/data/columns'
 import { decodeBlocks } from '../../viewer/html/page/data/decode'
-import { NONE, type Recording } from '../../viewer/html/page/data/recording'
+import { type Directory, NONE, type Recording } from '../../viewer/html/page/data/recording'
 
 /* Browsers have it since 2023, node since 20.12. */
 try {
@@ -18,7 +17,8 @@ try {
 } catch {
   globalThis.DecompressionStream = class {
     constructor() {
-      return Duplex.toWeb(createInflateRaw())
+      const inflating = createInflateRaw()
+      return { readable: Readable.toWeb(inflating), writable: Writable.toWeb(inflating) }
     }
   } as unknown as typeof DecompressionStream
 }

@@ -7,14 +7,16 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { ownNames } from './names.mjs'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const out = process.argv[2] ?? join(here, 'built')
 /* Bytes of our own code, minified: what was reached, so that it does not grow unnoticed.  The goal is 120 KB. */
-const OWN_LIMIT = 232 * 1024
+const OWN_LIMIT = 208 * 1024
 
 const common = { bundle: true, minify: true, write: false, metafile: true, legalComments: 'none', absWorkingDir: here, logLevel: 'warning' }
-const js = await build({ ...common, entryPoints: ['page/main.ts'], format: 'iife', target: 'es2022', charset: 'utf8', outfile: 'page.js' })
+const mangleProps = new RegExp(`^(?:${ownNames(join(here, 'tsconfig.json'), join(here, 'page/main.ts')).join('|')})$`)
+const js = await build({ ...common, entryPoints: ['page/main.ts'], format: 'iife', target: 'es2022', charset: 'utf8', outfile: 'page.js', mangleProps })
 
 /* main.ts imports the style sheets it needs */
 const text = (ending) => js.outputFiles.find((f) => f.path.endsWith(ending))?.text.trimEnd() ?? ''

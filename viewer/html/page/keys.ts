@@ -1,6 +1,6 @@
 /* The keyboard: which binding a key event means, and the overlay that lists them all.  A view's keys come before the
  * page's; none is taken while somebody types, or from a control that uses the key itself. */
-import { el } from './ui/dom'
+import { el, on } from './ui/dom'
 import type { KeyBinding } from './view'
 
 /* 'n', 'Shift+N', 'Ctrl+f', '/', 'ArrowLeft', 'Space'.  Shift is named with letters and named keys only. */
@@ -37,7 +37,7 @@ export function find(bindings: readonly KeyBinding[], name: string): KeyBinding 
 }
 
 export function listen(target: Document, bindings: () => readonly KeyBinding[]): void {
-  target.addEventListener('keydown', (e) => {
+  on(target, 'keydown', (e) => {
     if (e.defaultPrevented || e.isComposing) return
     /* a modal dialog has the keyboard; taking its Escape would keep it open */
     if (target.querySelector('dialog[open]')) return
@@ -60,11 +60,11 @@ const SHOWN: { [key: string]: string } = {
 }
 
 function keyCaps(keys: readonly string[]): HTMLElement {
-  const row = el('span', { class: 'keycaps' })
+  const row = el('span.keycaps')
   for (const key of keys) {
     const caps = key.split('+').filter((p) => p !== '')
     if (key.endsWith('+')) caps.push('+')
-    row.append(...caps.map((cap) => el('kbd', { text: SHOWN[cap] ?? cap })))
+    row.append(...caps.map((cap) => el('kbd', SHOWN[cap] ?? cap)))
     row.append(' ')
   }
   return row
@@ -72,14 +72,14 @@ function keyCaps(keys: readonly string[]): HTMLElement {
 
 /* A modal list of all keys, by view. */
 export function overlay(sections: { title: string; keys: readonly KeyBinding[] }[]): HTMLDialogElement {
-  const close = el('button', { class: 'plain', text: 'Close', on: { click: () => dialog.close() } })
-  const dialog = el('dialog', { class: 'keys', 'aria-labelledby': 'keys-title' },
-    el('div', { class: 'keys-head' }, el('h2', { id: 'keys-title', text: 'Keys' }), close),
-    el('div', { class: 'keys-body' },
+  const close = el('button.plain', { on: { click: () => dialog.close() } }, 'Close')
+  const dialog = el('dialog.keys', { 'aria-labelledby': 'keys-title' },
+    el('div.keys-head', el('h2', { id: 'keys-title' }, 'Keys'), close),
+    el('div.keys-body',
       ...sections.filter((s) => s.keys.length).map((s) => el('section', {},
-        el('h3', { text: s.title }),
-        el('dl', {}, ...s.keys.map((k) => el('div', {}, el('dt', {}, keyCaps(k.keys)), el('dd', { text: k.help.slice(0, 1).toUpperCase() + k.help.slice(1) }))))))))
-  dialog.addEventListener('close', () => dialog.remove())
-  dialog.addEventListener('click', (e) => { if (e.target === dialog) dialog.close() })
+        el('h3', s.title),
+        el('dl', ...s.keys.map((k) => el('div', el('dt', keyCaps(k.keys)), el('dd', k.help.slice(0, 1).toUpperCase() + k.help.slice(1)))))))))
+  on(dialog, 'close', () => dialog.remove())
+  on(dialog, 'click', (e) => { if (e.target === dialog) dialog.close() })
   return dialog
 }

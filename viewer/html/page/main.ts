@@ -10,7 +10,7 @@ import { decodeRecording } from './data/decode'
 import { listen, overlay } from './keys'
 import type { Key, ViewId, ViewState } from './state'
 import { INITIAL, Store } from './state'
-import { clear, el } from './ui/dom'
+import { clear, el, on, style } from './ui/dom'
 import { drawFilterBar } from './ui/filterbar'
 import { duration, printable, processName } from './ui/format'
 import { isDark, STATE_LOOKS } from './ui/theme'
@@ -30,11 +30,11 @@ class Shell implements Page {
   private readonly tabs = new Map<ViewId, HTMLButtonElement>()
   private readonly panels = new Map<ViewId, HTMLElement>()
   private readonly mounted = new Set<ViewId>()
-  private readonly live = el('div', { class: 'offscreen', role: 'status', 'aria-live': 'polite' })
-  private readonly filters = el('div', { class: 'filters', role: 'region', 'aria-label': 'Filters', hidden: true })
-  private readonly rangeBar = el('div', { class: 'rangebar', role: 'region', 'aria-label': 'The whole recording' })
+  private readonly live = el('div.offscreen', { role: 'status', 'aria-live': 'polite' })
+  private readonly filters = el('div.filters', { role: 'region', 'aria-label': 'Filters', hidden: true })
+  private readonly rangeBar = el('div.rangebar', { role: 'region', 'aria-label': 'The whole recording' })
   private readonly search = el('input', { type: 'search', placeholder: 'Search  ( / )', 'aria-label': 'Search in this view' })
-  private readonly theme = el('button', { class: 'plain', on: { click: () => this.nextTheme() } })
+  private readonly theme = el('button.plain', { on: { click: () => this.nextTheme() } })
   private shown: View | null = null
   private before: Readonly<ViewState> = INITIAL
   private urlTimer = 0
@@ -48,10 +48,10 @@ class Shell implements Page {
     host.append(this.layout())
     this.applyTheme()
     this.store.on((changed) => this.onChange(changed))
-    addEventListener('popstate', () => this.fromAddress())
-    addEventListener('hashchange', () => this.fromAddress())
-    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.applyTheme())
-    matchMedia('(forced-colors: active)').addEventListener('change', () => this.redraw())
+    on(window, 'popstate', () => this.fromAddress())
+    on(window, 'hashchange', () => this.fromAddress())
+    on(matchMedia('(prefers-color-scheme: dark)'), 'change', () => this.applyTheme())
+    on(matchMedia('(forced-colors: active)'), 'change', () => this.redraw())
     listen(document, () => [...(this.shown?.keys ?? []), ...this.globalKeys()])
     mountRangeBar(this.rangeBar, this)
     drawFilterBar(this.filters, this.recording, this.store)
@@ -66,12 +66,12 @@ class Shell implements Page {
 
   private layout(): HTMLElement {
     const list = el('div', { role: 'tablist', 'aria-label': 'Views', on: { keydown: (e: KeyboardEvent) => this.onTabKey(e) } })
-    const panels = el('main', { class: 'views' })
+    const panels = el('main.views')
     this.views.forEach((view, i) => {
       const tab = el('button', {
-        role: 'tab', id: `tab-${view.id}`, 'aria-controls': `panel-${view.id}`, 'aria-selected': 'false', tabindex: -1, text: view.title,
+        role: 'tab', id: `tab-${view.id}`, 'aria-controls': `panel-${view.id}`, 'aria-selected': 'false', tabindex: -1,
         title: `${view.title} (Alt+${i + 1})`, on: { click: () => this.store.set({ view: view.id, search: '' }) },
-      })
+      }, view.title)
       const panel = el('section', {
         role: 'tabpanel', id: `panel-${view.id}`, 'aria-labelledby': `tab-${view.id}`, hidden: true,
         class: view.id === 'timeline' || view.id === 'flame' ? 'panel' : 'panel scroll', tabindex: 0,
@@ -81,9 +81,9 @@ class Shell implements Page {
       list.append(tab)
       panels.append(panel)
     })
-    this.search.addEventListener('input', () => this.store.set({ search: this.search.value }))
-    return el('div', { class: 'app' }, this.header(), this.rangeBar,
-      el('nav', { class: 'tabs', 'aria-label': 'Views' }, list, el('span', { class: 'grow' }), this.search), this.filters, panels, this.live)
+    on(this.search, 'input', () => this.store.set({ search: this.search.value }))
+    return el('div.app', this.header(), this.rangeBar,
+      el('nav.tabs', { 'aria-label': 'Views' }, list, el('span.grow'), this.search), this.filters, panels, this.live)
   }
 
   private header(): HTMLElement {
@@ -93,10 +93,10 @@ class Shell implements Page {
     const when = facts.recording.start_realtime_ns ? new Date(facts.recording.start_realtime_ns / 1e6).toISOString().replace('T', ' ').slice(0, 19) + ' UTC' : ''
     const about = [processes.length === 1 && p?.runtime ? printable(p.runtime) : '', duration(durationNs), when].filter((t) => t).join(' · ')
     document.title = `${title} – gilscope`
-    return el('header', { class: 'top' },
-      el('h1', {}, el('b', { text: 'gilscope' }), el('bdi', { class: 'target', text: title, title })),
-      el('span', { class: 'about', text: about, title: about }), this.verdictChip(), el('span', { class: 'grow' }), this.processPicker(), this.theme,
-      el('button', { class: 'plain', text: '?', title: 'Keys (?)', 'aria-label': 'Keys', on: { click: () => this.showKeys() } }))
+    return el('header.top',
+      el('h1', el('b', 'gilscope'), el('bdi.target', { title }, title)),
+      el('span.about', { title: about }, about), this.verdictChip(), el('span.grow'), this.processPicker(), this.theme,
+      el('button.plain', { title: 'Keys (?)', 'aria-label': 'Keys', on: { click: () => this.showKeys() } }, '?'))
   }
 
   private verdictChip(): HTMLElement | null {
@@ -105,15 +105,15 @@ class Shell implements Page {
     const { severity, title } = worst.finding
     return el('button', {
       class: `verdict-chip ${severity}`, title: `${severity}: ${title}`, on: { click: () => this.store.set({ view: 'overview' }) },
-    }, severityMark(severity), el('bdi', { text: title }))
+    }, severityMark(severity), el('bdi', title))
   }
 
   private processPicker(): HTMLElement | null {
     if (this.recording.processes.length < 2) return null
-    const select = el('select', { 'aria-label': 'Process' }, el('option', { value: '', text: 'All processes' }),
-      ...this.recording.processes.map((_, i) => el('option', { value: i, text: processName(this.recording, i) })))
+    const select = el('select', { 'aria-label': 'Process' }, el('option', { value: '' }, 'All processes'),
+      ...this.recording.processes.map((_, i) => el('option', { value: i }, processName(this.recording, i))))
     const follow = () => { select.value = String(this.store.get().process ?? '') }
-    select.addEventListener('change', () => this.store.set({ process: select.value === '' ? null : Number(select.value), thread: null, lock: null }))
+    on(select, 'change', () => this.store.set({ process: select.value === '' ? null : Number(select.value), thread: null, lock: null }))
     this.store.on((changed) => { if (changed.has('process')) follow() })
     follow()
     return select
@@ -186,8 +186,8 @@ class Shell implements Page {
       console.error(error)
       const panel = this.panels.get(view.id)!
       clear(panel)
-      panel.append(el('div', { class: 'failed', role: 'alert' }, el('h2', { text: 'This view could not be shown.' }),
-        el('pre', { text: String((error as Error)?.stack ?? error) })))
+      panel.append(el('div.failed', { role: 'alert' }, el('h2', 'This view could not be shown.'),
+        el('pre', String((error as Error)?.stack ?? error))))
     }
   }
 
@@ -236,7 +236,7 @@ class Shell implements Page {
     if (theme === 'auto') delete root.dataset.theme
     else root.dataset.theme = theme
     const dark = isDark()
-    for (const look of Object.values(STATE_LOOKS)) root.style.setProperty(`--state-${look.name}`, dark ? look.dark : look.light)
+    for (const look of Object.values(STATE_LOOKS)) style(root, `--state-${look.name}`, dark ? look.dark : look.light)
     this.theme.textContent = { auto: 'Auto', light: 'Light', dark: 'Dark' }[theme]
     this.theme.title = `Colours: ${theme}; press for the next of auto, light, dark`
     this.redraw()
@@ -248,7 +248,7 @@ class Shell implements Page {
 }
 
 async function boot(): Promise<void> {
-  const progress = el('p', { class: 'boot', role: 'status', text: 'Reading the recording…' })
+  const progress = el('p.boot', { role: 'status' }, 'Reading the recording…')
   document.body.prepend(progress)
   try {
     const recording = await decodeRecording()

@@ -2,6 +2,7 @@
  *   #1/timeline?selection=1200000-3400000&thread=3&focus=wait:17
  * 1 is the version, then the view, then what differs from INITIAL, times in nanoseconds.  What cannot be read, or lies
  * outside the recording, is left at its initial value: a fragment is a stranger's text. */
+import { min, round } from './data/math'
 import type { Recording } from './data/recording'
 import type { Focus, Key, ViewState } from './state'
 import { INITIAL } from './state'
@@ -41,7 +42,7 @@ function write(key: Key, value: unknown): string {
   if (value === null || value === undefined) return ''
   if (RANGES.includes(key)) {
     const r = value as { t0: number; t1: number }
-    return `${Math.round(r.t0)}-${Math.round(r.t1)}`
+    return `${round(r.t0)}-${round(r.t1)}`
   }
   if (key === 'focus') return `${(value as Focus).table}:${(value as Focus).row}`
   if (typeof value === 'boolean') return value ? '1' : '0'
@@ -72,7 +73,7 @@ function read(key: string, text: string, bounds: Bounds): unknown {
   const initial = INITIAL[key as Key]
   if (RANGES.includes(key)) {
     const m = /^(\d{1,17})-(\d{1,17})$/.exec(text)
-    const t0 = Number(m?.[1]), t1 = Math.min(Number(m?.[2]), bounds.durationNs)
+    const t0 = Number(m?.[1]), t1 = min(Number(m?.[2]), bounds.durationNs)
     return t0 < t1 ? { t0, t1 } : null
   }
   if ((IDS as readonly string[]).includes(key)) return integer(text, bounds[key as (typeof IDS)[number]])

@@ -2,6 +2,7 @@
  * some tens of milliseconds for a million.  A wait that lies partly in the range counts with that part of its time, and
  * its credits in proportion; its length in percentiles and histograms is the whole one.  Over everything the sums are
  * those of the facts (core/analysis, core/store/reader_*.c), rule by rule. */
+import { ceil, f64, floor, max, min, u32 } from './math'
 import type { Range, Recording } from './recording'
 import { HolderState, IntervalFlag, NONE, State, STATES } from './recording'
 
@@ -93,10 +94,10 @@ function makeLines(rec: Recording): Lines {
   const s = rec.stacks
   const known = new Map<string, number>()
   const functions = new Map<string, number>()
-  const ofFrame = new Uint32Array(s.frame.length ? s.function.length : 0)
+  const ofFrame = u32(s.frame.length ? s.function.length : 0)
   const functionOf = [0]
   const frame = [0]
-  const ofStack = new Uint32Array(s.node.length)
+  const ofStack = u32(s.node.length)
   for (let stack = 1; stack < s.node.length; stack++) {
     const node = s.node[stack]!
     if (!node) continue
@@ -137,7 +138,7 @@ function rowsIn(table: { t0: Float64Array; t1: Float64Array }, [from, to]: [numb
 function part(t0: number, t1: number, r: Range | null): number {
   if (!r) return 1
   if (t1 <= t0) return t0 >= r.t0 && t0 < r.t1 ? 1 : 0
-  const ns = Math.min(t1, r.t1) - Math.max(t0, r.t0)
+  const ns = min(t1, r.t1) - max(t0, r.t0)
   return ns > 0 ? ns / (t1 - t0) : 0
 }
 
@@ -169,7 +170,7 @@ function nth(a: Float64Array, n: number, k: number): number {
 
 /* Waits of one thread or lock: recorded ones by length, and how many were only counted, of what length on average. */
 class Lengths {
-  values = new Float64Array(256)
+  values = f64(256)
   n = 0
   max = 0
   tallies: { n: number; ns: number }[] = []
@@ -177,7 +178,7 @@ class Lengths {
 
   add(ns: number): void {
     if (this.n === this.values.length) {
-      const more = new Float64Array(this.n * 4)
+      const more = f64(this.n * 4)
       more.set(this.values)
       this.values = more
     }
@@ -195,7 +196,7 @@ class Lengths {
   quantile(q: number): number {
     const n = this.n + this.counted
     if (n === 0) return 0
-    if (!this.tallies.length) return nth(this.values, this.n, Math.ceil(this.n * q - 1e-9) - 1)
+    if (!this.tallies.length) return nth(this.values, this.n, ceil(this.n * q - 1e-9) - 1)
     const rank = q * n - 1e-9
     this.tallies.sort((x, y) => x.ns - y.ns)
     /* the first tally at which enough are as long or shorter; what is looked for is it, or a recorded one before it */
@@ -209,9 +210,9 @@ class Lengths {
       else at = mid + 1
     }
     for (let i = 0; i < at; i++) before += this.tallies[i]!.n
-    const wanted = Math.max(1, Math.ceil(rank - before))
+    const wanted = max(1, ceil(rank - before))
     const recorded = wanted <= this.n ? nth(this.values, this.n, wanted - 1) : Infinity
-    return Math.min(recorded, at < this.tallies.length ? this.tallies[at]!.ns : Infinity)
+    return min(recorded, at < this.tallies.length ? this.tallies[at]!.ns : Infinity)
   }
 
   /* How many recorded ones are at most as long. */
@@ -222,7 +223,7 @@ class Lengths {
   }
 
   longest(): number {
-    return this.n ? this.max : this.tallies.reduce((most, t) => Math.max(most, t.ns), 0)
+    return this.n ? this.max : this.tallies.reduce((most, t) => max(most, t.ns), 0)
   }
 }
 
@@ -254,7 +255,7 @@ export function sums(rec: Recording, filter: Filter): Sums {
   } else if (at > 0) {
     recent.unshift(...recent.splice(at, 1))
   }
-  recent.length = Math.min(recent.length, 4)
+  recent.length = min(recent.length, 4)
   return recent[0]!
 }
 
@@ -285,7 +286,7 @@ function makePartition(s: ThreadSums, inferred: Float64Array): void {
   }
   let excess = sum - s.lifeNs
   const take = (state: State, want: number): number => {
-    const taken = Math.min(s.stateNs[state]!, want, excess)
+    const taken = min(s.stateNs[state]!, want, excess)
     s.stateNs[state]! -= taken
     excess -= taken
     return taken
@@ -293,7 +294,7 @@ function makePartition(s: ThreadSums, inferred: Float64Array): void {
   take(State.Unknown, excess)
   for (const state of [State.NoGil, State.Gil, State.Runnable]) {
     const taken = take(state, inferred[state]!)
-    if (state === State.Gil) s.heldNs -= Math.min(taken, s.heldNs)
+    if (state === State.Gil) s.heldNs -= min(taken, s.heldNs)
   }
 }
 
@@ -306,12 +307,12 @@ function addState(s: ThreadSums, state: number, held: boolean, ns: number): void
 
 function sumStates(rec: Recording, thread: number, r: Range | null, s: ThreadSums, locks: Uint8Array, lengths: Lengths): void {
   const { t0, t1, state, flags } = rec.intervals
-  const inferred = new Float64Array(STATES)
+  const inferred = f64(STATES)
   const t = rec.threads[thread]!
   const [from, to] = rowsIn(rec.intervals, t.intervals, r)
   for (let i = from; i < to; i++) {
     let ns = t1[i]! - t0[i]!
-    if (r && (t0[i]! < r.t0 || t1[i]! > r.t1)) ns = Math.max(0, Math.min(t1[i]!, r.t1) - Math.max(t0[i]!, r.t0))
+    if (r && (t0[i]! < r.t0 || t1[i]! > r.t1)) ns = max(0, min(t1[i]!, r.t1) - max(t0[i]!, r.t0))
     addState(s, state[i]!, (flags[i]! & IntervalFlag.Held) !== 0, ns)
     if (flags[i]! & IntervalFlag.Inferred) inferred[state[i]!]! += ns
   }
@@ -342,10 +343,10 @@ export function threadSums(rec: Recording, f: Filter): ThreadSums[] {
   for (let i = 0; i < rec.threads.length; i++) {
     const t = rec.threads[i]!
     if (!ofProcess(f, t.process)) continue
-    const life = f.range ? Math.min(t.last, f.range.t1) - Math.max(t.first, f.range.t0) : t.last - t.first
+    const life = f.range ? min(t.last, f.range.t1) - max(t.first, f.range.t0) : t.last - t.first
     if (f.range && life <= 0) continue
     const s: ThreadSums = {
-      thread: i, lifeNs: Math.max(0, life), stateNs: new Float64Array(STATES), heldNs: 0, heldBlockedNs: 0, heldPreemptedNs: 0,
+      thread: i, lifeNs: max(0, life), stateNs: f64(STATES), heldNs: 0, heldBlockedNs: 0, heldPreemptedNs: 0,
       waits: 0, waitNs: 0, p50: 0, p99: 0, max: 0, causedNs: caused[i]!, spinNs: 0,
     }
     const lengths = new Lengths()
@@ -377,7 +378,7 @@ function wantingSamples(rec: Recording, thread: number, r: Range | null): number
 }
 
 function causedBy(rec: Recording, f: Filter): Float64Array {
-  const caused = new Float64Array(rec.threads.length)
+  const caused = f64(rec.threads.length)
   const { credits } = rec.waits
   const { holder, ns } = rec.credits
   eachWait(rec, { ...f, thread: null }, f.lock === null ? null : meant(rec, f), (row, share) => {
@@ -421,7 +422,7 @@ export function lockSums(rec: Recording, f: Filter): LockSums[] {
     lock, waits: 0, waitNs: 0, p50: 0, p99: 0, max: 0, handoffs: 0, forced: 0, heldNs: 0, utilisation: NaN, countedWaits: 0, wakeNs: 0,
     recordedWaits: 0, stack: 0,
   }))
-  const first = new Float64Array(rec.locks.length).fill(Infinity)
+  const first = f64(rec.locks.length).fill(Infinity)
   eachWait(rec, f, null, (row, share) => {
     const s = all[w.lock[row]!]
     if (!s || (f.thread !== null && w.thread[row] !== f.thread)) return
@@ -460,8 +461,8 @@ function sumHolds(rec: Recording, f: Filter, s: LockSums): void {
   const { t0, t1 } = rec.holds
   let end = f.range ? f.range.t0 : -Infinity
   for (let i = lock.holds[0]; i < lock.holds[1] && (!f.range || t0[i]! < f.range.t1); i++) {
-    const from = Math.max(t0[i]!, end)
-    const to = f.range ? Math.min(t1[i]!, f.range.t1) : t1[i]!
+    const from = max(t0[i]!, end)
+    const to = f.range ? min(t1[i]!, f.range.t1) : t1[i]!
     if (to > from) {
       s.heldNs += to - from
       end = to
@@ -469,7 +470,7 @@ function sumHolds(rec: Recording, f: Filter, s: LockSums): void {
   }
   if (lock.holds[0] === lock.holds[1] && onlyGil(rec, s.lock))
     for (const t of threadSums(rec, { ...f, process: lock.process })) s.heldNs += t.heldNs
-  s.utilisation = span > 0 ? Math.min(1, s.heldNs / span) : 0
+  s.utilisation = span > 0 ? min(1, s.heldNs / span) : 0
   const h = rec.handoffs
   const [from, to] = lock.handoffs
   for (let i = f.range ? lowerBound(h.acquire, from, to, f.range.t0) : from; i < to && (!f.range || h.acquire[i]! < f.range.t1); i++) {
@@ -499,7 +500,7 @@ export function holderSums(rec: Recording, f: Filter, lock: number): HolderSums[
     s.ns += share * ns
     s.blocked += share * blocked[i]!
     s.preempted += share * preempted[i]!
-    s.max = Math.max(s.max, ns)
+    s.max = max(s.max, ns)
   }
   return [...by.values()].sort((a, b) => b.ns - a.ns)
 }
@@ -547,7 +548,7 @@ class PairKeys {
 
   pair(key: number, lock: number): PairSums {
     const holder = key % this.places
-    return { waiter: Math.floor(key / this.places), holder: holder === this.unseen ? UNSEEN : holder, lock, ns: 0, waits: 0, byState: new Float64Array(4) }
+    return { waiter: floor(key / this.places), holder: holder === this.unseen ? UNSEEN : holder, lock, ns: 0, waits: 0, byState: f64(4) }
   }
 }
 
@@ -560,15 +561,15 @@ class PairRows {
   private n = 0
   private readonly dense: Uint32Array | null
   private readonly sparse = new Map<number, number>()
-  private keysOf: Float64Array = new Float64Array(1024)
-  private locks: Uint32Array = new Uint32Array(1024)
-  private last: Uint32Array = new Uint32Array(1024)
-  private waits: Float64Array = new Float64Array(1024)
-  private ns: Float64Array = new Float64Array(1024 * STATES_OF_HOLDER)
+  private keysOf: Float64Array = f64(1024)
+  private locks: Uint32Array = u32(1024)
+  private last: Uint32Array = u32(1024)
+  private waits: Float64Array = f64(1024)
+  private ns: Float64Array = f64(1024 * STATES_OF_HOLDER)
 
   constructor(private readonly keys: PairKeys) {
     const n = keys.places * keys.places
-    this.dense = n <= DENSE_MAX ? new Uint32Array(n) : null
+    this.dense = n <= DENSE_MAX ? u32(n) : null
   }
 
   add(key: number, wait: number, waits: number, state: number, ns: number, lock: number): void {
@@ -597,8 +598,8 @@ class PairRows {
       to.set(from)
       return to
     }
-    const doubles = (from: Float64Array) => more(from, (n) => new Float64Array(n))
-    const numbers = (from: Uint32Array) => more(from, (n) => new Uint32Array(n))
+    const doubles = (from: Float64Array) => more(from, (n) => f64(n))
+    const numbers = (from: Uint32Array) => more(from, (n) => u32(n))
     this.keysOf = doubles(this.keysOf)
     this.waits = doubles(this.waits)
     this.ns = doubles(this.ns)
@@ -643,9 +644,9 @@ export function pairSums(rec: Recording, f: Filter, unit: PairUnit): PairSums[] 
 class ByTwo {
   private size = 256
   private n = 0
-  private first = new Uint32Array(this.size)
-  private second = new Uint32Array(this.size)
-  private ns = new Float64Array(this.size) /* 0: nothing here */
+  private first = u32(this.size)
+  private second = u32(this.size)
+  private ns = f64(this.size) /* 0: nothing here */
 
   add(a: number, b: number, ns: number): void {
     if (this.n * 2 > this.size) this.grow()
@@ -664,9 +665,9 @@ class ByTwo {
     const { first, second, ns } = this
     this.n = 0
     this.size *= 4
-    this.first = new Uint32Array(this.size)
-    this.second = new Uint32Array(this.size)
-    this.ns = new Float64Array(this.size)
+    this.first = u32(this.size)
+    this.second = u32(this.size)
+    this.ns = f64(this.size)
     for (let i = 0; i < ns.length; i++) if (ns[i]) this.add(first[i]!, second[i]!, ns[i]!)
   }
 
@@ -687,8 +688,8 @@ class PairGathering {
   private last = { row: NONE, ns: 0 }
 
   constructor(private readonly rec: Recording, private readonly most: number) {
-    this.waiters = new Float64Array(rec.threads.length)
-    this.holders = new Float64Array(rec.threads.length)
+    this.waiters = f64(rec.threads.length)
+    this.holders = f64(rec.threads.length)
   }
 
   add(row: number, credit: number, ns: number): void {
@@ -777,8 +778,8 @@ export function waitHistogram(rec: Recording, f: Filter, lock: number): Histogra
   const bins = marks.map((m, i) => ({ ...m, to: marks[i + 1]?.from ?? Infinity, waits: 0, ns: 0 }))
   const add = (length: number, n: number, ns: number) => {
     const at = lowerBound(from, 0, from.length, length + 0.5) - 1
-    bins[Math.max(0, at)]!.waits += n
-    bins[Math.max(0, at)]!.ns += ns
+    bins[max(0, at)]!.waits += n
+    bins[max(0, at)]!.ns += ns
   }
   const w = rec.waits
   eachWait(rec, f, meant(rec, { ...f, lock }), (row, share) => {

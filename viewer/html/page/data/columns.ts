@@ -1,9 +1,9 @@
 /* Columns out of the page's data block; the format is written by ../../columns.c and described in ../../columns.h.
  * Everything is done in slices, between which the page can breathe (breathe.ts): a report may be large. */
+import { f64, min, u8 } from './math'
 import { breathe } from './breathe'
+import type { Directory } from './wire'
 
-export interface Block { bytes: number; rows?: number; columns?: [string, string][] }
-export interface Directory { format: number; blocks: Record<string, Block>; reduced?: unknown }
 /* The text of a block; from the document, or from a file in tests. */
 export type Source = (name: string) => string
 
@@ -15,7 +15,7 @@ export async function inflate(base64: string, bytes: number): Promise<Uint8Array
   const stream = new DecompressionStream('deflate-raw')
   const writer = stream.writable.getWriter()
   const reader = stream.readable.getReader()
-  const result = new Uint8Array(bytes)
+  const result = u8(bytes)
   let n = 0
   const reading = (async () => {
     for (;;) {
@@ -29,7 +29,7 @@ export async function inflate(base64: string, bytes: number): Promise<Uint8Array
   const writing = (async () => {
     for (let at = 0; at < base64.length; at += SLICE) {
       const text = atob(base64.slice(at, at + SLICE))
-      const part = new Uint8Array(text.length)
+      const part = u8(text.length)
       for (let i = 0; i < text.length; i++) part[i] = text.charCodeAt(i)
       await writer.write(part)
       await breathe()
@@ -47,7 +47,7 @@ export class Table {
 
   /* A column, all zero where the file has none of that name. */
   get(name: string): Float64Array {
-    return this.columns.get(name) ?? new Float64Array(this.rows)
+    return this.columns.get(name) ?? f64(this.rows)
   }
 }
 
@@ -83,8 +83,8 @@ export async function readTable(source: Source, directory: Directory, name: stri
   const bytes = await inflate(source(name), block.bytes)
   let at = 0
   for (const [column, code] of block.columns) {
-    const out = new Float64Array(rows)
-    for (let row = 0; row < rows; row += CHUNK) at = chunk(bytes, at, out, row, Math.min(CHUNK, rows - row))
+    const out = f64(rows)
+    for (let row = 0; row < rows; row += CHUNK) at = chunk(bytes, at, out, row, min(CHUNK, rows - row))
     decode(out, code)
     table.columns.set(column, out)
     await breathe()

@@ -1,5 +1,6 @@
 /* The credits of every wait, worked out from the pieces of the holds that overlap it, as core/timeline/credit.c made them;
  * then the differences that the file tells are added, so that the result is what was recorded. ../../pieces.h says why. */
+import { f64, i32, max, min, u32, u8 } from './math'
 import { breathe } from './breathe'
 import type { Table } from './columns'
 import { type Credits, type Holds, NONE, type Waits } from './recording'
@@ -24,11 +25,11 @@ class Rows {
   ns: Float64Array
 
   constructor(room: number) {
-    this.holder = new Uint32Array(room)
-    this.state = new Uint8Array(room)
+    this.holder = u32(room)
+    this.state = u8(room)
     this.nr = new Uint16Array(room)
-    this.stack = new Uint32Array(room)
-    this.ns = new Float64Array(room)
+    this.stack = u32(room)
+    this.ns = f64(room)
   }
 
   private grow(): void {
@@ -64,7 +65,7 @@ class Rows {
 
 /* Adds up what is equal within one wait: a hash of the rows since `from`. */
 class Sums {
-  private readonly slots = new Int32Array(4096)
+  private readonly slots = i32(4096)
   private readonly used: number[] = []
   private from = 0
   constructor(private readonly rows: Rows) {}
@@ -126,15 +127,15 @@ function addWait(sums: Sums, waits: Waits, w: number, holds: Holds, range: [numb
   const t1 = waits.t1[w]
   let a = waits.t0[w]
   for (let h = firstHold(holds, range[0], range[1], a); h < range[1] && holds.t0[h] < t1; h++) {
-    const from = Math.max(holds.t0[h], a)
-    const to = Math.min(holds.t1[h], t1)
+    const from = max(holds.t0[h], a)
+    const to = min(holds.t1[h], t1)
     if (to <= from || holds.thread[h] === waits.thread[w]) continue
     if (from > a) sums.add(NONE, NOBODY, 0, 0, from - a)
     a = to
     let at = holds.t0[h]
     for (let k = pieces.first[h]; k < pieces.first[h + 1] && at < to; k++) {
       const end = at + pieces.ns[k]
-      const ns = Math.min(end, to) - Math.max(at, from)
+      const ns = min(end, to) - max(at, from)
       if (ns > 0) sums.add(holds.thread[h], pieces.state[k], pieces.nr[k], pieces.stack[k], ns)
       at = end
     }
@@ -146,7 +147,7 @@ function addWait(sums: Sums, waits: Waits, w: number, holds: Holds, range: [numb
 export async function creditsOf(waits: Waits, holds: Holds, lockHolds: [number, number][], pieces: Pieces, deltas: Table, ids: {
   holder: Uint32Array; stack: Uint32Array
 }): Promise<Credits> {
-  const rows = new Rows(Math.max(1 << 16, Math.min(1 << 22, waits.n * 16)))
+  const rows = new Rows(max(1 << 16, min(1 << 22, waits.n * 16)))
   const sums = new Sums(rows)
   const wait = deltas.get('wait')
   const state = deltas.get('state')

@@ -1,29 +1,19 @@
 /* The data blocks of the document to a Recording; data.c is the other half.  A report could have been edited by hand:
  * every index is checked, what is out of range becomes NONE (or 0 for a stack), so that no view has to doubt it. */
+import { floor, i32, max, min, u32, u8 } from './math'
 import { creditsOf, type Pieces } from './credits'
-import { type Directory, type Source, type Table, readTable, readText } from './columns'
-import { type Facts, HolderState, HoldFlag, type Lock, NONE, type Process, type Recording, type Reduced, STATES, type Thread } from './recording'
-
-interface Model {
-  durationNs: number
-  sampleHz: number
-  startRealNs: number
-  strings: string[]
-  processes: Process[]
-  threads: { process: number; tid: number; name: string; main: boolean; first: number; last: number; n: number[] }[]
-  locks: { process: number; kind: string; addr: string; interpreter: number | null; n: number[] }[]
-  syscalls: Record<string, string>
-  kinds: number[][]
-}
+import { type Source, type Table, readTable, readText } from './columns'
+import { type Facts, HolderState, HoldFlag, type Lock, NONE, type Recording, type Reduced, STATES, type Thread } from './recording'
+import type { Directory, Model } from './wire'
 
 function count(n: unknown, left: number): number {
-  const v = Math.floor(Number(n))
-  return v > 0 ? Math.min(v, left) : 0
+  const v = floor(Number(n))
+  return v > 0 ? min(v, left) : 0
 }
 
 /* Ids below n; `less` is subtracted first, so that 0 becomes NONE with 1. */
 function ids(column: Float64Array, n: number, less = 0, none = NONE): Uint32Array {
-  const out = new Uint32Array(column.length)
+  const out = u32(column.length)
   for (let i = 0; i < column.length; i++) {
     const v = column[i] - less
     out[i] = v >= 0 && v < n ? v : none
@@ -32,7 +22,7 @@ function ids(column: Float64Array, n: number, less = 0, none = NONE): Uint32Arra
 }
 
 function bytes(column: Float64Array, n: number, other = 0): Uint8Array {
-  const out = new Uint8Array(column.length)
+  const out = u8(column.length)
   for (let i = 0; i < column.length; i++) out[i] = column[i] < n ? column[i] : other
   return out
 }
@@ -82,7 +72,7 @@ function locksOf(model: Model, holds: number, handoffs: number): Lock[] {
 
 /* The group of each row, from the groups' ranges. */
 function groups(n: number, ranges: [number, number][]): Uint32Array {
-  const out = new Uint32Array(n).fill(NONE)
+  const out = u32(n).fill(NONE)
   ranges.forEach(([from, to], group) => out.fill(group, from, to))
   return out
 }
@@ -92,10 +82,10 @@ function intervalsOf(table: Table, model: Model, threads: Thread[], stacks: numb
   const t0 = table.get('gap')
   const t1 = table.get('len')
   const kind = table.get('kind')
-  const state = new Uint8Array(n)
-  const flags = new Uint8Array(n)
+  const state = u8(n)
+  const flags = u8(n)
   const nr = new Uint16Array(n)
-  const lock = new Uint32Array(n)
+  const lock = u32(n)
   for (const thread of threads) {
     let end = 0
     for (let i = thread.intervals[0]; i < thread.intervals[1]; i++) {
@@ -122,20 +112,20 @@ function spotsOf(table: Table, thread: Uint32Array, threads: Thread[], intervals
   const spans = table.get('span')
   const t0 = table.get('begin')
   const t1 = table.get('end')
-  const at = new Int32Array(table.rows)
-  const span = new Int32Array(table.rows)
+  const at = i32(table.rows)
+  const span = i32(table.rows)
   const last = threads.map((t) => t.intervals[0])
   for (let i = 0; i < table.rows; i++) {
     const [from, to] = threads[thread[i]]?.intervals ?? [0, 0]
     const last0 = last[thread[i]] ?? 0
     at[i] = -1
     if (from >= to) continue
-    const a = Math.min(Math.max(last0 + skip[i], from), to - 1)
-    const b = Math.min(a + spans[i], to - 1)
+    const a = min(max(last0 + skip[i], from), to - 1)
+    const b = min(a + spans[i], to - 1)
     at[i] = a
     span[i] = b - a + 1
     t0[i] += intervals.t0[a]
-    t1[i] = Math.max(t0[i], t1[i] + intervals.t1[b])
+    t1[i] = max(t0[i], t1[i] + intervals.t1[b])
     last[thread[i]] = b
   }
   return { at, span, t0, t1 }
@@ -162,9 +152,9 @@ function waitsOf(table: Table, threads: Thread[], locks: Lock[], stacks: number,
   const otherStack = table.get('stack')
   const otherWaker = table.get('waker')
   const sleeps = table.get('sleeps')
-  const lock = new Uint32Array(n)
-  const stack = new Uint32Array(n)
-  const waker = new Uint32Array(n)
+  const lock = u32(n)
+  const stack = u32(n)
+  const waker = u32(n)
   for (let i = 0; i < n; i++) {
     const theLock = otherLock[i] ? otherLock[i] - 1 : at[i] >= 0 ? intervals.lock[at[i]] : NONE
     lock[i] = theLock < locks.length ? theLock : NONE
@@ -178,7 +168,7 @@ function waitsOf(table: Table, threads: Thread[], locks: Lock[], stacks: number,
   }
   return {
     n, thread, lock, t0, t1, stack, end: bytes(table.get('ended'), 5, 4), flags: bytes(table.get('flags'), 16), sleeps: ids(sleeps, NONE),
-    wakeLatency: table.get('wake'), waker, credits: new Uint32Array(n + 1),
+    wakeLatency: table.get('wake'), waker, credits: u32(n + 1),
   }
 }
 
@@ -192,10 +182,10 @@ function handoffsOf(table: Table, locks: Lock[], threads: number, stacks: number
   const otherwise = table.get('forced')
   const acquire = table.get('acquire')
   const release = table.get('release')
-  const from = new Uint32Array(n)
-  const to = new Uint32Array(n)
-  const stack = new Uint32Array(n)
-  const forced = new Uint8Array(n)
+  const from = u32(n)
+  const to = u32(n)
+  const stack = u32(n)
+  const forced = u8(n)
   let last = 0
   for (let i = 0; i < n; i++) {
     const range = locks[lock[i]]?.holds ?? [0, 0]
@@ -221,13 +211,13 @@ function handoffsOf(table: Table, locks: Lock[], threads: number, stacks: number
 }
 
 function piecesOf(table: Table, counts: Float64Array, holds: Recording['holds'], stacks: number): Pieces {
-  const first = new Uint32Array(counts.length + 1)
+  const first = u32(counts.length + 1)
   const ns = table.get('ns')
   for (let i = 0; i < counts.length; i++) {
     first[i + 1] = first[i] + count(counts[i], table.rows - first[i])
     let left = holds.t1[i] - holds.t0[i]
     for (let k = first[i]; k < first[i + 1]; k++) {
-      ns[k] = k + 1 === first[i + 1] ? left : Math.min(ns[k], left)
+      ns[k] = k + 1 === first[i + 1] ? left : min(ns[k], left)
       left -= ns[k]
     }
   }
@@ -239,7 +229,7 @@ function holdsOf(table: Table, locks: Lock[], threads: Thread[], intervals: Reco
   const { t0, t1 } = spotsOf(table, thread, threads, intervals)
   return {
     n: table.rows, lock: groups(table.rows, locks.map((l) => l.holds)), thread, t0, t1, blocked: table.get('blocked'),
-    preempted: table.get('preempted'), flags: bytes(table.get('flags'), 32), stack: new Uint32Array(table.rows),
+    preempted: table.get('preempted'), flags: bytes(table.get('flags'), 32), stack: u32(table.rows),
   }
 }
 

@@ -1,5 +1,6 @@
 /* Which boxes a search means, and what part of the time they are.  Pure.  A search is a piece of a function's name or of
  * its path, "file.py:42", or /a regular expression/; capitals do not matter. */
+import { u8 } from './math'
 import { printable } from '../ui/format'
 import type { Symbols } from './flame_symbols'
 import type { Tree } from './flame_tree'
@@ -32,7 +33,7 @@ function testOf(search: string): Test | string {
 }
 
 export function findBoxes(tree: Tree, symbols: Symbols, search: string): Matches {
-  const matches: Matches = { error: '', boxes: [], isMatch: new Uint8Array(tree.n), total: 0, base: 0 }
+  const matches: Matches = { error: '', boxes: [], isMatch: u8(tree.n), total: 0, base: 0 }
   const test = testOf(search)
   if (typeof test === 'string') return { ...matches, error: test }
   const { rec } = symbols, known = new Map<number, boolean>()

@@ -4,6 +4,7 @@
  * exact in any order.  A row that lies partly in the range counts with that part; the credits of such a wait are cut in
  * proportion and still add up to the part.  A range, process and thread say whose rows count: of Blame the *waiters'*.  A
  * lock restricts waits to it, blocked time to that spent holding it, samples (which know no lock) to its process. */
+import { f64, i32, max, min, round, u32 } from './math'
 import type { Filter } from './aggregate'
 import { printable, lockName, threadName } from '../ui/format'
 import { HolderState, IntervalFlag, NONE, SampleFlag, State, type Recording, type Tallies } from './recording'
@@ -93,7 +94,7 @@ export interface Sink { group(thread: number): void; add(stack: number, leaf: nu
 interface Clip { t0: number; t1: number }
 
 function clipOf(filter: Filter): Clip {
-  return filter.range ? { t0: Math.round(filter.range.t0), t1: Math.round(filter.range.t1) } : { t0: -Infinity, t1: Infinity }
+  return filter.range ? { t0: round(filter.range.t0), t1: round(filter.range.t1) } : { t0: -Infinity, t1: Infinity }
 }
 
 function isGil(rec: Recording, lock: number): boolean {
@@ -143,9 +144,9 @@ function addTallies(rec: Recording, thread: number, clip: Clip, lock: number | n
   for (let i = from; i < to; i++) {
     if (!wanted(tallies, i) || (lock !== null && tallies.lock[i] !== lock)) continue
     const t0 = tallies.t0[i]!, t1 = tallies.t1[i]!
-    const part = t1 > t0 ? Math.max(0, Math.min(t1, clip.t1) - Math.max(t0, clip.t0)) / (t1 - t0) : t0 >= clip.t0 && t0 < clip.t1 ? 1 : 0
-    const weight = Math.round(tallies.ns[i]! * part)
-    if (weight > 0) sink.add(0, LEAF_COUNTED, weight, owner, NONE, Math.max(1, Math.round(tallies.count[i]! * part)))
+    const part = t1 > t0 ? max(0, min(t1, clip.t1) - max(t0, clip.t0)) / (t1 - t0) : t0 >= clip.t0 && t0 < clip.t1 ? 1 : 0
+    const weight = round(tallies.ns[i]! * part)
+    if (weight > 0) sink.add(0, LEAF_COUNTED, weight, owner, NONE, max(1, round(tallies.count[i]! * part)))
   }
 }
 
@@ -156,7 +157,7 @@ function addWaits(rec: Recording, threads: number[], clip: Clip, lock: number | 
     sink.group(thread)
     const [from, to] = rec.threads[thread]!.waits
     for (let i = firstEndingAfter(t1, from, to, clip.t0); i < to && t0[i]! < clip.t1; i++) {
-      const weight = Math.min(t1[i]!, clip.t1) - Math.max(t0[i]!, clip.t0)
+      const weight = min(t1[i]!, clip.t1) - max(t0[i]!, clip.t0)
       if (weight > 0 && (wanted[locks[i]!] ?? !gil)) sink.add(stack[i]!, gil ? LEAF_NONE : LEAF_LOCK + locks[i]!, weight, thread, i, 1)
     }
     const state = gil ? State.WaitGil : State.WaitLock
@@ -181,11 +182,11 @@ function addBlame(rec: Recording, threads: number[], clip: Clip, lock: number | 
     for (let i = firstEndingAfter(t1, from, to, clip.t0); i < to && t0[i]! < clip.t1; i++) {
       if (!wanted[locks[i]!]) continue
       const length = t1[i]! - t0[i]!
-      const share = length > 0 ? (Math.min(t1[i]!, clip.t1) - Math.max(t0[i]!, clip.t0)) / length : 0
+      const share = length > 0 ? (min(t1[i]!, clip.t1) - max(t0[i]!, clip.t0)) / length : 0
       let before = 0, upTo = 0
       for (let c = credits[i]!; c < credits[i + 1]!; c++) {
         upTo += ns[c]!
-        const cut = share === 1 ? upTo : Math.round(upTo * share)
+        const cut = share === 1 ? upTo : round(upTo * share)
         if (cut > before) sink.add(stack[c]!, creditLeaf(rec, c), cut - before, holder[c]!, i, 1)
         before = cut
       }
@@ -202,7 +203,7 @@ function addBlocked(rec: Recording, threads: number[], clip: Clip, lock: number 
     for (let i = firstEndingAfter(t1, from, to, clip.t0); i < to && t0[i]! < clip.t1; i++) {
       const s = state[i]!
       if ((s !== State.Blocked && s !== State.Sleep) || (lock !== null && locks[i] !== lock)) continue
-      const weight = Math.min(t1[i]!, clip.t1) - Math.max(t0[i]!, clip.t0)
+      const weight = min(t1[i]!, clip.t1) - max(t0[i]!, clip.t0)
       if (weight > 0) sink.add(stack[i]!, syscallLeaf(nr[i]!, s === State.Sleep, (flags[i]! & IntervalFlag.Held) !== 0), weight, thread, i, 1)
     }
     addTallies(rec, thread, clip, lock, (t, k) => t.state[k] === State.Blocked || t.state[k] === State.Sleep, thread, sink)
@@ -249,9 +250,9 @@ export function whyEmpty(rec: Recording, source: FlameSource, filter: Filter): s
 /* Pairs of numbers to dense numbers in order of appearance: open addressing, as a Map of a million keys is too slow. */
 export class PairIndex {
   n = 0
-  a = new Int32Array(512)
-  b = new Int32Array(512)
-  private slots = new Int32Array(1024)
+  a = i32(512)
+  b = i32(512)
+  private slots = i32(1024)
   private mask = 1023
 
   /* -1: not there */
@@ -286,12 +287,12 @@ export class PairIndex {
   }
 
   private rehash(): void {
-    const a = new Int32Array(this.n * 2), b = new Int32Array(this.n * 2)
+    const a = i32(this.n * 2), b = i32(this.n * 2)
     a.set(this.a)
     b.set(this.b)
     this.a = a
     this.b = b
-    this.slots = new Int32Array(this.n * 4)
+    this.slots = i32(this.n * 4)
     this.mask = this.n * 4 - 1
     for (let i = 0; i < this.n; i++) {
       let at = this.hash(a[i]!, b[i]!)
@@ -307,10 +308,10 @@ export class StackSums implements Sink {
   items = 0
   private readonly pairs = new PairIndex()
   private readonly ends = new PairIndex() /* (leaf, thread) */
-  private sums = new Float64Array(512)
-  private counts = new Float64Array(512)
-  private largest = new Float64Array(512)
-  private rows = new Uint32Array(512)
+  private sums = f64(512)
+  private counts = f64(512)
+  private largest = f64(512)
+  private rows = u32(512)
 
   constructor(private readonly byThread: boolean) {}
 
@@ -359,9 +360,9 @@ export class StackSums implements Sink {
   private grow(): void {
     const size = this.sums.length * 2
     const widen = <T extends Uint32Array | Float64Array>(old: T, wide: T): T => (wide.set(old), wide)
-    this.sums = widen(this.sums, new Float64Array(size))
-    this.counts = widen(this.counts, new Float64Array(size))
-    this.largest = widen(this.largest, new Float64Array(size))
-    this.rows = widen(this.rows, new Uint32Array(size))
+    this.sums = widen(this.sums, f64(size))
+    this.counts = widen(this.counts, f64(size))
+    this.largest = widen(this.largest, f64(size))
+    this.rows = widen(this.rows, u32(size))
   }
 }

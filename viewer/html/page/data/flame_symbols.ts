@@ -1,5 +1,6 @@
 /* What the boxes of a flame graph are labelled with.  Pure.  A symbol is a number: a frame's stands for all frames of the
  * same line (or of the same function), those from `frames` on are boxes without a frame (flame_sources.ts). */
+import { i32 } from './math'
 import { BOXES_END, PairIndex, boxText } from './flame_sources'
 import type { Recording } from './recording'
 
@@ -16,8 +17,8 @@ export class Symbols {
   constructor(readonly rec: Recording, readonly lines: boolean) {
     const { function: fn, file, line } = rec.stacks
     this.frames = fn.length
-    this.functionOf = new Int32Array(this.frames)
-    this.ofFrame = lines ? new Int32Array(this.frames) : this.functionOf
+    this.functionOf = i32(this.frames)
+    this.ofFrame = lines ? i32(this.frames) : this.functionOf
     const functions = new PairIndex(), byLine = new PairIndex()
     const firstOf: number[] = [], firstOfLine: number[] = []
     for (let f = 0; f < this.frames; f++) {
@@ -32,7 +33,7 @@ export class Symbols {
 
   private findWholeRoots(): void {
     const { node, flags, parent, frame } = this.rec.stacks
-    const outermost = new Int32Array(parent.length)
+    const outermost = i32(parent.length)
     for (let n = 1; n < parent.length; n++) outermost[n] = parent[n] === 0 || parent[n]! >= n ? frame[n]! : outermost[parent[n]!]!
     for (let s = 1; s < node.length; s++) if (!flags[s] && node[s]) this.wholeRoots.add(this.functionOf[outermost[node[s]!]!]!)
   }

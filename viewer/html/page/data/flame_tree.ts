@@ -1,5 +1,6 @@
 /* Weighted stacks to trees of calls: merged (left-heavy), inverted, in time order, around one function, as a difference.
  * Pure.  A tree is columns, a box is a number: 0 is the root, a parent has a smaller number than its children. */
+import { f64, i32, max, min, u32 } from './math'
 import { BOX_NO_STACK, BOX_OUTER_MISSING, BOX_THREAD, LEAF_NONE, PairIndex, type Sink, type StackSums } from './flame_sources'
 import { ROOT_SYMBOL, TORN, type Symbols } from './flame_symbols'
 import { NONE } from './recording'
@@ -40,14 +41,14 @@ export interface Shape { inverted: boolean; collapse: boolean; byThread: boolean
 
 /* The boxes of one stack, innermost first. */
 class Path {
-  readonly boxes = new Int32Array(DEPTH_MAX + 4)
+  readonly boxes = i32(DEPTH_MAX + 4)
   n = 0
   flags = 0
   private readonly seen: Int32Array
   private stamp = 0
 
   constructor(private readonly symbols: Symbols, private readonly shape: Shape) {
-    this.seen = new Int32Array(shape.collapse ? symbols.frames : 0)
+    this.seen = i32(shape.collapse ? symbols.frames : 0)
   }
 
   /* false: it is hidden */
@@ -83,8 +84,8 @@ class Path {
 /* A tree while it grows: its shape, and what is added to single boxes. */
 class Builder {
   n = 1
-  symbol = new Int32Array(1024)
-  parent = new Int32Array(1024)
+  symbol = i32(1024)
+  parent = i32(1024)
   depth = new Uint16Array(1024)
   hidden = 0
   hiddenBase = 0
@@ -148,11 +149,11 @@ class Builder {
 
   columns(diff: boolean, inverted: boolean): Tree {
     const n = this.n
-    const floats = () => new Float64Array(n)
+    const floats = () => f64(n)
     return {
       n, parent: this.parent.slice(0, n), symbol: this.symbol.slice(0, n), depth: this.depth.slice(0, n),
-      from: new Int32Array(n + 1), order: new Int32Array(n), total: floats(), self: floats(), items: floats(), torn: floats(),
-      largest: floats(), row: new Uint32Array(n).fill(NONE), base: diff ? floats() : null, baseSelf: diff ? floats() : null,
+      from: i32(n + 1), order: i32(n), total: floats(), self: floats(), items: floats(), torn: floats(),
+      largest: floats(), row: u32(n).fill(NONE), base: diff ? floats() : null, baseSelf: diff ? floats() : null,
       x: floats(), width: floats(), depthMax: 0, hidden: this.hidden, hiddenBase: this.hiddenBase, inverted, merged: 0,
     }
   }
@@ -160,8 +161,8 @@ class Builder {
   private grow(): void {
     const size = this.symbol.length * 2
     const widen = <T extends Int32Array | Uint16Array>(old: T, wide: T): T => (wide.set(old), wide)
-    this.symbol = widen(this.symbol, new Int32Array(size))
-    this.parent = widen(this.parent, new Int32Array(size))
+    this.symbol = widen(this.symbol, i32(size))
+    this.parent = widen(this.parent, i32(size))
     this.depth = widen(this.depth, new Uint16Array(size))
   }
 }
@@ -210,7 +211,7 @@ function place(tree: Tree, byWidth: boolean): void {
 }
 
 function threadBox(symbols: Symbols, thread: number): number {
-  return symbols.box(BOX_THREAD + Math.min(thread, symbols.rec.threads.length))
+  return symbols.box(BOX_THREAD + min(thread, symbols.rec.threads.length))
 }
 
 /* Left-heavy: callers above, callees below; inverted: the innermost frames are on top, their callers below. */
@@ -237,12 +238,12 @@ function tornTest(symbols: Symbols): (stack: number) => boolean {
 class Trunk {
   private readonly box: Int32Array
   private readonly under: Int32Array /* the root for which box is right, + 1 */
-  private readonly way = new Int32Array(DEPTH_MAX)
+  private readonly way = i32(DEPTH_MAX)
 
   constructor(private readonly symbols: Symbols, private readonly builder: Builder) {
     const nodes = symbols.rec.stacks.parent.length
-    this.box = new Int32Array(nodes)
-    this.under = new Int32Array(nodes)
+    this.box = i32(nodes)
+    this.under = i32(nodes)
   }
 
   /* -1: not for this one (no stack, cut off) */
@@ -334,16 +335,16 @@ class TimeBuilder implements Sink {
   /* Of the slice: its stacks, each with its sums */
   private readonly stacks = new PairIndex()
   private readonly touched: number[] = []
-  private sliceOfStack: Int32Array = new Int32Array(1024)
+  private sliceOfStack: Int32Array = i32(1024)
   private readonly weight: number[] = []
   private readonly items: number[] = []
   private readonly largest: number[] = []
   private readonly row: number[] = []
   /* Of the boxes */
   private readonly latest = new PairIndex()
-  private latestBox: Int32Array = new Int32Array(1024)
-  private sliceOfBox: Int32Array = new Int32Array(1024) /* the slice it was last used in */
-  private lastChild: Int32Array = new Int32Array(1024)
+  private latestBox: Int32Array = i32(1024)
+  private sliceOfBox: Int32Array = i32(1024) /* the slice it was last used in */
+  private lastChild: Int32Array = i32(1024)
   private readonly done = { box: [] as number[], stack: [] as number[], weight: [] as number[], items: [] as number[], largest: [] as number[], row: [] as number[] }
 
   constructor(private readonly symbols: Symbols, private readonly shape: Shape, private readonly size: Size) {
@@ -395,7 +396,7 @@ class TimeBuilder implements Sink {
       done.largest.push(this.largest[s]!)
       done.row.push(this.row[s]!)
     }
-    if (this.sliceRows > 1) this.widest = Math.max(this.widest, this.sliceSum)
+    if (this.sliceRows > 1) this.widest = max(this.widest, this.sliceSum)
     this.touched.length = this.sliceRows = this.sliceSum = 0
     this.slice++
   }
@@ -451,7 +452,7 @@ class TimeBuilder implements Sink {
 }
 
 function doubled(old: Int32Array): Int32Array<ArrayBuffer> {
-  const wide = new Int32Array(old.length * 2)
+  const wide = i32(old.length * 2)
   wide.set(old)
   return wide
 }

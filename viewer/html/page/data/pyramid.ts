@@ -4,6 +4,7 @@
  * A pyramid cuts the recording into equal buckets (a whole number of nanoseconds each) and keeps per bucket and channel
  * the nanoseconds of it; the last channel is a maximum instead.  Each further level has half as many buckets.  Only lanes
  * with many rows have one; the others, and all of them when one looks closely, are summed from the rows. */
+import { ceil, f32, f64, floor, max, min } from './math'
 import { HoldFlag, IntervalFlag, State, STATES } from './recording'
 import type { Recording } from './recording'
 
@@ -54,22 +55,22 @@ function bucketsFor(rows: number): number {
 
 function base(durationNs: number, rows: number, channels: number): Level {
   const n = bucketsFor(rows)
-  return { bucketNs: Math.max(1, Math.ceil(durationNs / n)), n, data: new Float64Array(n * channels) }
+  return { bucketNs: max(1, ceil(durationNs / n)), n, data: f64(n * channels) }
 }
 
 /* Adds ns of each bucket that t0..t1 touches, times weight. */
 function spread(level: Level, channels: number, channel: number, t0: number, t1: number, weight: number): void {
   const w = level.bucketNs
-  const last = Math.min(level.n - 1, Math.floor(t1 / w))
-  for (let b = Math.max(0, Math.floor(t0 / w)); b <= last; b++) {
-    const part = Math.min(t1, (b + 1) * w) - Math.max(t0, b * w)
+  const last = min(level.n - 1, floor(t1 / w))
+  for (let b = max(0, floor(t0 / w)); b <= last; b++) {
+    const part = min(t1, (b + 1) * w) - max(t0, b * w)
     if (part > 0) level.data[b * channels + channel]! += part * weight
   }
 }
 
 function raise(level: Level, channels: number, channel: number, t0: number, t1: number, value: number): void {
-  const last = Math.min(level.n - 1, Math.floor(Math.max(t0, t1 - 1) / level.bucketNs))
-  for (let b = Math.max(0, Math.floor(t0 / level.bucketNs)); b <= last; b++) {
+  const last = min(level.n - 1, floor(max(t0, t1 - 1) / level.bucketNs))
+  for (let b = max(0, floor(t0 / level.bucketNs)); b <= last; b++) {
     const at = b * channels + channel
     if (level.data[at]! < value) level.data[at] = value
   }
@@ -80,11 +81,11 @@ function halve(base: Level, channels: number): Pyramid {
   while (levels[levels.length - 1]!.n > MIN_BUCKETS) {
     const fine = levels[levels.length - 1]!
     const n = fine.n / 2
-    const data = new Float64Array(n * channels)
+    const data = f64(n * channels)
     for (let b = 0; b < n; b++) {
       const to = b * channels, left = to * 2, right = left + channels
       for (let c = 0; c < channels - 1; c++) data[to + c] = fine.data[left + c]! + fine.data[right + c]!
-      data[to + channels - 1] = Math.max(fine.data[left + channels - 1]!, fine.data[right + channels - 1]!)
+      data[to + channels - 1] = max(fine.data[left + channels - 1]!, fine.data[right + channels - 1]!)
     }
     levels.push({ bucketNs: fine.bucketNs * 2, n, data })
   }
@@ -98,7 +99,7 @@ export function buildThread(rec: Recording, thread: number): Pyramid {
   const { data, bucketNs } = level
   for (let i = from; i < to; i++) {
     const a = t0[i]!, b = t1[i]!, s = state[i]!, f = flags[i]!
-    const first = Math.floor(a / bucketNs)
+    const first = floor(a / bucketNs)
     const held = f & IntervalFlag.Held && s !== State.Gil
     const waits = s === State.WaitGil || s === State.WaitLock
     if (b <= (first + 1) * bucketNs && first < level.n) {
@@ -132,19 +133,19 @@ export function buildLock(rec: Recording, lock: number, rgb: Uint8Array): Pyrami
   const [from, to] = rec.locks[lock]!.holds
   const level = base(rec.durationNs, to - from, LOCK_CHANNELS)
   for (let i = from; i < to; i++) {
-    const a = t0[i]!, b = t1[i]!, who = thread[i]! * 3, at = Math.floor(a / level.bucketNs) * LOCK_CHANNELS
+    const a = t0[i]!, b = t1[i]!, who = thread[i]! * 3, at = floor(a / level.bucketNs) * LOCK_CHANNELS
     if (b <= (at / LOCK_CHANNELS + 1) * level.bucketNs && at < level.data.length) {
       const { data } = level, ns = b - a
       for (let c = 0; c < 3; c++) data[at + c]! += (rgb[who + c]! || 0) * ns
       data[at + HOLD]! += ns
-      data[at + OFF_CPU]! += Math.min(ns, blocked[i]! + preempted[i]!)
+      data[at + OFF_CPU]! += min(ns, blocked[i]! + preempted[i]!)
       if (flags[i]! & HoldFlag.Forced) data[at + FORCED]! += ns
       if (data[at + LONGEST]! < ns) data[at + LONGEST] = ns
       continue
     }
     for (let c = 0; c < 3; c++) spread(level, LOCK_CHANNELS, c, a, b, rgb[who + c]! || 0)
     spread(level, LOCK_CHANNELS, HOLD, a, b, 1)
-    const off = b > a ? Math.min(1, (blocked[i]! + preempted[i]!) / (b - a)) : 0
+    const off = b > a ? min(1, (blocked[i]! + preempted[i]!) / (b - a)) : 0
     if (off > 0) spread(level, LOCK_CHANNELS, OFF_CPU, a, b, off)
     if (flags[i]! & HoldFlag.Forced) spread(level, LOCK_CHANNELS, FORCED, a, b, 1)
     raise(level, LOCK_CHANNELS, LONGEST, a, b, b - a)
@@ -166,12 +167,12 @@ export interface Window { from: number /* ns of the left edge */; pixelNs: numbe
 export function addLevel(level: Level, channels: number, win: Window, out: Float32Array): void {
   const { from, pixelNs, width } = win
   const w = level.bucketNs
-  const first = Math.max(0, Math.floor(from / w))
-  const last = Math.min(level.n - 1, Math.floor((from + width * pixelNs) / w))
+  const first = max(0, floor(from / w))
+  const last = min(level.n - 1, floor((from + width * pixelNs) / w))
   const top = channels - 1
   for (let b = first; b <= last; b++) {
     const left = (b * w - from) / pixelNs, right = left + w / pixelNs
-    const x = Math.floor(left)
+    const x = floor(left)
     /* a bucket is not wider than a pixel: it lies in one, or in two */
     const here = right > x + 1 ? (x + 1 - left) / (right - left) : 1
     for (let part = 0; part < 2; part++) {
@@ -186,7 +187,7 @@ export function addLevel(level: Level, channels: number, win: Window, out: Float
 
 /* Adds weight times the covered share to the pixels of [x0, x1), both in pixels and inside the window. */
 export function addSpan(out: Float32Array, channels: number, channel: number, x0: number, x1: number, weight: number): void {
-  const first = Math.floor(x0), last = Math.floor(x1)
+  const first = floor(x0), last = floor(x1)
   if (first === last) {
     out[first * channels + channel]! += (x1 - x0) * weight
     return
@@ -197,19 +198,19 @@ export function addSpan(out: Float32Array, channels: number, channel: number, x0
 }
 
 function raiseSpan(out: Float32Array, channels: number, channel: number, x0: number, x1: number, value: number): void {
-  const last = Math.max(Math.floor(x0), Math.ceil(x1) - 1)
-  for (let x = Math.floor(x0); x <= last; x++) if (out[x * channels + channel]! < value) out[x * channels + channel] = value
+  const last = max(floor(x0), ceil(x1) - 1)
+  for (let x = floor(x0); x <= last; x++) if (out[x * channels + channel]! < value) out[x * channels + channel] = value
 }
 
 export function visibleRows(t0: Float64Array, t1: Float64Array, rows: readonly [number, number], from: number, to: number): [number, number] {
   const first = upperBound(t1, rows[0], rows[1], from)
-  return [first, Math.max(first, lowerBound(t0, first, rows[1], to))]
+  return [first, max(first, lowerBound(t0, first, rows[1], to))]
 }
 
 export class Pyramids {
   private threads = new Map<number, Pyramid>()
   private locks = new Map<number, Pyramid>()
-  private scratch = new Float32Array(0)
+  private scratch = f32(0)
 
   constructor(readonly rec: Recording, rgb: Uint8Array) {
     rec.threads.forEach((t, i) => { if (t.intervals[1] - t.intervals[0] >= MIN_ROWS) this.threads.set(i, buildThread(rec, i)) })
@@ -232,7 +233,7 @@ export class Pyramids {
     const { t0, t1, state, flags } = intervals
     const scale = 1 / win.pixelNs
     for (let i = first; i < last; i++) {
-      const x0 = Math.max(0, (t0[i]! - win.from) * scale), x1 = Math.min(win.width - 1e-6, (t1[i]! - win.from) * scale)
+      const x0 = max(0, (t0[i]! - win.from) * scale), x1 = min(win.width - 1e-6, (t1[i]! - win.from) * scale)
       if (!(x1 > x0)) continue
       const s = state[i]!, f = flags[i]!, px = x0 | 0
       if (x1 <= px + 1 && !(f & (IntervalFlag.Held | IntervalFlag.Gc))) {
@@ -257,7 +258,7 @@ export class Pyramids {
     for (let i = last - 1; i >= from; i--) {
       const a = tallies.t0[i]!, b = tallies.t1[i]!
       if (b <= win.from && last - i > TALLIES_AT_ONCE) break
-      const x0 = Math.max(0, (a - win.from) / win.pixelNs), x1 = Math.min(win.width - 1e-6, (b - win.from) / win.pixelNs)
+      const x0 = max(0, (a - win.from) / win.pixelNs), x1 = min(win.width - 1e-6, (b - win.from) / win.pixelNs)
       if (!(x1 > x0)) continue
       into ??= this.cleared(win.width * CHANNELS)
       const weight = tallies.ns[i]! / (b - a)
@@ -276,7 +277,7 @@ export class Pyramids {
   }
 
   private cleared(length: number): Float32Array {
-    if (this.scratch.length < length) this.scratch = new Float32Array(length)
+    if (this.scratch.length < length) this.scratch = f32(length)
     return this.scratch.fill(0, 0, length)
   }
 
@@ -291,12 +292,12 @@ export class Pyramids {
       return
     }
     for (let i = first; i < last; i++) {
-      const x0 = Math.max(0, (t0[i]! - win.from) / win.pixelNs), x1 = Math.min(win.width - 1e-6, (t1[i]! - win.from) / win.pixelNs)
+      const x0 = max(0, (t0[i]! - win.from) / win.pixelNs), x1 = min(win.width - 1e-6, (t1[i]! - win.from) / win.pixelNs)
       if (!(x1 > x0)) continue
       const who = thread[i]! * 3, length = t1[i]! - t0[i]!
       for (let c = 0; c < 3; c++) addSpan(out, LOCK_CHANNELS, c, x0, x1, rgb[who + c]! || 0)
       addSpan(out, LOCK_CHANNELS, HOLD, x0, x1, 1)
-      const off = Math.min(1, (blocked[i]! + preempted[i]!) / length)
+      const off = min(1, (blocked[i]! + preempted[i]!) / length)
       if (off > 0) addSpan(out, LOCK_CHANNELS, OFF_CPU, x0, x1, off)
       if (flags[i]! & HoldFlag.Forced) addSpan(out, LOCK_CHANNELS, FORCED, x0, x1, 1)
       raiseSpan(out, LOCK_CHANNELS, LONGEST, x0, x1, length)
@@ -306,22 +307,22 @@ export class Pyramids {
 
 /* What a thread did within a range: ns by channel (the last: the longest wait), from the rows.  Counted stretches are
  * shared out evenly over their time. */
-export function sumsOf(rec: Recording, thread: number, from: number, to: number, out = new Float64Array(CHANNELS)): Float64Array {
+export function sumsOf(rec: Recording, thread: number, from: number, to: number, out = f64(CHANNELS)): Float64Array {
   out.fill(0)
   const { t0, t1, state, flags } = rec.intervals
   const t = rec.threads[thread]!
   const [first, last] = visibleRows(t0, t1, t.intervals, from, to)
   for (let i = first; i < last; i++) {
-    const ns = Math.min(t1[i]!, to) - Math.max(t0[i]!, from), s = state[i]!
+    const ns = min(t1[i]!, to) - max(t0[i]!, from), s = state[i]!
     out[s]! += ns
     if (flags[i]! & IntervalFlag.Held && s !== State.Gil) out[HELD]! += ns
     if (flags[i]! & IntervalFlag.Gc) out[GC]! += ns
-    if (s === State.WaitGil || s === State.WaitLock) out[WORST] = Math.max(out[WORST]!, t1[i]! - t0[i]!)
+    if (s === State.WaitGil || s === State.WaitLock) out[WORST] = max(out[WORST]!, t1[i]! - t0[i]!)
   }
   const { tallies } = rec
   for (let i = t.tallies[0]; i < t.tallies[1]; i++) {
     const a = tallies.t0[i]!, b = tallies.t1[i]!
-    const part = Math.min(b, to) - Math.max(a, from)
+    const part = min(b, to) - max(a, from)
     if (!(part > 0)) continue
     const ns = (tallies.ns[i]! * part) / (b - a)
     out[tallies.state[i]!]! += ns

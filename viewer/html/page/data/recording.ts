@@ -2,6 +2,10 @@
  * Times are nanoseconds since the begin of the recording, in Float64 (exact up to 104 days).  Ids are row numbers of the
  * tables they name; NONE means none or unknown.  Text may be anything a stranger chose: it goes into textContent only. */
 
+import type { Facts, Process, Reduced } from './wire'
+
+export type * from './wire'
+
 export const NONE = 0xffffffff
 
 /* The order of core/timeline/model.h. */
@@ -15,7 +19,6 @@ export enum SampleFlag { WantsGil = 1, Kernel = 2, Gc = 4 }
 
 export interface Range { t0: number; t1: number }
 
-export interface Process { pid: number; name: string; runtime: string | null; switchIntervalNs: number }
 export interface Thread {
   process: number
   tid: number
@@ -112,9 +115,6 @@ export interface Stacks {
   line: Uint32Array /* 0 unknown */
 }
 
-/* What was left out to keep the page usable; null: nothing. */
-export interface Reduced { shorterThanNs: number; intervals: number; waits: number; note: string }
-
 export interface Recording {
   facts: Facts
   durationNs: number
@@ -134,95 +134,4 @@ export interface Recording {
   samples: Samples
   tallies: Tallies
   reduced: Reduced | null
-}
-
-/* The summary, as `gilscope report --format json` prints it: same keys, same numbers. */
-export interface Facts {
-  gilscope: string
-  recording: {
-    collector: string
-    start_realtime_ns: number
-    duration_ns: number
-    complete: boolean
-    levels: { from_ns: number; level: number; reason: string }[]
-    lost_events: number
-    torn_stacks: number
-    truncated_stacks: number
-    notes: string[]
-    own: Record<string, number | null> | null
-  }
-  processes: FactsProcess[]
-}
-export interface FactsProcess {
-  pid: number
-  name: string
-  command: string
-  runtime: string | null
-  free_threaded: boolean
-  switch_interval_ns: number | null
-  locks: FactsLock[]
-  threads: FactsThread[]
-  blame: FactsBlame[]
-  findings: Finding[]
-  what_if: WhatIf | null
-}
-export interface FactsLock {
-  id: number
-  kind: string
-  interpreter: number | null
-  address: string
-  name: string | null
-  waits: number
-  wait_ns: number
-  wait_p50_ns: number | null
-  wait_p99_ns: number | null
-  wait_max_ns: number | null
-  handoffs: number
-  forced_handoffs: number
-  utilisation: number | null
-}
-export interface FactsThread {
-  tid: number
-  name: string
-  main: boolean
-  states_ns: Record<string, number>
-  gil_held_ns: number
-  gil_held_blocked_ns: number
-  gil_held_preempted_ns: number
-  gil_waits: number
-  gil_wait_ns: number
-  gil_wait_p50_ns: number | null
-  gil_wait_p99_ns: number | null
-  gil_wait_max_ns: number | null
-  caused_wait_ns: number
-  gil_spin_ns: number | null
-}
-export interface FactsFrame { function: string; file: string | null /* null: the code could not be read */; line: number | null }
-export interface FactsBlame {
-  lock: number
-  wait_ns: number
-  waits: number
-  waiter: { tids: number[]; stack: FactsFrame[] }
-  holder: { tids: number[]; stack: FactsFrame[]; state: string; syscall: string | null }
-}
-/* Where a finding is seen best: a piece of the timeline. */
-export interface Place { from_ns: number; to_ns: number; tid: number | null; lock: number | null }
-export interface Finding {
-  id: string
-  severity: 'info' | 'warning' | 'critical'
-  certainty: 'measured' | 'inferred' | 'sampled'
-  title: string
-  detail: string
-  advice: string
-  wait_ns: number | null
-  share: number | null
-  place: Place | null
-}
-/* What would be gained.  pairs: the waiting that vanishes when the holds of that line released the GIL (replay of the
- * recorded waits without them).  bounds: by how much the work could be done faster at most, with what is assumed. */
-export interface WhatIf {
-  pairs: { waiter: FactsFrame | null; holder: FactsFrame | null; wait_ns: number; saved_ns: number; queue_ns?: number; holds: number }[]
-  bounds: { id: string; title: string; speedup: number; assumes: string[] }[]
-  /* How far to believe it; only when trusted are there pairs. */
-  replay?: { recorded_wait_ns: number; replayed_wait_ns: number; error: number; trusted: boolean; until_ns: number | null }
 }

@@ -1,28 +1,42 @@
-/* Elements without markup: text only ever becomes textContent.  No inline handlers, no style attributes (the page's
+/* Elements without markup: text only ever becomes text nodes.  No inline handlers, no style attributes (the page's
  * content security policy forbids both); classes and custom properties set through CSSOM are fine. */
 
 type Child = Node | string | null | undefined | false
 type Props = {
-  class?: string
-  text?: string
-  title?: string
+  text?: string | undefined
   on?: { [type: string]: (event: any) => void }
   [attribute: string]: unknown
 }
+type Tags = HTMLElementTagNameMap
+type Tag = keyof Tags
+type TagOf<S> = S extends Tag ? S : S extends `${infer K extends Tag}.${string}` ? K : never
 
-export function el<K extends keyof HTMLElementTagNameMap>(tag: K, props: Props = {}, ...children: Child[]): HTMLElementTagNameMap[K] {
-  const element = document.createElement(tag)
-  for (const [name, value] of Object.entries(props)) {
-    if (value === undefined || value === null || value === false) continue
-    if (name === 'class') element.className = value as string
-    else if (name === 'text') element.textContent = value as string
-    else if (name === 'on') for (const [type, run] of Object.entries(value as object)) element.addEventListener(type, run)
-    else element.setAttribute(name, value === true ? '' : String(value))
-  }
-  element.append(...children.filter((c): c is Node | string => c !== null && c !== undefined && c !== false))
+/* el('button.plain wide', { title }, 'Close'): tag and classes, attributes (may be left out), children. */
+export function el<S extends Tag | `${Tag}.${string}`>(what: S, props?: Props | Child, ...children: Child[]): Tags[TagOf<S>] {
+  const [tag, classes] = what.split('.') as [TagOf<S>, string?]
+  const element = document.createElement<TagOf<S>>(tag)
+  if (classes) element.className = classes
+  if (props && typeof props === 'object' && !(props instanceof Node)) {
+    const { text, on: heard, ...attributes } = props
+    for (const [name, value] of Object.entries(attributes))
+      if (value !== undefined && value !== null && value !== false) element.setAttribute(name, value === true ? '' : String(value))
+    for (const [type, run] of Object.entries(heard ?? {})) element.addEventListener(type, run)
+    children.unshift(text)
+  } else children.unshift(props)
+  element.append(...children.filter((c): c is Node | string => !!c))
   return element
 }
 
 export function clear(element: Element): void {
   element.replaceChildren()
+}
+
+type Events = HTMLElementEventMap & WindowEventMap
+
+export function on<T extends keyof Events>(target: EventTarget, type: T, run: (event: Events[T]) => void, options?: AddEventListenerOptions): void {
+  target.addEventListener(type, run as EventListener, options)
+}
+
+export function style(element: HTMLElement, property: string, value: string): void {
+  element.style.setProperty(property, value)
 }

@@ -24,12 +24,11 @@ export function drawFilterBar(host: HTMLElement, rec: Recording, store: Store): 
   clear(host)
   host.hidden = all.length === 0
   for (const chip of all)
-    host.append(el('span', { class: 'chip' }, el('span', { class: 'chip-label', text: chip.label }), el('bdi', { text: chip.value }),
-      el('button', { 'aria-label': `Remove the filter ${chip.label.toLowerCase()} ${chip.value}`, text: '×', on: { click: () => store.set(chip.off) } })))
+    host.append(el('span.chip', el('span.chip-label', chip.label), el('bdi', chip.value),
+      el('button', { 'aria-label': `Remove the filter ${chip.label.toLowerCase()} ${chip.value}`, on: { click: () => store.set(chip.off) } }, '×')))
   if (all.length > 1)
-    host.append(el('button', {
-      class: 'plain', text: 'Clear all',
+    host.append(el('button.plain', {
       on: { click: () => store.set({ selection: null, baseline: null, process: null, thread: null, lock: null }) },
-    }))
+    }, 'Clear all'))
   if (had) (host.querySelector('button') as HTMLElement | null)?.focus()
 }

@@ -1,5 +1,6 @@
 /* Numbers and names as the text report writes them (core/util/human.c, escape.c): three significant digits and a unit;
  * nothing invisible, nothing that reorders its surroundings. */
+import { ceil, floor, max, min, round } from '../data/math'
 import type { Recording, Thread } from '../data/recording'
 import { NONE } from '../data/recording'
 
@@ -7,27 +8,27 @@ function three(value: number, unit: string): string {
   return `${value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0)} ${unit}`
 }
 
-const two = (n: number): string => String(Math.floor(n)).padStart(2, '0')
+const two = (n: number): string => String(floor(n)).padStart(2, '0')
 
 /* 870 ns, 12.3 us, 5.23 ms, 1.50 s, 12m 05s, 3h 02m */
 export function duration(ns: number): string {
   if (!Number.isFinite(ns)) return '-'
   if (ns < 0) return `-${duration(-ns)}`
-  if (ns < 1e3) return `${ns > 0 && ns < 1 ? '<1' : Math.round(ns)} ns`
+  if (ns < 1e3) return `${ns > 0 && ns < 1 ? '<1' : round(ns)} ns`
   if (ns < 1e6 - 500) return three(ns / 1e3, 'us')
   if (ns < 1e9 - 5e5) return three(ns / 1e6, 'ms')
   if (ns < 100e9) return three(ns / 1e9, 's')
-  const s = Math.floor(ns / 1e9)
-  return s < 3600 ? `${Math.floor(s / 60)}m ${two(s % 60)}s` : `${Math.floor(s / 3600)}h ${two((s / 60) % 60)}m`
+  const s = floor(ns / 1e9)
+  return s < 3600 ? `${floor(s / 60)}m ${two(s % 60)}s` : `${floor(s / 3600)}h ${two((s / 60) % 60)}m`
 }
 
 export function count(n: number): string {
-  return Number.isFinite(n) ? Math.round(n).toLocaleString('en-US') : '-'
+  return Number.isFinite(n) ? round(n).toLocaleString('en-US') : '-'
 }
 
 /* "1 wait", "2 waits" */
 export function counted(n: number, one: string, many = `${one}s`): string {
-  return `${count(n)} ${Math.round(n) === 1 ? one : many}`
+  return `${count(n)} ${round(n) === 1 ? one : many}`
 }
 
 export function rate(perSecond: number): string {
@@ -53,12 +54,12 @@ export function bytes(n: number): string {
 
 /* A moment of the recording, so precise that moments `span` apart look different: 1.2345 s, 12:05.3, 3:02:11. */
 export function moment(ns: number, span: number): string {
-  const digits = Math.min(9, Math.max(0, Math.ceil(-Math.log10(Math.max(span, 1) / 1e9)) + 2))
+  const digits = min(9, max(0, ceil(-Math.log10(max(span, 1) / 1e9)) + 2))
   const s = Number((ns / 1e9).toFixed(digits)) /* first rounded, then split: never 60 seconds */
   if (s < 100) return `${s.toFixed(digits)} s`
   const rest = (s % 60).toFixed(digits).padStart(digits ? digits + 3 : 2, '0')
-  const minutes = Math.floor(s / 60)
-  return minutes < 60 ? `${minutes}:${rest}` : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${rest}`
+  const minutes = floor(s / 60)
+  return minutes < 60 ? `${minutes}:${rest}` : `${floor(minutes / 60)}:${two(minutes % 60)}:${rest}`
 }
 
 export function range(t0: number, t1: number): string {

@@ -32,7 +32,7 @@ export function stackText(frames: Place[]): string {
 
 /* One element for its whole life: show() again replaces what it lists. */
 export class StackList {
-  readonly element = el('div', { class: 'stack' })
+  readonly element = el('div.stack')
 
   constructor(rec?: Recording, stack?: number) {
     if (rec && stack !== undefined) this.show(rec, stack)
@@ -45,26 +45,24 @@ export class StackList {
   frames(frames: Place[], flags: string[] = [], without = NO_STACK, limit = SHOWN): void {
     clear(this.element)
     if (!frames.length) {
-      this.element.append(el('p', { class: 'stack-none', text: without }))
+      this.element.append(el('p.stack-none', without))
       return
     }
     const shown = frames.length <= limit + 2 ? frames.length : limit
-    this.element.append(el('ol', { class: 'stack-frames' }, ...frames.slice(0, shown).map(row)))
+    this.element.append(el('ol.stack-frames', ...frames.slice(0, shown).map(row)))
     if (shown < frames.length)
       this.element.append(
-        el('button', {
+        el('button.stack-more', {
           type: 'button',
-          class: 'stack-more',
-          text: `${frames.length - shown} more outwards`,
           on: {
             click: () => {
               this.frames(frames, flags, without, Infinity)
               this.element.querySelectorAll('li')[shown]?.scrollIntoView({ block: 'nearest' })
             },
           },
-        }),
+        }, `${frames.length - shown} more outwards`),
       )
-    for (const flag of flags) this.element.append(el('p', { class: 'stack-flag', text: flag }))
+    for (const flag of flags) this.element.append(el('p.stack-flag', flag))
   }
 }
 
@@ -72,8 +70,8 @@ function row(f: Place): HTMLElement {
   return el(
     'li',
     { title: `${functionName(f)}\n${fileLine(f, Infinity)}` },
-    el('bdi', { class: 'stack-function', text: functionName(f) }),
+    el('bdi.stack-function', functionName(f)),
     ' ',
-    el('bdi', { class: 'stack-place', text: fileLine(f) }),
+    el('bdi.stack-place', fileLine(f)),
   )
 }

@@ -1,6 +1,7 @@
 /* The one table of the page: headers that sort, rows drawn only where they are seen once there are many, the whole of
  * it copied as tab separated text.  Scrolls with the nearest .scroll around it; its header stays at the top of that. */
-import { clear, el } from './dom'
+import { ceil, floor, max, min } from '../data/math'
+import { clear, el, on, style } from './dom'
 
 type Cell = Node | string
 
@@ -47,12 +48,12 @@ export class Table<R> {
     this.column = options.columns.find((c) => c.id === options.sort.replace('-', ''))!
     this.head = el('tr')
     this.body = el('tbody')
-    this.table = el('table', { class: 'table', 'aria-label': options.label }, el('thead', {}, this.head), this.body)
-    this.note = el('p', { class: 'quiet', text: options.empty, hidden: true })
-    const copy = el('button', { class: 'plain copy', text: 'Copy', title: `Copy “${options.label}” as tab separated text` })
-    copy.addEventListener('click', () => void copyText(tsv(options.columns, this.rows), copy))
-    this.element = el('div', { class: 'table-box' }, copy, this.table, this.note)
-    this.body.addEventListener('click', (e) => this.onClick(e))
+    this.table = el('table.table', { 'aria-label': options.label }, el('thead', this.head), this.body)
+    this.note = el('p.quiet', { hidden: true }, options.empty)
+    const copy = el('button.plain copy', { title: `Copy “${options.label}” as tab separated text` }, 'Copy')
+    on(copy, 'click', () => void copyText(tsv(options.columns, this.rows), copy))
+    this.element = el('div.table-box', copy, this.table, this.note)
+    on(this.body, 'click', (e) => this.onClick(e))
     this.drawHead()
   }
 
@@ -75,8 +76,8 @@ export class Table<R> {
     clear(this.head)
     for (const c of this.options.columns) {
       const here = c === this.column
-      const button = el('button', { class: 'sort', title: c.help, on: { click: () => this.sortBy(c) } },
-        c.title, el('span', { class: 'arrow', 'aria-hidden': 'true', text: here ? (this.down ? '▾' : '▴') : '' }))
+      const button = el('button.sort', { title: c.help, on: { click: () => this.sortBy(c) } },
+        c.title, el('span.arrow', { 'aria-hidden': 'true' }, here ? (this.down ? '▾' : '▴') : ''))
       this.head.append(el('th', {
         scope: 'col', class: c.number ? 'num' : c.wide ? 'wide' : '', 'aria-sort': here ? (this.down ? 'descending' : 'ascending') : undefined,
       }, button))
@@ -101,7 +102,7 @@ export class Table<R> {
     if (!this.isVirtual()) return [0, this.rows.length]
     if (!this.scroller) {
       this.scroller = this.element.closest('.scroll')
-      this.scroller?.addEventListener('scroll', () => this.draw(false), { passive: true })
+      if (this.scroller) on(this.scroller, 'scroll', () => this.draw(false), { passive: true })
     }
     const box = this.scroller?.getBoundingClientRect()
     return rowsInSight((box?.top ?? 0) - this.table.getBoundingClientRect().top - ROW_HEIGHT, box?.height ?? 800, this.rows.length)
@@ -131,7 +132,7 @@ export class Table<R> {
       const shown = c.cell ? c.cell(row) : c.text ? c.text(row) : String(c.value(row))
       const cells = Array.isArray(shown) ? shown : [shown]
       const cell = el(i === 0 ? 'th' : 'td', { scope: i === 0 ? 'row' : undefined, class: c.number ? 'num' : c.wide ? 'wide' : c.name ? 'name' : '' })
-      if (i === 0 && open) cell.append(el('button', { class: 'link', 'aria-pressed': selected ? String(!!marked) : undefined }, ...cells))
+      if (i === 0 && open) cell.append(el('button.link', { 'aria-pressed': selected ? String(!!marked) : undefined }, ...cells))
       else cell.append(...cells)
       if (c.wide || c.name) cell.title = c.text ? c.text(row) : String(c.value(row))
       line.append(cell)
@@ -151,16 +152,16 @@ export class Table<R> {
 
 function spacer(rows: number): HTMLElement[] {
   if (rows <= 0) return []
-  const cell = el('td', { class: 'spacer' })
-  cell.style.setProperty('height', `${rows * ROW_HEIGHT}px`)
+  const cell = el('td.spacer')
+  style(cell, 'height', `${rows * ROW_HEIGHT}px`)
   return [el('tr', { 'aria-hidden': 'true' }, cell)]
 }
 
 /* Rows [from, to) to draw when `above` pixels of them are scrolled away and `height` are in sight. */
 export function rowsInSight(above: number, height: number, n: number): [number, number] {
-  const first = Math.floor(above / ROW_HEIGHT) - SPARE_ROWS
-  const from = Math.max(0, Math.min(first - (first & 1), n - 1))
-  return [from, Math.min(n, from + Math.ceil(height / ROW_HEIGHT) + 2 * SPARE_ROWS + 1)]
+  const first = floor(above / ROW_HEIGHT) - SPARE_ROWS
+  const from = max(0, min(first - (first & 1), n - 1))
+  return [from, min(n, from + ceil(height / ROW_HEIGHT) + 2 * SPARE_ROWS + 1)]
 }
 
 /* What has no number stays last either way. */
@@ -188,7 +189,7 @@ export async function copyText(text: string, button: HTMLElement): Promise<void>
   try {
     await navigator.clipboard.writeText(text)
   } catch {
-    const area = el('textarea', { class: 'offscreen', 'aria-hidden': 'true' })
+    const area = el('textarea.offscreen', { 'aria-hidden': 'true' })
     area.value = text
     document.body.append(area)
     area.select()

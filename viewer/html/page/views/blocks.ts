@@ -3,7 +3,7 @@ import type { PairDetail, PairSums } from '../data/aggregate'
 import { lines, UNSEEN } from '../data/aggregate'
 import type { Recording } from '../data/recording'
 import { HolderState, WaitEnd } from '../data/recording'
-import { el } from '../ui/dom'
+import { el, on } from '../ui/dom'
 import { duration, framePlace, lockName, moment, percent, place, printable, threadName, threadNames } from '../ui/format'
 import { StackList } from '../ui/stack'
 import { Table } from '../ui/table'
@@ -43,15 +43,15 @@ export function meanwhile(rec: Recording, pair: PairSums, detail: PairDetail): s
 
 function side(rec: Recording, kind: 'waiter' | 'holder', who: string, line: number, stack: number, open: boolean): HTMLElement {
   const at = linePlace(rec, line)
-  const lead = el('div', { class: 'side-line' })
-  if (line === UNSEEN) lead.append(el('span', { class: 'quiet', text: '(holder not seen)' }))
-  else if (!at) lead.append(el('span', { class: 'quiet', text: '(no Python stack)' }))
-  else lead.append(el('b', { text: place({ ...at, file: '', line: null }) || '(unreadable code)' }), ' ', el('bdi', { class: 'mono', text: place({ ...at, function: '' }).replace(/^ ?\(|\)$/g, '') }))
-  const frames = el('details', { class: 'side-stack', open }, el('summary', { text: 'Stack' }))
+  const lead = el('div.side-line')
+  if (line === UNSEEN) lead.append(el('span.quiet', '(holder not seen)'))
+  else if (!at) lead.append(el('span.quiet', '(no Python stack)'))
+  else lead.append(el('b', place({ ...at, file: '', line: null }) || '(unreadable code)'), ' ', el('bdi.mono', place({ ...at, function: '' }).replace(/^ ?\(|\)$/g, '')))
+  const frames = el('details.side-stack', { open }, el('summary', 'Stack'))
   const fill = () => { if (frames.open && frames.children.length === 1) frames.append(new StackList(rec, stack).element) }
-  frames.addEventListener('toggle', fill)
+  on(frames, 'toggle', fill)
   if (open) fill()
-  return el('div', { class: `side ${kind}` }, el('div', { class: 'side-who', title: who }, who), lead, stack ? frames : null)
+  return el('div', { class: `side ${kind}` }, el('div.side-who', { title: who }, who), lead, stack ? frames : null)
 }
 
 /* Waiter left, holder right; of the two functions or lines the costliest stacks. */
@@ -62,8 +62,8 @@ export function twoSides(rec: Recording, pair: PairSums, detail: PairDetail, ope
   const holders = detail.holders.length ? `${threadNames(rec, detail.holders)} hold${detail.holders.length > 1 ? '' : 's'} the ${lock}` : `somebody holds the ${lock}`
   const waiter = l.ofStack[detail.waiterStack] || (ofThreads ? 0 : pair.waiter)
   const holder = pair.holder === UNSEEN ? UNSEEN : l.ofStack[detail.holderStack] || (ofThreads ? 0 : pair.holder)
-  return el('div', { class: 'sides' }, side(rec, 'waiter', waiters, waiter, detail.waiterStack, open),
-    el('div', { class: 'sides-arrow', 'aria-label': 'waits for', role: 'img', text: '→' }), side(rec, 'holder', holders, holder, detail.holderStack, open))
+  return el('div.sides', side(rec, 'waiter', waiters, waiter, detail.waiterStack, open),
+    el('div.sides-arrow', { 'aria-label': 'waits for', role: 'img' }, '→'), side(rec, 'holder', holders, holder, detail.holderStack, open))
 }
 
 const ENDS: { [end: number]: string } = {

@@ -1,4 +1,5 @@
 /* Findings of the facts: in which order they are told, how they are marked, and how one gets from them to the timeline. */
+import { ceil, floor, max, min } from '../data/math'
 import type { FactsProcess, Finding, Place, Recording } from '../data/recording'
 import type { ViewState } from '../state'
 import { el } from '../ui/dom'
@@ -12,7 +13,7 @@ const NAMES = { critical: 'critical', warning: 'warning', info: 'remark' }
 const MARGIN = 0.6
 
 export function severityMark(severity: Finding['severity']): HTMLElement {
-  return el('span', { class: `mark ${severity}`, role: 'img', 'aria-label': NAMES[severity] ?? 'remark', text: MARKS[severity] ?? MARKS.info })
+  return el('span', { class: `mark ${severity}`, role: 'img', 'aria-label': NAMES[severity] ?? 'remark' }, MARKS[severity] ?? MARKS.info)
 }
 
 /* The facts leave out processes of which nothing is known. */
@@ -46,7 +47,7 @@ function waitAt(rec: Recording, process: number, place: Place): number | null {
   rec.threads.forEach((t, i) => {
     if (t.process !== process || (place.tid !== null && place.tid !== t.tid)) return
     for (let row = t.waits[0]; row < t.waits[1]; row++) {
-      const ns = Math.min(waits.t1[row]!, place.to_ns) - Math.max(waits.t0[row]!, place.from_ns)
+      const ns = min(waits.t1[row]!, place.to_ns) - max(waits.t0[row]!, place.from_ns)
       if (ns > most && waits.thread[row] === i && (place.lock === null || waits.lock[row] === place.lock)) {
         most = ns
         best = row
@@ -57,8 +58,8 @@ function waitAt(rec: Recording, process: number, place: Place): number | null {
 }
 
 function around(rec: Recording, t0: number, t1: number): { t0: number; t1: number } {
-  const room = Math.max((t1 - t0) * MARGIN, 1000)
-  return { t0: Math.max(0, Math.floor(t0 - room)), t1: Math.min(rec.durationNs, Math.ceil(t1 + room)) }
+  const room = max((t1 - t0) * MARGIN, 1000)
+  return { t0: max(0, floor(t0 - room)), t1: min(rec.durationNs, ceil(t1 + room)) }
 }
 
 export function showPlace(rec: Recording, process: number, place: Place): Partial<ViewState> {

@@ -1,9 +1,10 @@
 /* Locks: how often and how long each is waited for, how it changes hands; of one of them how long waits last and who holds it. */
+import { min } from '../data/math'
 import type { HolderSums, LockSums } from '../data/aggregate'
 import { filterOf, holderSums, sums, waitHistogram } from '../data/aggregate'
 import type { Recording } from '../data/recording'
 import type { Key } from '../state'
-import { clear, el } from '../ui/dom'
+import { clear, el, style } from '../ui/dom'
 import { count, counted, duration, leafPlace, lockName, percent, place, printable, rate, threadName } from '../ui/format'
 import { histogramTable } from '../ui/histogram'
 import { segmented } from '../ui/segmented'
@@ -14,8 +15,8 @@ import type { Page, View } from '../view'
 const some = (n: number, text: (n: number) => string): string => (n > 0 ? text(n) : '·')
 
 function shareBar(share: number): HTMLElement {
-  const bar = el('span', { class: 'use-bar', 'aria-hidden': 'true' })
-  bar.style.setProperty('--share', `${Math.min(100, 100 * share)}%`)
+  const bar = el('span.use-bar', { 'aria-hidden': 'true' })
+  style(bar, '--share', `${min(100, 100 * share)}%`)
   return bar
 }
 
@@ -30,7 +31,7 @@ class Locks implements View {
   readonly keys = []
   private page!: Page
   private table!: Table<LockSums>
-  private readonly detail = el('section', { class: 'lock-detail', 'aria-label': 'The lock that is looked at' })
+  private readonly detail = el('section.lock-detail', { 'aria-label': 'The lock that is looked at' })
   private readonly by = segmented('Bars show', [{ value: 'count', label: 'Number' }, { value: 'time', label: 'Time' }], 'count', (v) => this.page.store.set({ byTime: v === 'time' }))
 
   mount(host: HTMLElement, page: Page): void {
@@ -39,8 +40,8 @@ class Locks implements View {
       label: 'Locks', sort: '-ns', empty: 'No lock was waited for.', key: (l) => l.lock, columns: this.columns(page.recording),
       open: (l) => page.store.set({ lock: page.store.get().lock === l.lock ? null : l.lock }), selected: (l) => l.lock === this.looked()?.lock,
     })
-    host.append(el('div', { class: 'locks' },
-      el('p', { class: 'quiet above-table', text: 'Other locks than the GIL are known by the futex a thread slept on; such sleep may be idleness (a queue that is empty) as well as contention.' }),
+    host.append(el('div.locks',
+      el('p.quiet above-table', 'Other locks than the GIL are known by the futex a thread slept on; such sleep may be idleness (a queue that is empty) as well as contention.'),
       this.table.element, this.detail))
     this.draw()
   }
@@ -111,9 +112,9 @@ class Locks implements View {
       l.countedWaits ? `${counted(l.countedWaits, 'short wait')} only counted: their lengths are known on average` : '',
     ].filter((t) => t).join('; ')
     this.detail.append(
-      el('div', { class: 'lock-waits' }, el('div', { class: 'section-head' }, el('h2', { text: `How long waits for ${rec.locks[l.lock]!.kind === 'gil' ? 'the ' : ''}${lockName(rec, l.lock)} last` }),
-        el('span', { class: 'quiet', text: interval ? `switch interval ${duration(interval)}` : '' }), el('span', { class: 'grow' }), this.by.element),
-      histogramTable(waitHistogram(rec, filter, l.lock), s.byTime, 'Lengths of waits'), el('p', { class: 'quiet', text: said })))
+      el('div.lock-waits', el('div.section-head', el('h2', `How long waits for ${rec.locks[l.lock]!.kind === 'gil' ? 'the ' : ''}${lockName(rec, l.lock)} last`),
+        el('span.quiet', interval ? `switch interval ${duration(interval)}` : ''), el('span.grow'), this.by.element),
+      histogramTable(waitHistogram(rec, filter, l.lock), s.byTime, 'Lengths of waits'), el('p.quiet', said)))
     const holders = holderSums(rec, filter, l.lock)
     if (holders.length) this.detail.append(this.holders(l, holders))
   }
@@ -134,7 +135,7 @@ class Locks implements View {
       ],
     })
     table.setRows(holders)
-    return el('div', { class: 'lock-holders' }, el('div', { class: 'section-head' }, el('h2', { text: 'Who holds it' })), table.element)
+    return el('div.lock-holders', el('div.section-head', el('h2', 'Who holds it')), table.element)
   }
 }
 

@@ -1,10 +1,11 @@
 /* Who blocks whom: waiters down the side, holders along the top, by function, line or thread; the waiting time of each
  * two as a share of all, written and as heat.  A cell opens the stacks and the waits behind it. */
+import { max, min } from '../data/math'
 import type { PairSums, PairUnit, Sums } from '../data/aggregate'
 import { filterOf, pairDetails, sums, UNSEEN } from '../data/aggregate'
 import type { Recording } from '../data/recording'
 import type { Key, ViewState } from '../state'
-import { clear, el } from '../ui/dom'
+import { clear, el, on, style } from '../ui/dom'
 import { count, counted, duration, lockName, percent, place, threadName } from '../ui/format'
 import { segmented } from '../ui/segmented'
 import { Table } from '../ui/table'
@@ -62,7 +63,7 @@ class Grid {
       add(this.columnNs, column, p.ns)
       this.total += p.ns
     }
-    for (const c of this.cells.values()) this.most = Math.max(this.most, c.ns)
+    for (const c of this.cells.values()) this.most = max(this.most, c.ns)
   }
 
   /* Most first by that column (or row, or in all); others stay last. */
@@ -90,16 +91,16 @@ class Matrix implements View {
   ], 'functions', (matrix) => this.page.store.set({ matrix, cell: '' }))
   private readonly formChoice = segmented('Form', [{ value: 'matrix', label: 'Matrix' }, { value: 'table', label: 'Table' }], 'matrix',
     (form) => this.page.store.set({ asTable: form === 'table' }))
-  private readonly note = el('p', { class: 'quiet' })
-  private readonly body = el('div', { class: 'matrix-body' })
-  private readonly detail = el('section', { class: 'matrix-detail', 'aria-label': 'The cell that is open' })
+  private readonly note = el('p.quiet')
+  private readonly body = el('div.matrix-body')
+  private readonly detail = el('section.matrix-detail', { 'aria-label': 'The cell that is open' })
   private sortRow: number | null = null
   private sortColumn: number | null = null
   private focusAt: [number, number] = [1, 1]
 
   mount(host: HTMLElement, page: Page): void {
     this.page = page
-    host.append(el('div', { class: 'matrix' }, el('div', { class: 'bar-row' }, this.unitChoice.element, this.formChoice.element, this.note), this.body, this.detail))
+    host.append(el('div.matrix', el('div.bar-row', this.unitChoice.element, this.formChoice.element, this.note), this.body, this.detail))
     this.draw()
   }
 
@@ -145,7 +146,7 @@ class Matrix implements View {
     const what = s.lock === null ? 'the GIL' : lockName(this.page.recording, s.lock)
     this.note.textContent = pairs.length ? `${duration(ns)} of waiting for ${what}: down the side who waits, along the top who holds it meanwhile` : ''
     clear(this.body)
-    if (!pairs.length) this.body.append(el('p', { class: 'quiet', text: s.search ? 'Nothing matches the search.' : `Nobody waited for ${what}${s.selection ? ' in the selection' : ''}.` }))
+    if (!pairs.length) this.body.append(el('p.quiet', s.search ? 'Nothing matches the search.' : `Nobody waited for ${what}${s.selection ? ' in the selection' : ''}.`))
     else if (s.asTable) this.body.append(this.table(pairs, ns))
     else this.drawGrid(new Grid(pairs))
     this.drawDetail()
@@ -156,29 +157,29 @@ class Matrix implements View {
   private drawGrid(grid: Grid): void {
     grid.sortRows(this.sortColumn)
     grid.sortColumns(this.sortRow)
-    const table = el('table', { class: 'grid', role: 'grid', 'aria-label': 'Waiting time, waiters by holders' })
+    const table = el('table.grid', { role: 'grid', 'aria-label': 'Waiting time, waiters by holders' })
     const again = () => {
       this.body.replaceChildren()
       this.drawGrid(grid)
       this.focusCell()
     }
-    const corner = el('th', { class: 'corner', role: 'columnheader' }, el('button', { class: 'link', text: 'all', title: 'Most waiting first, both ways', on: { click: () => { this.sortRow = this.sortColumn = null; again() } } }))
+    const corner = el('th.corner', { role: 'columnheader' }, el('button.link', { title: 'Most waiting first, both ways', on: { click: () => { this.sortRow = this.sortColumn = null; again() } } }, 'all'))
     const head = el('tr', { role: 'row' }, corner)
     for (const c of grid.columns) head.append(this.header('column', c, this.sortColumn === c, () => { this.sortColumn = this.sortColumn === c ? null : c; again() }))
-    head.append(el('th', { class: 'sum', role: 'columnheader', text: 'in all' }))
-    const body = el('tbody', {}, ...grid.rows.map((r) => this.gridRow(grid, r, () => { this.sortRow = this.sortRow === r ? null : r; again() })))
-    body.append(el('tr', { role: 'row', class: 'sums' }, el('th', { class: 'row-name', role: 'rowheader', text: 'in all' }),
-      ...grid.columns.map((c) => el('td', { role: 'gridcell', text: percent(grid.columnNs.get(c)!, grid.total) })), el('td', { role: 'gridcell', text: duration(grid.total) })))
-    table.append(el('thead', {}, head), body)
+    head.append(el('th.sum', { role: 'columnheader' }, 'in all'))
+    const body = el('tbody', ...grid.rows.map((r) => this.gridRow(grid, r, () => { this.sortRow = this.sortRow === r ? null : r; again() })))
+    body.append(el('tr.sums', { role: 'row' }, el('th.row-name', { role: 'rowheader' }, 'in all'),
+      ...grid.columns.map((c) => el('td', { role: 'gridcell' }, percent(grid.columnNs.get(c)!, grid.total))), el('td', { role: 'gridcell' }, duration(grid.total))))
+    table.append(el('thead', head), body)
     this.roving(table)
-    this.body.append(el('div', { class: 'grid-box' }, table))
+    this.body.append(el('div.grid-box', table))
     this.markOpen()
   }
 
   private header(kind: 'row' | 'column', id: number, sorted: boolean, sort: () => void): HTMLElement {
     const name = nameOf(this.page.recording, this.unit, id)
     return el('th', { class: kind === 'row' ? 'row-name' : 'column-name', role: `${kind}header`, scope: kind === 'row' ? 'row' : 'col', 'aria-sort': sorted && kind === 'column' ? 'descending' : undefined },
-      el('button', { class: sorted ? 'link sorted' : 'link', title: `${name}\nSort ${kind === 'row' ? 'holders by this waiter' : 'waiters by this holder'}`, on: { click: sort } }, el('bdi', { text: name })))
+      el('button', { class: sorted ? 'link sorted' : 'link', title: `${name}\nSort ${kind === 'row' ? 'holders by this waiter' : 'waiters by this holder'}`, on: { click: sort } }, el('bdi', name)))
   }
 
   private gridRow(grid: Grid, row: number, sort: () => void): HTMLElement {
@@ -189,7 +190,7 @@ class Matrix implements View {
       const cell = el('td', { role: 'gridcell', 'data-cell': at?.pair ? `${row},${column}` : undefined })
       if (at) {
         cell.textContent = percent(at.ns, grid.total).replace(' %', '')
-        cell.style.setProperty('--heat-at', String(Math.sqrt(at.ns / (grid.most || 1)) * HEAT_MAX))
+        style(cell, '--heat-at', String(Math.sqrt(at.ns / (grid.most || 1)) * HEAT_MAX))
         const said = `${nameOf(rec, this.unit, row)} waits for ${nameOf(rec, this.unit, column)}: ${duration(at.ns)}, ${percent(at.ns, grid.total)}, ${counted(at.waits, 'wait')}`
         cell.title = said
         cell.setAttribute('aria-label', said)
@@ -198,7 +199,7 @@ class Matrix implements View {
       }
       line.append(cell)
     }
-    line.append(el('td', { role: 'gridcell', class: 'sum', text: duration(grid.rowNs.get(row)!) }))
+    line.append(el('td.sum', { role: 'gridcell' }, duration(grid.rowNs.get(row)!)))
     return line
   }
 
@@ -207,10 +208,10 @@ class Matrix implements View {
     const rows = () => [...table.rows].map((r) => [...r.cells].map((c) => (c.querySelector('button') ?? c) as HTMLElement))
     const all = rows()
     for (const row of all) for (const c of row) c.tabIndex = -1
-    const [r, c] = [Math.min(this.focusAt[0], all.length - 1), Math.min(this.focusAt[1], all[0]!.length - 1)]
+    const [r, c] = [min(this.focusAt[0], all.length - 1), min(this.focusAt[1], all[0]!.length - 1)]
     this.focusAt = [r, c]
     all[r]![c]!.tabIndex = 0
-    table.addEventListener('keydown', (e) => {
+    on(table, 'keydown', (e) => {
       const [dr, dc] = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[e.key] ?? [0, 0]
       const last = all[0]!.length - 1
       let to: [number, number] | null = dr || dc ? [this.focusAt[0] + dr, this.focusAt[1] + dc] : null
@@ -218,13 +219,13 @@ class Matrix implements View {
       if (e.key === 'End') to = [e.ctrlKey ? all.length - 1 : this.focusAt[0], last]
       if (to) {
         e.preventDefault()
-        this.moveTo(all, [Math.max(0, Math.min(all.length - 1, to[0])), Math.max(0, Math.min(last, to[1]))])
+        this.moveTo(all, [max(0, min(all.length - 1, to[0])), max(0, min(last, to[1]))])
       } else if ((e.key === 'Enter' || e.key === ' ') && e.target instanceof HTMLElement && e.target.dataset.cell) {
         e.preventDefault()
         this.open(e.target.dataset.cell)
       }
     })
-    table.addEventListener('click', (e) => {
+    on(table, 'click', (e) => {
       const cell = (e.target as Element).closest('td')
       const at = cell && all.findIndex((row) => row.includes(cell))
       if (!cell || at === null || at < 0) return
@@ -281,7 +282,7 @@ class Matrix implements View {
     })
     table.setRows(pairs)
     this.pairTable = table
-    return el('div', { class: 'under-copy' }, table.element)
+    return el('div.under-copy', table.element)
   }
   private pairTable: Table<PairSums> | null = null
 
@@ -295,7 +296,7 @@ class Matrix implements View {
     this.detail.hidden = !s.cell
     if (!s.cell) return
     if (!pair) {
-      this.detail.append(el('p', { class: 'quiet', text: 'The pair that was open does not occur here.' }))
+      this.detail.append(el('p.quiet', 'The pair that was open does not occur here.'))
       return
     }
     const detail = pairDetails(rec, filterOf(s), this.unit, [pair], WAITS_LISTED)[0]!
@@ -303,11 +304,11 @@ class Matrix implements View {
     table.setRows(detail.waits)
     const said = meanwhile(rec, pair, detail)
     this.detail.append(
-      el('div', { class: 'section-head' }, el('h2', {}, el('bdi', { text: `${nameOf(rec, this.unit, pair.waiter)} waits for ${nameOf(rec, this.unit, pair.holder)}` })),
-        el('span', { class: 'grow' }), el('button', { class: 'plain', text: 'Close', on: { click: () => this.page.store.set({ cell: '' }) } })),
-      el('p', { text: `${duration(pair.ns)} in ${counted(pair.waits, 'wait')}${said ? `; holder meanwhile ${said}` : ''}` }),
+      el('div.section-head', el('h2', el('bdi', `${nameOf(rec, this.unit, pair.waiter)} waits for ${nameOf(rec, this.unit, pair.holder)}`)),
+        el('span.grow'), el('button.plain', { on: { click: () => this.page.store.set({ cell: '' }) } }, 'Close')),
+      el('p', `${duration(pair.ns)} in ${counted(pair.waits, 'wait')}${said ? `; holder meanwhile ${said}` : ''}`),
       twoSides(rec, pair, detail, true, this.unit === 'thread'),
-      el('h3', { class: 'waits-head', text: pair.waits > WAITS_LISTED ? `The ${WAITS_LISTED} longest of its waits` : 'Its waits, longest first' }), table.element)
+      el('h3.waits-head', pair.waits > WAITS_LISTED ? `The ${WAITS_LISTED} longest of its waits` : 'Its waits, longest first'), table.element)
   }
 }
 

@@ -3,7 +3,7 @@ import type { LockSums, PairDetail, PairSums, Sums } from '../data/aggregate'
 import { filterOf, lines, pairDetails, sums, UNSEEN } from '../data/aggregate'
 import type { Recording } from '../data/recording'
 import type { Key } from '../state'
-import { clear, el } from '../ui/dom'
+import { clear, el, style } from '../ui/dom'
 import { bytes, count, counted, duration, lockName, percent, place, printable, processName, range, rate, threadName } from '../ui/format'
 import type { Page, View } from '../view'
 import { linePlace, meanwhile, twoSides } from './blocks'
@@ -63,7 +63,7 @@ class Overview implements View {
     const all = sums(rec, filterOf(s))
     clear(this.host)
     const [worst, ...others] = shownPairs(all)
-    const box = el('div', { class: 'overview' }, this.verdict(all, worst), this.figures(all), this.findings(s.process))
+    const box = el('div.overview', this.verdict(all, worst), this.figures(all), this.findings(s.process))
     const pairs = this.pairs(all, worst, others)
     if (pairs) box.append(pairs)
     box.append(this.recording())
@@ -80,23 +80,23 @@ class Overview implements View {
     const rec = this.page.recording
     const gil = worstGil(rec, all.locks)
     const scope = this.scope()
-    const box = el('section', { class: 'verdict', 'aria-label': 'Verdict' })
+    const box = el('section.verdict', { 'aria-label': 'Verdict' })
     if (!gil || gil.waits === 0) {
       const free = rec.facts.processes.every((p) => p.free_threaded) && rec.facts.processes.length > 0
       const known = rec.processes.some((p) => p.runtime)
-      box.append(el('p', { class: 'verdict-line', text: free ? 'This interpreter runs without a GIL.' : !known ? 'No Python interpreter was seen.' :
-        `${scope ? `${scope}: nobody` : 'Nobody'} waited for the GIL${gil && gil.utilisation > 0 ? `; it was held ${percent(gil.utilisation)} of the time` : ''}.` }))
+      box.append(el('p.verdict-line', free ? 'This interpreter runs without a GIL.' : !known ? 'No Python interpreter was seen.' :
+        `${scope ? `${scope}: nobody` : 'Nobody'} waited for the GIL${gil && gil.utilisation > 0 ? `; it was held ${percent(gil.utilisation)} of the time` : ''}.`))
       return box
     }
     const waiting = all.spanNs > 0 ? gil.waitNs / all.spanNs : 0
     const n = waiting.toFixed(1)
     const lock = all.locks.filter((l) => rec.locks[l.lock]!.kind === 'gil').length > 1 ? lockName(rec, gil.lock) : 'GIL'
-    const line = el('p', { class: 'verdict-line' })
+    const line = el('p.verdict-line')
     const start = scope ? `${scope}, the ${lock} is` : `The ${lock} is`
     const { thread } = this.page.store.get()
-    line.append(`${start} held `, el('b', { text: percent(gil.utilisation) }), ' of the time, and ')
-    if (thread !== null) line.append(`${threadName(rec.threads[thread])} waits for it `, el('b', { text: percent(waiting) }), ' of the time.')
-    else line.append(waiting >= 0.05 ? el('b', { text: `${n} thread${n === '1.0' ? '' : 's'}` }) : 'hardly anybody',
+    line.append(`${start} held `, el('b', percent(gil.utilisation)), ' of the time, and ')
+    if (thread !== null) line.append(`${threadName(rec.threads[thread])} waits for it `, el('b', percent(waiting)), ' of the time.')
+    else line.append(waiting >= 0.05 ? el('b', `${n} thread${n === '1.0' ? '' : 's'}`) : 'hardly anybody',
       waiting >= 0.05 ? ` on average ${n === '1.0' ? 'waits' : 'wait'} for it.` : ' waits for it.')
     box.append(line)
     if (worst) box.append(this.worstLine(all, worst.pair, worst.detail), this.pair(worst.pair, worst.detail, this.total(all)))
@@ -110,11 +110,11 @@ class Overview implements View {
   private worstLine(all: Sums, pair: PairSums, detail: PairDetail): HTMLElement {
     const rec = this.page.recording
     const l = lines(rec)
-    const at = (line: number, none: string) => el('bdi', { class: 'code', text: linePlace(rec, line) ? place(linePlace(rec, line)) : none })
+    const at = (line: number, none: string) => el('bdi.code', linePlace(rec, line) ? place(linePlace(rec, line)) : none)
     const total = this.total(all)
     const first = all.pairs('function')[0] === pair
     const most = pair.ns > total / 2 ? 'Most of the waiting, ' : first ? 'The largest part of the waiting, ' : 'The largest part of it with a holder that was seen, '
-    return el('p', { class: 'verdict-line' }, most, el('b', { text: `${percent(pair.ns, total)}` }), ` (${duration(pair.ns)}), is `,
+    return el('p.verdict-line', most, el('b', `${percent(pair.ns, total)}`), ` (${duration(pair.ns)}), is `,
       at(l.ofStack[detail.waiterStack] || pair.waiter, 'code without a Python stack'), ' waiting for ',
       pair.holder === UNSEEN ? 'a holder that was not seen' : at(l.ofStack[detail.holderStack] || pair.holder, 'code without a Python stack'), '.')
   }
@@ -130,9 +130,9 @@ class Overview implements View {
     const r = rec.facts.recording
     const own = r.own?.cpu_ns ?? null
     const figure = (name: string, value: string, more: string, help: string, level = '') =>
-      el('div', { class: `figure ${level}`, title: help }, el('dt', { text: name }), el('dd', {}, el('span', { class: 'value', text: value }), el('span', { class: 'more', text: more })))
+      el('div', { class: `figure ${level}`, title: help }, el('dt', name), el('dd', el('span.value', value), el('span.more', more)))
     const used = gil?.utilisation ?? NaN
-    return el('section', { 'aria-label': 'Key figures' }, el('dl', { class: 'figures' },
+    return el('section', { 'aria-label': 'Key figures' }, el('dl.figures',
       figure('GIL held', Number.isNaN(used) ? '-' : percent(used), gils.length > 1 ? `the worst of ${gils.length} GILs` : 'of the time', 'Share of the time in which some thread held the GIL',
         used >= 0.9 && waitNs / all.spanNs > 0.2 ? 'bad' : ''),
       figure('Waiting', `${(waitNs / 1e9 / seconds).toFixed(2)}`, `thread-s per s${gils.length > 1 ? ', all GILs' : ''}, ${duration(waitNs)} in all`, 'Thread-seconds spent waiting for the GIL in each second: the mean number of waiting threads'),
@@ -145,21 +145,21 @@ class Overview implements View {
   private findings(process: number | null): HTMLElement {
     const told = gravest(this.page.recording, process)
     const s = this.page.store.get()
-    return el('section', { class: 'findings', 'aria-label': 'Findings' },
-      el('div', { class: 'section-head' }, el('h2', { text: 'Findings' }), el('span', { class: 'quiet', text: s.selection || s.thread !== null ? 'of the whole recording; what each costs, and how sure it is' : 'what each costs, and how sure it is' })),
-      told.length ? el('ol', {}, ...told.map((t) => this.finding(t))) : el('p', { class: 'quiet', text: 'Nothing worth a word.' }))
+    return el('section.findings', { 'aria-label': 'Findings' },
+      el('div.section-head', el('h2', 'Findings'), el('span.quiet', s.selection || s.thread !== null ? 'of the whole recording; what each costs, and how sure it is' : 'what each costs, and how sure it is')),
+      told.length ? el('ol', ...told.map((t) => this.finding(t))) : el('p.quiet', 'Nothing worth a word.'))
   }
 
   private finding({ process, finding: f }: Told): HTMLElement {
     const rec = this.page.recording
     const cost = f.wait_ns === null || f.wait_ns === undefined ? null : `${f.certainty === 'measured' ? '' : '~'}${duration(f.wait_ns)}`
     const share = f.share ? percent(f.share) : null
-    const show = f.place ? el('button', { class: 'plain', text: 'Show on timeline', on: { click: () => this.page.store.set(showPlace(rec, process, f.place!)) } }) : null
+    const show = f.place ? el('button.plain', { on: { click: () => this.page.store.set(showPlace(rec, process, f.place!)) } }, 'Show on timeline') : null
     return el('li', { class: `finding ${f.severity}` }, severityMark(f.severity),
-      el('div', { class: 'finding-body' }, el('h3', {}, el('bdi', { text: f.title }), rec.processes.length > 1 ? el('span', { class: 'quiet', text: `  ${processName(rec, process)}` }) : null),
-        el('p', { text: f.detail }), el('p', { class: 'advice', text: f.advice })),
-      el('div', { class: 'finding-cost' }, cost ? el('b', { text: cost, title: 'Thread time lost' }) : null,
-        share ? el('span', { text: `${share} of all waiting` }) : null, el('span', { class: 'sure', title: SURE[f.certainty] ?? '', text: f.certainty }), show))
+      el('div.finding-body', el('h3', el('bdi', f.title), rec.processes.length > 1 ? el('span.quiet', `  ${processName(rec, process)}`) : null),
+        el('p', f.detail), el('p.advice', f.advice)),
+      el('div.finding-cost', cost ? el('b', { title: 'Thread time lost' }, cost) : null,
+        share ? el('span', `${share} of all waiting`) : null, el('span.sure', { title: SURE[f.certainty] ?? '' }, f.certainty), show))
   }
 
   private pairs(all: Sums, worst: Shown | undefined, shown: Shown[]): HTMLElement | null {
@@ -168,30 +168,30 @@ class Overview implements View {
     if (!worst || !shown.length) return null
     const rest = pairs.length - shown.length - 1
     const restNs = total - worst.pair.ns - shown.reduce((n, p) => n + p.pair.ns, 0)
-    return el('section', { class: 'pairs', 'aria-label': 'Who waits for whom' },
-      el('div', { class: 'section-head' }, el('h2', { text: 'Who else waits for whom' }), el('span', { class: 'quiet', text: 'waiter left, holder right; of each two functions the costliest lines' })),
+    return el('section.pairs', { 'aria-label': 'Who waits for whom' },
+      el('div.section-head', el('h2', 'Who else waits for whom'), el('span.quiet', 'waiter left, holder right; of each two functions the costliest lines')),
       ...shown.map((p) => this.pair(p.pair, p.detail, total)),
-      rest > 0 ? el('button', { class: 'link', text: `${counted(rest, 'more pair')}, ${duration(restNs)} in all: Who blocks whom`, on: { click: () => this.page.store.set({ view: 'blame', matrix: 'functions' }) } }) : null)
+      rest > 0 ? el('button.link', { on: { click: () => this.page.store.set({ view: 'blame', matrix: 'functions' }) } }, `${counted(rest, 'more pair')}, ${duration(restNs)} in all: Who blocks whom`) : null)
   }
 
   private pair(pair: PairSums, detail: PairDetail, total: number): HTMLElement {
     const rec = this.page.recording
     const wait = detail.waits[0]
-    const bar = el('span', { class: 'share-bar', 'aria-hidden': 'true' })
-    bar.style.setProperty('--share', `${(100 * pair.ns) / (total || 1)}%`)
-    return el('div', { class: 'pair' }, el('div', { class: 'pair-head' }, bar, el('b', { text: duration(pair.ns) }), el('span', { text: `${percent(pair.ns, total)} of all waiting, ${counted(pair.waits, 'wait')}` }),
-      el('span', { class: 'quiet', text: meanwhile(rec, pair, detail) ? `holder meanwhile ${meanwhile(rec, pair, detail)}` : '' }), el('span', { class: 'grow' }),
-      wait ? el('button', { class: 'plain', text: 'Longest on timeline', on: { click: () => this.page.store.set(showWait(rec, wait.row)) } }) : null),
+    const bar = el('span.share-bar', { 'aria-hidden': 'true' })
+    style(bar, '--share', `${(100 * pair.ns) / (total || 1)}%`)
+    return el('div.pair', el('div.pair-head', bar, el('b', duration(pair.ns)), el('span', `${percent(pair.ns, total)} of all waiting, ${counted(pair.waits, 'wait')}`),
+      el('span.quiet', meanwhile(rec, pair, detail) ? `holder meanwhile ${meanwhile(rec, pair, detail)}` : ''), el('span.grow'),
+      wait ? el('button.plain', { on: { click: () => this.page.store.set(showWait(rec, wait.row)) } }, 'Longest on timeline') : null),
     twoSides(rec, pair, detail, false))
   }
 
   private recording(): HTMLElement {
     const rec = this.page.recording
     const r = rec.facts.recording
-    const row = (name: string, text: string) => [el('dt', { text: name }), el('dd', { text })]
+    const row = (name: string, text: string) => [el('dt', name), el('dd', text)]
     const notes = [...(rec.reduced ? [printable(rec.reduced.note)] : []), ...r.notes]
-    return el('section', { class: 'about-recording', 'aria-label': 'About this recording' }, el('div', { class: 'section-head' }, el('h2', { text: 'About this recording' })),
-      el('dl', {}, ...row('recorded', `${duration(r.duration_ns)}, ${printable(r.collector ?? 'unknown')} collector, gilscope ${printable(rec.facts.gilscope)}, ${r.complete ? 'complete' : 'NOT complete: it was cut off'}`),
+    return el('section.about-recording', { 'aria-label': 'About this recording' }, el('div.section-head', el('h2', 'About this recording')),
+      el('dl', ...row('recorded', `${duration(r.duration_ns)}, ${printable(r.collector ?? 'unknown')} collector, gilscope ${printable(rec.facts.gilscope)}, ${r.complete ? 'complete' : 'NOT complete: it was cut off'}`),
         ...row('contents', `${counted(rec.intervals.n, 'interval')}, ${counted(rec.waits.n, 'wait')}, ${counted(rec.samples.n, 'sample')} of ${counted(rec.threads.length, 'thread')}`),
         ...row('stacks', r.torn_stacks || r.truncated_stacks ? `${count(r.torn_stacks)} readable only in part, ${count(r.truncated_stacks)} cut at the root` : 'all whole'),
         ...(r.levels.length > 1 ? row('detail', r.levels.map((l) => `level ${l.level} from ${duration(l.from_ns)} (${l.reason})`).slice(0, 6).join('; ')) : []),

@@ -1,11 +1,12 @@
 /* The whole recording in small, always in sight: how many threads wait for the GIL, run with the GIL, run without it.
  * A brush over it is the selection, with Ctrl the baseline; what the timeline shows is outlined. */
+import { abs, f32, floor, max, min, round } from '../data/math'
 import { CHANNELS } from '../data/pyramid'
 import type { Pyramids } from '../data/pyramid'
 import { State } from '../data/recording'
 import type { Range } from '../data/recording'
 import type { Key } from '../state'
-import { el } from '../ui/dom'
+import { el, on } from '../ui/dom'
 import { duration, range } from '../ui/format'
 import { isDark } from '../ui/theme'
 import type { Page } from '../view'
@@ -28,10 +29,10 @@ export function mountRangeBar(host: HTMLElement, page: Page): void {
 }
 
 class RangeBar {
-  private canvas = el('canvas', { class: 'rb-canvas', 'aria-hidden': 'true' })
+  private canvas = el('canvas.rb-canvas', { 'aria-hidden': 'true' })
   private surface: HTMLElement
   private picture: ImageData | null = null
-  private crowd = new Float32Array(0)
+  private crowd = f32(0)
   private most = 1
   private pyramids: Pyramids
   private drag: Drag | null = null
@@ -41,22 +42,22 @@ class RangeBar {
 
   constructor(host: HTMLElement, private page: Page) {
     this.pyramids = pyramidsOf(page.recording)
-    this.surface = el('div', {
-      class: 'rb-surface', tabindex: 0, role: 'slider', 'aria-orientation': 'horizontal', 'aria-label': 'Selected range of the recording', 'aria-valuemin': 0,
-      'aria-valuemax': Math.max(1, Math.round(page.recording.durationNs / 1e6)), 'aria-valuenow': 0,
+    this.surface = el('div.rb-surface', {
+      tabindex: 0, role: 'slider', 'aria-orientation': 'horizontal', 'aria-label': 'Selected range of the recording', 'aria-valuemin': 0,
+      'aria-valuemax': max(1, round(page.recording.durationNs / 1e6)), 'aria-valuenow': 0,
       title: 'Drag: select. Ctrl+drag: baseline. Double-click: nothing selected. Arrows move the selection, Shift+arrows resize it.',
     }, this.canvas)
-    const key = (name: string, text: string) => el('span', {}, el('span', { class: `tl-swatch tl-swatch-${name}`, 'aria-hidden': 'true' }), text)
-    host.append(el('div', { class: 'rb' }, this.surface, el('div', { class: 'rb-key', 'aria-hidden': 'true' }, key('wait_gil', 'wait for the GIL'), key('nogil', 'run without the GIL'), key('gil', 'run with the GIL'))))
+    const key = (name: string, text: string) => el('span', el('span', { class: `tl-swatch tl-swatch-${name}`, 'aria-hidden': 'true' }), text)
+    host.append(el('div.rb', this.surface, el('div.rb-key', { 'aria-hidden': 'true' }, key('wait_gil', 'wait for the GIL'), key('nogil', 'run without the GIL'), key('gil', 'run with the GIL'))))
     this.listen()
     page.store.on((changed) => this.onChange(changed))
-    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.draw())
+    on(matchMedia('(prefers-color-scheme: dark)'), 'change', () => this.draw())
     new ResizeObserver(() => this.resize()).observe(this.surface)
     this.tell()
   }
 
   private get all(): number {
-    return Math.max(1, this.page.recording.durationNs)
+    return max(1, this.page.recording.durationNs)
   }
 
   private onChange(changed: ReadonlySet<Key>): void {
@@ -67,7 +68,7 @@ class RangeBar {
 
   private resize(): void {
     const dpr = devicePixelRatio || 1
-    const width = Math.round(this.surface.clientWidth * dpr), height = Math.round(this.surface.clientHeight * dpr)
+    const width = round(this.surface.clientWidth * dpr), height = round(this.surface.clientHeight * dpr)
     if (width < 2 || height < 2) return
     if (this.canvas.width !== width || this.canvas.height !== height) {
       this.canvas.width = width
@@ -82,14 +83,14 @@ class RangeBar {
   private sum(): void {
     const { recording: rec, store } = this.page
     const width = this.canvas.width, process = store.get().process
-    this.crowd = new Float32Array(width * CHANNELS)
+    this.crowd = f32(width * CHANNELS)
     rec.threads.forEach((t, i) => {
       if (process === null || t.process === process) this.pyramids.addThread(i, { from: 0, pixelNs: this.all / width, width }, this.crowd)
     })
     this.most = 1
     for (let at = 0; at < this.crowd.length; at += CHANNELS) {
       const c = this.crowd
-      this.most = Math.max(this.most, c[at + State.Gil]! + c[at + State.NoGil]! + c[at + State.WaitGil]!)
+      this.most = max(this.most, c[at + State.Gil]! + c[at + State.NoGil]! + c[at + State.WaitGil]!)
     }
     this.picture = null
   }
@@ -122,14 +123,14 @@ class RangeBar {
     const p = this.palette
     const image = new ImageData(width, height)
     const words = new Uint32Array(image.data.buffer).fill(pixelOf(p.background))
-    const top = Math.round((AXIS + 1) * dpr), scale = (height - top) / this.most
+    const top = round((AXIS + 1) * dpr), scale = (height - top) / this.most
     const lane = pixelOf(p.lane), gil = pixelOf(p.states[State.Gil]!), nogil = pixelOf(p.states[State.NoGil]!), wait = pixelOf(p.states[State.WaitGil]!)
     const [r, g, b] = p.states[State.WaitGil]!
     const hatch = pixelOf([r * 0.78, g * 0.78, b * 0.78])
     for (let x = 0; x < width; x++) {
       const at = x * CHANNELS, c = this.crowd
       /* what is there is at least a pixel high */
-      const tall = (ns: number) => (ns > 0 ? Math.max(1, ns * scale) : 0)
+      const tall = (ns: number) => (ns > 0 ? max(1, ns * scale) : 0)
       const a = height - tall(c[at + State.Gil]!), n = a - tall(c[at + State.NoGil]!), w = n - tall(c[at + State.WaitGil]!)
       for (let y = top; y < height; y++) {
         const m = y + 0.5
@@ -147,7 +148,7 @@ class RangeBar {
     ctx.font = '10px system-ui, sans-serif'
     ctx.textBaseline = 'middle'
     for (const t of ticks.times) {
-      const x = Math.round(xOf(t))
+      const x = round(xOf(t))
       ctx.fillStyle = p.grid
       ctx.fillRect(x, 0, 1, AXIS)
       const text = ticks.label(t)
@@ -156,7 +157,7 @@ class RangeBar {
       ctx.fillText(text, x + 3, AXIS / 2 + 0.5)
     }
     const shade = (r: Range, color: string, dashed: boolean) => {
-      const x0 = xOf(r.t0), x1 = Math.max(x0 + 1, xOf(r.t1))
+      const x0 = xOf(r.t0), x1 = max(x0 + 1, xOf(r.t1))
       ctx.fillStyle = color
       ctx.globalAlpha = p.dark ? 0.34 : 0.24
       ctx.fillRect(x0, 0, x1 - x0, height)
@@ -178,7 +179,7 @@ class RangeBar {
     if (selection) shade(selection, p.accent, false)
     if (!visible) return
     /* outside of what is visible is veiled */
-    const x0 = xOf(visible.t0), x1 = Math.max(x0 + 2, xOf(visible.t1))
+    const x0 = xOf(visible.t0), x1 = max(x0 + 2, xOf(visible.t1))
     ctx.fillStyle = cssOf(p.background)
     ctx.globalAlpha = 0.5
     ctx.fillRect(0, AXIS, x0, height)
@@ -186,21 +187,21 @@ class RangeBar {
     ctx.globalAlpha = 1
     ctx.strokeStyle = p.text
     ctx.lineWidth = 1
-    ctx.strokeRect(Math.floor(x0) + 0.5, AXIS + 0.5, Math.max(2, Math.round(x1 - x0) - 1), height - AXIS - 1)
+    ctx.strokeRect(floor(x0) + 0.5, AXIS + 0.5, max(2, round(x1 - x0) - 1), height - AXIS - 1)
   }
 
   /* --- brush ------------------------------------------------------------------------------------------------ */
 
   private timeAt(x: number): number {
-    return Math.max(0, Math.min(1, x / Math.max(1, this.surface.clientWidth))) * this.all
+    return max(0, min(1, x / max(1, this.surface.clientWidth))) * this.all
   }
 
   private edge(x: number): { fixed: number } | null {
     const r = this.page.store.get().selection
     if (!r) return null
     const xOf = (t: number) => (t / this.all) * this.surface.clientWidth
-    if (Math.abs(x - xOf(r.t0)) <= EDGE_PX) return { fixed: r.t1 }
-    return Math.abs(x - xOf(r.t1)) <= EDGE_PX ? { fixed: r.t0 } : null
+    if (abs(x - xOf(r.t0)) <= EDGE_PX) return { fixed: r.t1 }
+    return abs(x - xOf(r.t1)) <= EDGE_PX ? { fixed: r.t0 } : null
   }
 
   private inside(x: number): Range | null {
@@ -212,7 +213,7 @@ class RangeBar {
   private listen(): void {
     const { surface } = this
     const xOf = (e: MouseEvent) => e.clientX - surface.getBoundingClientRect().left
-    surface.addEventListener('pointerdown', (e) => {
+    on(surface, 'pointerdown', (e) => {
       if (e.button !== 0) return
       const x = xOf(e)
       const edge = this.edge(x)
@@ -220,28 +221,28 @@ class RangeBar {
       this.drag = { which, at: edge?.fixed ?? this.timeAt(x), move: edge || which === 'baseline' ? null : this.inside(x), x, moved: false }
       surface.setPointerCapture(e.pointerId)
     })
-    surface.addEventListener('pointermove', (e) => {
+    on(surface, 'pointermove', (e) => {
       const x = xOf(e), d = this.drag
       if (!d) {
         surface.classList.toggle('rb-edge', this.edge(x) !== null)
         surface.classList.toggle('rb-move', this.edge(x) === null && this.inside(x) !== null)
         return
       }
-      if (!d.moved && Math.abs(x - d.x) < 3) return
+      if (!d.moved && abs(x - d.x) < 3) return
       d.moved = true
       if (d.move) this.moveTo(d.move, d.move.t0 + this.timeAt(x) - d.at)
       else this.page.store.set({ [d.which]: ordered(d.at, this.timeAt(x)) })
     })
     const end = () => { this.drag = null }
-    surface.addEventListener('pointerup', end)
-    surface.addEventListener('pointercancel', end)
-    surface.addEventListener('dblclick', () => this.page.store.set({ selection: null }))
-    surface.addEventListener('keydown', (e) => this.onKey(e))
+    on(surface, 'pointerup', end)
+    on(surface, 'pointercancel', end)
+    on(surface, 'dblclick', () => this.page.store.set({ selection: null }))
+    on(surface, 'keydown', (e) => this.onKey(e))
   }
 
   private moveTo(r: Range, t0: number): void {
     const span = r.t1 - r.t0
-    const at = Math.max(0, Math.min(this.all - span, t0))
+    const at = max(0, min(this.all - span, t0))
     this.page.store.set({ selection: { t0: at, t1: at + span } })
   }
 
@@ -251,7 +252,7 @@ class RangeBar {
     const step = this.all * STEP
     const r = selection ?? visible ?? { t0: this.all * 0.4, t1: this.all * 0.6 }
     const by = e.key === 'ArrowLeft' || e.key === 'ArrowDown' ? -1 : e.key === 'ArrowRight' || e.key === 'ArrowUp' ? 1 : 0
-    if (by && e.shiftKey) this.page.store.set({ selection: { t0: r.t0, t1: Math.max(r.t0 + step / 10, Math.min(this.all, r.t1 + by * step)) } })
+    if (by && e.shiftKey) this.page.store.set({ selection: { t0: r.t0, t1: max(r.t0 + step / 10, min(this.all, r.t1 + by * step)) } })
     else if (by) this.moveTo(r, selection ? r.t0 + by * step : r.t0)
     else if (e.key === 'PageDown' || e.key === 'PageUp') this.moveTo(r, r.t0 + (e.key === 'PageUp' ? 10 : -10) * step)
     else if (e.key === 'Home') this.moveTo(r, 0)
@@ -265,7 +266,7 @@ class RangeBar {
 
   private tell(): void {
     const { selection } = this.page.store.get()
-    this.surface.setAttribute('aria-valuenow', String(Math.round((selection?.t0 ?? 0) / 1e6)))
+    this.surface.setAttribute('aria-valuenow', String(round((selection?.t0 ?? 0) / 1e6)))
     this.surface.setAttribute('aria-valuetext', selection ? `${range(selection.t0, selection.t1)}, ${duration(selection.t1 - selection.t0)}` : `nothing selected, all ${this.all >= 60e9 ? clock(this.all) : duration(this.all)}`)
   }
 }

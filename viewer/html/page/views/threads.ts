@@ -4,7 +4,7 @@ import { filterOf, sums } from '../data/aggregate'
 import type { Recording } from '../data/recording'
 import { State } from '../data/recording'
 import type { Key, ViewState } from '../state'
-import { el } from '../ui/dom'
+import { el, style } from '../ui/dom'
 import { count, counted, duration, lockName, percent, processName, threadName } from '../ui/format'
 import { segmented } from '../ui/segmented'
 import { Table } from '../ui/table'
@@ -21,12 +21,12 @@ const TITLES: { [state: number]: string } = {
 const some = (n: number, text: (n: number) => string): string => (n > 0 ? text(n) : '·')
 
 export function stateBar(t: ThreadSums): HTMLElement {
-  const bar = el('span', { class: 'state-bar', 'aria-hidden': 'true' })
+  const bar = el('span.state-bar', { 'aria-hidden': 'true' })
   for (const state of ORDER) {
     const share = t.stateNs[state]! / (t.lifeNs || 1)
     if (share < 0.002) continue
     const piece = el('i', { class: `s-${STATE_LOOKS[state].name}` })
-    piece.style.setProperty('flex-grow', String(share))
+    style(piece, 'flex-grow', String(share))
     bar.append(piece)
   }
   bar.title = ORDER.filter((s) => t.stateNs[s]! > 0).map((s) => `${STATE_LOOKS[s].label} ${percent(t.stateNs[s]!, t.lifeNs)}`).join('\n')
@@ -41,14 +41,14 @@ class Threads implements View {
   private table!: Table<ThreadSums>
   private shownColumns: ViewState['columns'] = 'gil'
   private readonly choice = segmented('Columns', [{ value: 'gil', label: 'Waits and holds' }, { value: 'states', label: 'States' }], 'gil', (columns) => this.page.store.set({ columns }))
-  private readonly note = el('p', { class: 'quiet' })
+  private readonly note = el('p.quiet')
 
   mount(host: HTMLElement, page: Page): void {
     this.page = page
     this.shownColumns = page.store.get().columns
     this.choice.set(this.shownColumns)
     this.table = this.makeTable()
-    host.append(el('div', { class: 'threads' }, el('div', { class: 'bar-row above-table' }, this.choice.element, this.note), this.table.element, this.legend()))
+    host.append(el('div.threads', el('div.bar-row above-table', this.choice.element, this.note), this.table.element, this.legend()))
     this.draw()
   }
 
@@ -68,7 +68,7 @@ class Threads implements View {
   }
 
   private legend(): HTMLElement {
-    return el('div', { class: 'legend', 'aria-hidden': 'true' }, ...ORDER.map((s) => el('span', {}, el('i', { class: `s-${STATE_LOOKS[s].name}` }), STATE_LOOKS[s].label)))
+    return el('div.legend', { 'aria-hidden': 'true' }, ...ORDER.map((s) => el('span', el('i', { class: `s-${STATE_LOOKS[s].name}` }), STATE_LOOKS[s].label)))
   }
 
   private columns(rec: Recording): Column<ThreadSums>[] {
@@ -78,7 +78,7 @@ class Threads implements View {
     })
     const time = (id: string, title: string, help: string, of: (t: ThreadSums) => number): Column<ThreadSums> => ({ id, title, help, number: true, value: of, text: (t) => some(of(t), duration) })
     const common: Column<ThreadSums>[] = [
-      { id: 'name', title: 'thread', value: (t) => threadName(rec.threads[t.thread]), cell: (t) => [el('bdi', { text: threadName(rec.threads[t.thread]), title: threadName(rec.threads[t.thread]) })] },
+      { id: 'name', title: 'thread', value: (t) => threadName(rec.threads[t.thread]), cell: (t) => [el('bdi', { title: threadName(rec.threads[t.thread]) }, threadName(rec.threads[t.thread]))] },
       { id: 'tid', title: 'tid', number: true, value: (t) => rec.threads[t.thread]!.tid },
       ...(rec.processes.length > 1 ? [{ id: 'process', title: 'process', name: true, value: (t: ThreadSums) => processName(rec, rec.threads[t.thread]!.process) }] : []),
       { id: 'bar', title: 'its life', help: 'Share of each state; sorts by waiting for the GIL', value: (t) => t.stateNs[State.WaitGil]! / (t.lifeNs || 1), text: (t) => percent(t.stateNs[State.WaitGil]!, t.lifeNs), cell: (t) => stateBar(t) },
@@ -108,7 +108,7 @@ class Threads implements View {
   }
 
   private link(t: ThreadSums): HTMLElement {
-    return el('button', { class: 'plain small', text: 'Timeline', title: t.max > 0 ? 'Its longest wait on the timeline' : 'The timeline', on: { click: () => this.show(t) } })
+    return el('button.plain small', { title: t.max > 0 ? 'Its longest wait on the timeline' : 'The timeline', on: { click: () => this.show(t) } }, 'Timeline')
   }
 
   private show(t: ThreadSums): void {

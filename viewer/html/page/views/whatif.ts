@@ -1,8 +1,9 @@
 /* What would be gained: the waiting that vanishes if a hold released the GIL, and how much faster the work could be done
  * at most, with what is assumed. */
+import { max, min } from '../data/math'
 import type { FactsFrame, WhatIf } from '../data/recording'
 import type { Key } from '../state'
-import { clear, el } from '../ui/dom'
+import { clear, el, style } from '../ui/dom'
 import { count, duration, percent, place, printable, processName } from '../ui/format'
 import type { Page, View } from '../view'
 import { processRow } from './findings'
@@ -34,24 +35,24 @@ class WhatIfView implements View {
     const { process, selection, thread } = this.page.store.get()
     const { processes } = this.page.recording.facts
     clear(this.host)
-    const box = el('div', { class: 'whatif' })
-    if (selection || thread !== null) box.append(el('p', { class: 'quiet', text: 'These answers are about the whole recording, not about what is selected.' }))
+    const box = el('div.whatif')
+    if (selection || thread !== null) box.append(el('p.quiet', 'These answers are about the whole recording, not about what is selected.'))
     processes.forEach((p, i) => {
       const row = processRow(this.page.recording, p, i)
       if (process !== null && process !== row) return
-      if (processes.length > 1) box.append(el('h2', { text: processName(this.page.recording, row) }))
+      if (processes.length > 1) box.append(el('h2', processName(this.page.recording, row)))
       if (p.what_if) box.append(this.pairs(p.what_if), this.bounds(p.what_if))
-      else box.append(el('p', { text: 'Not computed: this recording has no waits that could be replayed.' }))
+      else box.append(el('p', 'Not computed: this recording has no waits that could be replayed.'))
     })
     this.host.append(box)
   }
 
   private pairs(w: WhatIf): HTMLElement {
-    const head = el('div', { class: 'section-head' }, el('h2', { text: 'If the code at one line did not need the GIL' }), el('span', { class: 'quiet', text: 'the recorded waits replayed without its holds, each line alone' }))
+    const head = el('div.section-head', el('h2', 'If the code at one line did not need the GIL'), el('span.quiet', 'the recorded waits replayed without its holds, each line alone'))
     const section = el('section', { 'aria-label': 'If the code at one line did not need the GIL' }, head)
-    if (w.replay && !w.replay.trusted) section.append(el('p', { text: `Not predicted: replayed as it was, the waiting differs by ${percent(w.replay.error)} from what was recorded, so a replay of something else says nothing.` }))
-    else if (w.pairs.length) section.append(this.table(w), el('p', { class: 'quiet', text: this.belief(w) }))
-    else section.append(el('p', { class: 'quiet', text: 'Not computed: there is no hold to replay.' }))
+    if (w.replay && !w.replay.trusted) section.append(el('p', `Not predicted: replayed as it was, the waiting differs by ${percent(w.replay.error)} from what was recorded, so a replay of something else says nothing.`))
+    else if (w.pairs.length) section.append(this.table(w), el('p.quiet', this.belief(w)))
+    else section.append(el('p.quiet', 'Not computed: there is no hold to replay.'))
     return section
   }
 
@@ -62,27 +63,27 @@ class WhatIfView implements View {
   }
 
   private table(w: WhatIf): HTMLElement {
-    const most = Math.max(...w.pairs.map((p) => p.wait_ns), 1)
+    const most = max(...w.pairs.map((p) => p.wait_ns), 1)
     const rows = [...w.pairs].sort((a, b) => b.saved_ns - a.saved_ns).map((p) => {
-      const bar = el('span', { class: 'saved-bar', 'aria-hidden': 'true' }, el('i'))
-      bar.style.setProperty('--all', `${(100 * p.wait_ns) / most}%`)
-      bar.style.setProperty('--ratio', String(Math.min(1, p.saved_ns / (p.wait_ns || 1))))
-      const name = (f: FactsFrame | null) => el('bdi', { text: frameText(f), title: frameText(f) })
-      return el('tr', {}, el('th', { scope: 'row' }, name(p.holder)), el('td', {}, name(p.waiter)), el('td', { class: 'saved-cell' }, bar),
-        el('td', { class: 'num' }, el('b', { text: duration(p.saved_ns) })), el('td', { class: 'num', text: percent(p.saved_ns, p.wait_ns) }), el('td', { class: 'num', text: duration(p.wait_ns) }),
-        el('td', { class: 'num', text: p.queue_ns ? duration(p.queue_ns) : '·' }), el('td', { class: 'num', text: count(p.holds) }))
+      const bar = el('span.saved-bar', { 'aria-hidden': 'true' }, el('i'))
+      style(bar, '--all', `${(100 * p.wait_ns) / most}%`)
+      style(bar, '--ratio', String(min(1, p.saved_ns / (p.wait_ns || 1))))
+      const name = (f: FactsFrame | null) => el('bdi', { title: frameText(f) }, frameText(f))
+      return el('tr', el('th', { scope: 'row' }, name(p.holder)), el('td', name(p.waiter)), el('td.saved-cell', bar),
+        el('td.num', el('b', duration(p.saved_ns))), el('td.num', percent(p.saved_ns, p.wait_ns)), el('td.num', duration(p.wait_ns)),
+        el('td.num', p.queue_ns ? duration(p.queue_ns) : '·'), el('td.num', count(p.holds)))
     })
     const titles: [string, string][] = [['line that holds', ''], ['waits most for it', ''], ['waiting, and what vanishes', ''], ['vanishes', 'Waiting blamed on the line that would vanish'],
       ['of it', 'Share of the waiting blamed on the line'], ['blamed', 'Waiting blamed on the line'], ['beyond', 'More would vanish by shorter queues and other timing'], ['holds', '']]
-    return el('table', { class: 'saved' }, el('thead', {}, el('tr', {}, ...titles.map(([text, help], i) => el('th', { scope: 'col', class: i > 2 ? 'num' : '', text, title: help || undefined })))), el('tbody', {}, ...rows))
+    return el('table.saved', el('thead', el('tr', ...titles.map(([text, help], i) => el('th', { scope: 'col', class: i > 2 ? 'num' : '', title: help || undefined }, text)))), el('tbody', ...rows))
   }
 
   private bounds(w: WhatIf): HTMLElement {
     return el('section', { 'aria-label': 'Bounds on the speed-up' },
-      el('div', { class: 'section-head' }, el('h2', { text: 'How much faster at most' }), el('span', { class: 'quiet', text: 'upper bounds from measured states, with what each assumes' })),
-      el('ul', { class: 'bounds' }, ...w.bounds.map((b) => el('li', {}, el('div', { class: 'bound-value', text: `${b.speedup.toFixed(b.speedup < 9.95 ? 2 : 1)}×` }),
-        el('div', {}, el('h3', { text: printable(b.title) }), el('ul', {}, ...b.assumes.map((text) => el('li', { text: printable(text) }))))))),
-      w.bounds.length ? null : el('p', { class: 'quiet', text: 'Not computed.' }))
+      el('div.section-head', el('h2', 'How much faster at most'), el('span.quiet', 'upper bounds from measured states, with what each assumes')),
+      el('ul.bounds', ...w.bounds.map((b) => el('li', el('div.bound-value', `${b.speedup.toFixed(b.speedup < 9.95 ? 2 : 1)}×`),
+        el('div', el('h3', printable(b.title)), el('ul', ...b.assumes.map((text) => el('li', printable(text)))))))),
+      w.bounds.length ? null : el('p.quiet', 'Not computed.'))
   }
 }
 

@@ -1,6 +1,7 @@
 /* Draws a flame graph: boxes as rows, root on top (callers: root at the bottom).  Only rows in sight are drawn; boxes
  * narrower than half a pixel become one block.  Knows pixels and the pointer, not the page. */
-import { el } from '../../ui/dom'
+import { abs, ceil, floor, max, min, round } from '../../data/math'
+import { el, on, style } from '../../ui/dom'
 import { isDark, nameColor } from '../../ui/theme'
 import { change, changeWord, isDiff, kindOf, nameOf, placeOf, type Graph } from './graph'
 
@@ -39,13 +40,13 @@ export class FlameCanvas {
   constructor(label: string, private readonly events: Events) {
     this.canvas = el('canvas', { role: 'img', 'aria-label': label })
     this.ctx = this.canvas.getContext('2d')!
-    this.element = el('div', { class: 'flame-stage', tabindex: 0, role: 'group', 'aria-label': `${label}: arrows move, Enter zooms; the table below says the same` }, this.canvas, this.spacer)
-    this.element.addEventListener('scroll', () => this.draw(), { passive: true })
+    this.element = el('div.flame-stage', { tabindex: 0, role: 'group', 'aria-label': `${label}: arrows move, Enter zooms; the table below says the same` }, this.canvas, this.spacer)
+    on(this.element, 'scroll', () => this.draw(), { passive: true })
     new ResizeObserver(() => this.resized()).observe(this.element)
-    this.canvas.addEventListener('pointermove', (e) => this.pointer(e))
-    this.canvas.addEventListener('pointerleave', () => this.events.hover(-1, 0, 0))
-    this.canvas.addEventListener('click', (e) => this.hit(e, (box) => this.events.zoom(box)))
-    this.canvas.addEventListener('contextmenu', (e) => this.hit(e, (box) => (e.preventDefault(), this.events.menu(box, e.clientX, e.clientY))))
+    on(this.canvas, 'pointermove', (e) => this.pointer(e))
+    on(this.canvas, 'pointerleave', () => this.events.hover(-1, 0, 0))
+    on(this.canvas, 'click', (e) => this.hit(e, (box) => this.events.zoom(box)))
+    on(this.canvas, 'contextmenu', (e) => this.hit(e, (box) => (e.preventDefault(), this.events.menu(box, e.clientX, e.clientY))))
   }
 
   show(graph: Graph, top: number): void {
@@ -57,7 +58,7 @@ export class FlameCanvas {
     this.graph = graph
     this.top = top
     this.resize()
-    if (moved) this.element.scrollTop = graph.callers ? this.element.scrollHeight : Math.max(0, (graph.tree.depth[top]! - 2) * ROW)
+    if (moved) this.element.scrollTop = graph.callers ? this.element.scrollHeight : max(0, (graph.tree.depth[top]! - 2) * ROW)
     this.draw()
   }
 
@@ -91,14 +92,14 @@ export class FlameCanvas {
     const rows = this.graph!.tree.depthMax + 1
     this.width = this.element.clientWidth
     this.height = this.element.clientHeight
-    this.spacer.style.setProperty('height', `${Math.max(0, rows * ROW + 4 - this.height)}px`)
+    style(this.spacer, 'height', `${max(0, rows * ROW + 4 - this.height)}px`)
     this.width = this.element.clientWidth
     const ratio = devicePixelRatio || 1
-    const [w, h] = [Math.round(this.width * ratio), Math.round(this.height * ratio)]
+    const [w, h] = [round(this.width * ratio), round(this.height * ratio)]
     if (this.canvas.width !== w) this.canvas.width = w
     if (this.canvas.height !== h) this.canvas.height = h
-    this.canvas.style.setProperty('width', `${this.width}px`)
-    this.canvas.style.setProperty('height', `${this.height}px`)
+    style(this.canvas, 'width', `${this.width}px`)
+    style(this.canvas, 'height', `${this.height}px`)
   }
 
   private readInk(): void {
@@ -126,7 +127,7 @@ export class FlameCanvas {
   }
 
   private rowTop(depth: number): number {
-    return this.graph!.callers ? Math.max(this.height, (this.graph!.tree.depthMax + 1) * ROW + 4) - (depth + 1) * ROW - this.element.scrollTop : depth * ROW - this.element.scrollTop
+    return this.graph!.callers ? max(this.height, (this.graph!.tree.depthMax + 1) * ROW + 4) - (depth + 1) * ROW - this.element.scrollTop : depth * ROW - this.element.scrollTop
   }
 
   isDrawn(box: number): boolean {
@@ -145,7 +146,7 @@ export class FlameCanvas {
   place(box: number): { x: number; y: number } {
     const rect = this.element.getBoundingClientRect()
     const above = this.graph!.tree.depth[box]! < this.graph!.tree.depth[this.top]!
-    return { x: rect.left + Math.max(0, above ? 0 : this.left(box)) + 12, y: rect.top + this.rowTop(this.graph!.tree.depth[box]!) + ROW }
+    return { x: rect.left + max(0, above ? 0 : this.left(box)) + 12, y: rect.top + this.rowTop(this.graph!.tree.depth[box]!) + ROW }
   }
 
   private pointer(e: PointerEvent): void {
@@ -161,7 +162,7 @@ export class FlameCanvas {
     const g = this.graph
     if (!g || !(g.tree.width[this.top]! > 0)) return -1
     const { tree } = g
-    const row = g.callers ? Math.floor((this.rowTop(-1) - py) / ROW) : Math.floor((py + this.element.scrollTop) / ROW)
+    const row = g.callers ? floor((this.rowTop(-1) - py) / ROW) : floor((py + this.element.scrollTop) / ROW)
     let box = this.top
     if (row < 0) return -1
     if (row < tree.depth[box]!) {
@@ -229,7 +230,7 @@ export class FlameCanvas {
     const y = this.rowTop(depth)
     if (y > -ROW && y < this.height) {
       this.fill(this.ink.crumb)
-      this.ctx.fillRect(from, y, Math.max(MIN_WIDTH, to - from), ROW - 1)
+      this.ctx.fillRect(from, y, max(MIN_WIDTH, to - from), ROW - 1)
     }
     return -1
   }
@@ -278,7 +279,7 @@ export class FlameCanvas {
   }
 
   private cut(label: Label, room: number): string {
-    let n = Math.floor((label.name.length * room) / label.nameWidth)
+    let n = floor((label.name.length * room) / label.nameWidth)
     for (; n > 0; n--) {
       const end = label.name.charCodeAt(n - 1)
       if (end >= 0xd800 && end < 0xdc00) continue
@@ -337,7 +338,7 @@ export class FlameCanvas {
       }
       ctx.stroke()
     } else {
-      for (let at = Math.ceil(x / 6) * 6; at < x + w; at += 6) ctx.rect(at, y + 2, 1.5, 1.5), ctx.rect(at + 3, y + ROW - 5, 1.5, 1.5)
+      for (let at = ceil(x / 6) * 6; at < x + w; at += 6) ctx.rect(at, y + 2, 1.5, 1.5), ctx.rect(at + 3, y + ROW - 5, 1.5, 1.5)
       ctx.fill()
     }
     ctx.restore()
@@ -352,7 +353,7 @@ export class FlameCanvas {
     if (x > this.width || x + w < 0 || !this.isUnderTop(box)) return
     this.ctx.strokeStyle = color
     this.ctx.lineWidth = width
-    this.ctx.strokeRect(x + width / 2, this.rowTop(g.tree.depth[box]!) + width / 2, Math.max(1, w - 1 - width), ROW - 1 - width)
+    this.ctx.strokeRect(x + width / 2, this.rowTop(g.tree.depth[box]!) + width / 2, max(1, w - 1 - width), ROW - 1 - width)
   }
 
   private isUnderTop(box: number): boolean {
@@ -366,8 +367,8 @@ export class FlameCanvas {
 
 /* Blue: less than in the baseline; orange: more; grey: the same. */
 export function diffColor(by: number, dark: boolean): string {
-  if (Math.abs(by) < UNCHANGED) return dark ? '#3a3e45' : '#dfe2e6'
-  const strength = 0.12 + 0.88 * Math.min(1, Math.abs(by))
+  if (abs(by) < UNCHANGED) return dark ? '#3a3e45' : '#dfe2e6'
+  const strength = 0.12 + 0.88 * min(1, abs(by))
   const [none, full] = dark ? [[58, 62, 69], by > 0 ? [178, 84, 12] : [28, 100, 176]] : [[232, 234, 237], by > 0 ? [240, 140, 60] : [110, 170, 232]]
-  return `rgb(${none!.map((n, i) => Math.round(n + (full![i]! - n) * strength)).join(' ')})`
+  return `rgb(${none!.map((n, i) => round(n + (full![i]! - n) * strength)).join(' ')})`
 }

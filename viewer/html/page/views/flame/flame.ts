@@ -1,5 +1,6 @@
 /* The flame graphs: which source, which layout, the picture, and the same as a table.  Everything shown follows from the
  * view state; what the person does becomes view state. */
+import { max, min, round } from '../../data/math'
 import './flame.css'
 import { SOURCES, SOURCE_ORDER, unitNs, whyEmpty } from '../../data/flame_sources'
 import { findBoxes, type Matches } from '../../data/flame_search'
@@ -7,7 +8,7 @@ import { ROOT_SYMBOL } from '../../data/flame_symbols'
 import { ancestors, boxAt, pathOf } from '../../data/flame_tree'
 import { NONE } from '../../data/recording'
 import type { FlameLayout, FlameSource, Key, ViewState } from '../../state'
-import { clear, el } from '../../ui/dom'
+import { clear, el, on, style } from '../../ui/dom'
 import { counted, duration, percent } from '../../ui/format'
 import { segmented } from '../../ui/segmented'
 import { isDark } from '../../ui/theme'
@@ -50,15 +51,15 @@ class FlameView implements View {
   private readonly sources = new Map<FlameSource, HTMLButtonElement>()
   private readonly layout = segmented('Layout', LAYOUTS, 'left', (layout) => this.page.store.set({ layout, root: '' }))
   private readonly switches = new Map<Switch, HTMLButtonElement>()
-  private readonly found = el('span', { class: 'flame-found' })
-  private readonly tableSwitch = el('button', { class: 'plain', 'aria-pressed': 'true', text: 'Table', title: 'The same as rows, below the picture', on: { click: () => this.showGrid(!this.gridShown) } })
+  private readonly found = el('span.flame-found')
+  private readonly tableSwitch = el('button.plain', { 'aria-pressed': 'true', title: 'The same as rows, below the picture', on: { click: () => this.showGrid(!this.gridShown) } }, 'Table')
   private gridShown = true
-  private readonly note = el('p', { class: 'flame-note' })
-  private readonly crumbs = el('nav', { class: 'flame-crumbs', 'aria-label': 'Way to the zoomed box' })
-  private readonly tooltip = el('div', { class: 'flame-tip', role: 'tooltip', hidden: true })
-  private readonly stages = el('div', { class: 'flame-stages' })
-  private readonly empty = el('p', { class: 'flame-empty', hidden: true })
-  private readonly body = el('div', { class: 'flame-body' })
+  private readonly note = el('p.flame-note')
+  private readonly crumbs = el('nav.flame-crumbs', { 'aria-label': 'Way to the zoomed box' })
+  private readonly tooltip = el('div.flame-tip', { role: 'tooltip', hidden: true })
+  private readonly stages = el('div.flame-stages')
+  private readonly empty = el('p.flame-empty', { hidden: true })
+  private readonly body = el('div.flame-body')
   private canvases: FlameCanvas[] = []
   private table!: FunctionTable
   private grid!: TreeGrid
@@ -75,7 +76,7 @@ class FlameView implements View {
     })
     this.canvases = [0, 1].map((part) => this.makeCanvas(part))
     this.body.append(this.table.element, this.stages)
-    this.host = el('div', { class: 'flame' }, this.picker(), this.options(), this.note, this.crumbs, this.empty, this.body, this.grid.element, this.tooltip)
+    this.host = el('div.flame', this.picker(), this.options(), this.note, this.crumbs, this.empty, this.body, this.grid.element, this.tooltip)
     host.append(this.host)
     this.update(new Set(DATA))
   }
@@ -101,13 +102,13 @@ class FlameView implements View {
       zoom: (box) => this.zoom(part, box),
       menu: (box, x, y) => this.menu(part, box, x, y),
     })
-    canvas.element.addEventListener('keydown', (e) => this.onStageKey(part, e))
-    canvas.element.addEventListener('focus', () => this.enter(part))
+    on(canvas.element, 'keydown', (e) => this.onStageKey(part, e))
+    on(canvas.element, 'focus', () => this.enter(part))
     return canvas
   }
 
   private picker(): HTMLElement {
-    const bar = el('div', { class: 'flame-sources', role: 'group', 'aria-label': 'What the flame graph shows' })
+    const bar = el('div.flame-sources', { role: 'group', 'aria-label': 'What the flame graph shows' })
     for (const source of SOURCE_ORDER) {
       const button = el('button', { 'aria-pressed': 'false', on: { click: () => this.page.store.set({ source, root: '' }) } })
       this.sources.set(source, button)
@@ -117,13 +118,13 @@ class FlameView implements View {
   }
 
   private options(): HTMLElement {
-    const row = el('div', { class: 'flame-options' }, this.layout.element)
+    const row = el('div.flame-options', this.layout.element)
     for (const { key, label, title } of SWITCHES) {
-      const button = el('button', { class: 'plain', 'aria-pressed': 'false', text: label, title, on: { click: () => this.flip(key) } })
+      const button = el('button.plain', { 'aria-pressed': 'false', title, on: { click: () => this.flip(key) } }, label)
       this.switches.set(key, button)
       row.append(button)
     }
-    row.append(el('span', { class: 'grow' }), this.found, this.tableSwitch)
+    row.append(el('span.grow'), this.found, this.tableSwitch)
     return row
   }
 
@@ -188,7 +189,7 @@ class FlameView implements View {
   /* Left alone when they are there: moving an element takes its focus and scroll position. */
   private placeStages(parts: number): void {
     if (this.stages.querySelectorAll('.flame-stage').length === parts) return
-    const between = parts > 1 ? [el('div', { class: 'flame-between', 'aria-hidden': 'true' }, el('span', { text: '▴ callers' }), el('span', { text: '▾ callees' }))] : []
+    const between = parts > 1 ? [el('div.flame-between', { 'aria-hidden': 'true' }, el('span', '▴ callers'), el('span', '▾ callees'))] : []
     this.stages.replaceChildren(...this.canvases.slice(0, parts).flatMap((canvas, i) => (i ? [...between, canvas.element] : [canvas.element])))
   }
 
@@ -210,13 +211,13 @@ class FlameView implements View {
     const draw = (source: FlameSource) => {
       const { total } = this.graphs.size(source, filter), ns = total * unitNs(rec, source), button = this.sources.get(source)!
       const text = total ? `${SOURCES[source].sampled ? '~' : ''}${duration(ns)}` : 'none'
-      button.replaceChildren(el('span', { text: SOURCES[source].title }), ' ', el('b', { text }))
+      button.replaceChildren(el('span', SOURCES[source].title), ' ', el('b', text))
       button.title = total ? `Width of a box: ${SOURCES[source].width}${SOURCES[source].sampled ? ' (sampled)' : ''}` : whyEmpty(rec, source, filter)
       button.classList.toggle('none', !total)
     }
     for (const source of SOURCE_ORDER) {
       this.sources.get(source)!.setAttribute('aria-pressed', String(source === s.source))
-      if (!this.sources.get(source)!.firstChild) this.sources.get(source)!.replaceChildren(el('span', { text: SOURCES[source].title }), ' ', el('b', { text: '…' }))
+      if (!this.sources.get(source)!.firstChild) this.sources.get(source)!.replaceChildren(el('span', SOURCES[source].title), ' ', el('b', '…'))
     }
     const rest = [s.source, ...SOURCE_ORDER.filter((source) => source !== s.source)]
     const next = () => {
@@ -243,8 +244,8 @@ class FlameView implements View {
     if (isDiff(g)) this.note.append(' ', legend())
     const symbols = g.symbols
     for (const symbol of this.graphs.hiddenOf(s))
-      this.note.append(' ', el('span', { class: 'chip' }, el('span', { class: 'chip-label', text: 'Hidden' }), el('bdi', { text: symbols.name(symbol) }),
-        el('button', { 'aria-label': `Show ${symbols.name(symbol)} again`, text: '×', on: { click: () => this.page.store.set({ hidden: s.hidden.split('.').filter((k) => symbols.ofKey(k) !== symbol).join('.') }) } })))
+      this.note.append(' ', el('span.chip', el('span.chip-label', 'Hidden'), el('bdi', symbols.name(symbol)),
+        el('button', { 'aria-label': `Show ${symbols.name(symbol)} again`, on: { click: () => this.page.store.set({ hidden: s.hidden.split('.').filter((k) => symbols.ofKey(k) !== symbol).join('.') }) } }, '×')))
     if (tree.hidden) this.note.append(` ${duration(tree.hidden * g.unitNs)} hidden.`)
   }
 
@@ -256,12 +257,12 @@ class FlameView implements View {
     const way = ancestors(g!.tree, top)
     const shown = way.length <= CRUMBS ? way : [way[0]!, -1, ...way.slice(2 - CRUMBS)]
     shown.forEach((box, i) => {
-      if (i) this.crumbs.append(el('span', { class: 'quiet', 'aria-hidden': 'true', text: ' › ' }))
-      if (box < 0) this.crumbs.append(el('span', { class: 'quiet', text: `… ${way.length - shown.length + 1} more` }))
-      else if (box === top) this.crumbs.append(el('b', { 'aria-current': 'true' }, el('bdi', { text: nameOf(g!, box) })), el('span', { class: 'quiet', text: ` ${amount(g!, box)}, ${share(g!, box, 0)}` }))
-      else this.crumbs.append(el('button', { class: 'link', on: { click: () => this.zoom(0, box) } }, el('bdi', { text: nameOf(g!, box) })))
+      if (i) this.crumbs.append(el('span.quiet', { 'aria-hidden': 'true' }, ' › '))
+      if (box < 0) this.crumbs.append(el('span.quiet', `… ${way.length - shown.length + 1} more`))
+      else if (box === top) this.crumbs.append(el('b', { 'aria-current': 'true' }, el('bdi', nameOf(g!, box))), el('span.quiet', ` ${amount(g!, box)}, ${share(g!, box, 0)}`))
+      else this.crumbs.append(el('button.link', { on: { click: () => this.zoom(0, box) } }, el('bdi', nameOf(g!, box))))
     })
-    this.crumbs.append(' ', el('button', { class: 'plain', text: 'Reset zoom', title: '0 or Esc', on: { click: () => this.reset() } }))
+    this.crumbs.append(' ', el('button.plain', { title: '0 or Esc', on: { click: () => this.reset() } }, 'Reset zoom'))
   }
 
   /* Search: the field is the page's */
@@ -282,8 +283,8 @@ class FlameView implements View {
     const whole = g.tree.total[0]! || 1
     const text = m.error || (boxes ? `${percent(m.total, whole)} matched (${duration(m.total * g.unitNs)} in ${counted(boxes, 'box', 'boxes')})` : 'no match')
     this.found.append(text)
-    if (boxes) this.found.append(' ', el('button', { class: 'plain', text: '‹', title: 'Previous match (N)', 'aria-label': 'Previous match', on: { click: () => this.nextMatch(-1) } }),
-      el('button', { class: 'plain', text: '›', title: 'Next match (n)', 'aria-label': 'Next match', on: { click: () => this.nextMatch(1) } }))
+    if (boxes) this.found.append(' ', el('button.plain', { title: 'Previous match (N)', 'aria-label': 'Previous match', on: { click: () => this.nextMatch(-1) } }, '‹'),
+      el('button.plain', { title: 'Next match (n)', 'aria-label': 'Next match', on: { click: () => this.nextMatch(1) } }, '›'))
     if (say) this.page.say(text)
   }
 
@@ -333,11 +334,11 @@ class FlameView implements View {
     if (tree.row[box] !== NONE && !SOURCES[g.source].sampled) rows.push([g.source === 'blocked' ? 'Longest' : 'Longest part', duration(tree.largest[box]!)])
     if (tree.torn[box]) rows.push(['Stacks', `${percent(tree.torn[box]!, tree.total[box]!)} readable only in part`])
     const place = placeOf(g, box, true)
-    this.tooltip.replaceChildren(el('b', {}, el('bdi', { text: nameOf(g, box) })), place ? el('div', { class: 'quiet' }, el('bdi', { text: place })) : '',
-      el('dl', {}, ...rows.flatMap(([k, v]) => [el('dt', { text: k }), el('dd', { text: v })])))
+    this.tooltip.replaceChildren(el('b', el('bdi', nameOf(g, box))), place ? el('div.quiet', el('bdi', place)) : '',
+      el('dl', ...rows.flatMap(([k, v]) => [el('dt', k), el('dd', v)])))
     const origin = this.host.getBoundingClientRect(), { width, height } = this.tooltip.getBoundingClientRect()
-    this.tooltip.style.setProperty('left', `${Math.max(4, Math.min(x + 14, innerWidth - width - 8)) - origin.left}px`)
-    this.tooltip.style.setProperty('top', `${(y + 18 + height > innerHeight ? Math.max(4, y - height - 10) : y + 18) - origin.top}px`)
+    style(this.tooltip, 'left', `${max(4, min(x + 14, innerWidth - width - 8)) - origin.left}px`)
+    style(this.tooltip, 'top', `${(y + 18 + height > innerHeight ? max(4, y - height - 10) : y + 18) - origin.top}px`)
   }
 
   private enter(part: number): void {
@@ -459,8 +460,8 @@ class FlameView implements View {
   private jump(g: Graph, row: number): void {
     const { table } = SOURCES[g.source], rec = this.page.recording
     const [t0, t1] = table === 'wait' ? [rec.waits.t0[row]!, rec.waits.t1[row]!] : table === 'interval' ? [rec.intervals.t0[row]!, rec.intervals.t1[row]!] : [rec.samples.t[row]! - 5e6, rec.samples.t[row]! + 5e6]
-    const pad = Math.max(1e5, t1 - t0)
-    this.page.store.set({ view: 'timeline', focus: { table, row }, visible: { t0: Math.max(0, Math.round(t0 - pad)), t1: Math.min(rec.durationNs, Math.round(t1 + pad)) }, search: '' })
+    const pad = max(1e5, t1 - t0)
+    this.page.store.set({ view: 'timeline', focus: { table, row }, visible: { t0: max(0, round(t0 - pad)), t1: min(rec.durationNs, round(t1 + pad)) }, search: '' })
   }
 
   get keys(): KeyBinding[] {
@@ -509,10 +510,10 @@ class FlameView implements View {
 function legend(): HTMLElement {
   const swatch = (by: number, text: string) => {
     const box = el('i', { 'aria-hidden': 'true' })
-    box.style.setProperty('background', diffColor(by, isDark()))
-    return el('span', { class: 'flame-swatch' }, box, text)
+    style(box, 'background', diffColor(by, isDark()))
+    return el('span.flame-swatch', box, text)
   }
-  return el('span', { class: 'flame-legend' }, swatch(-1, 'gone'), swatch(-0.4, 'less'), swatch(0, 'unchanged'), swatch(0.4, 'more'), swatch(1, 'new'))
+  return el('span.flame-legend', swatch(-1, 'gone'), swatch(-0.4, 'less'), swatch(0, 'unchanged'), swatch(0.4, 'more'), swatch(1, 'new'))
 }
 
 export function flameView(): View {

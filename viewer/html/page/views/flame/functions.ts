@@ -1,4 +1,5 @@
 /* The functions of a sandwich: own time, time with what they call; a click makes one the middle. */
+import { abs } from '../../data/math'
 import { boxName } from '../../data/flame_search'
 import type { FunctionSums } from '../../data/flame_tree'
 import { unitNs } from '../../data/flame_sources'
@@ -12,7 +13,7 @@ import type { Graphs } from './graphs'
 interface Row { symbol: number; name: string; place: string; self: number; total: number; change: number }
 
 export class FunctionTable {
-  readonly element = el('div', { class: 'flame-functions scroll', tabindex: -1 })
+  readonly element = el('div.flame-functions scroll', { tabindex: -1 })
   private rows: Row[] = []
   private chosen = -1
   private sums: FunctionSums | null = null
@@ -56,11 +57,11 @@ export class FunctionTable {
     this.table = new Table<Row>({
       label: 'Functions',
       columns: [
-        { id: 'name', title: 'Function', wide: true, value: (r) => r.name, cell: (r) => el('bdi', { text: r.name }) },
-        { id: 'place', title: 'File', value: (r) => r.place, cell: (r) => el('bdi', { class: 'quiet', text: r.place }) },
+        { id: 'name', title: 'Function', wide: true, value: (r) => r.name, cell: (r) => el('bdi', r.name) },
+        { id: 'place', title: 'File', value: (r) => r.place, cell: (r) => el('bdi.quiet', r.place) },
         { id: 'self', title: 'Self', number: true, value: (r) => r.self, text: (r) => (r.self ? time(r.self) : '') },
         { id: 'total', title: 'Total', number: true, value: (r) => r.total, text: (r) => time(r.total) },
-        ...(this.diff ? [{ id: 'change', title: 'Change', number: true, value: (r: Row) => r.change, text: (r: Row) => `${r.change > 0 ? '+' : r.change < 0 ? '−' : ''}${time(Math.abs(r.change))}` }] : []),
+        ...(this.diff ? [{ id: 'change', title: 'Change', number: true, value: (r: Row) => r.change, text: (r: Row) => `${r.change > 0 ? '+' : r.change < 0 ? '−' : ''}${time(abs(r.change))}` }] : []),
       ],
       sort: '-self', empty: 'no functions', key: (r) => r.symbol, open: (r) => this.choose(r.symbol), selected: (r) => r.symbol === this.chosen,
     })

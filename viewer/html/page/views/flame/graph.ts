@@ -1,4 +1,5 @@
 /* What a flame graph shows: a tree with its names, units and words.  No drawing here. */
+import { abs } from '../../data/math'
 import { SOURCES, boxKind, type BoxKind } from '../../data/flame_sources'
 import { boxName } from '../../data/flame_search'
 import { ROOT_SYMBOL, type Symbols } from '../../data/flame_symbols'
@@ -54,7 +55,7 @@ export function changeWord(g: Graph, box: number): string {
   if (!base) return 'new'
   if (!now) return 'gone'
   const times = now / base
-  return Math.abs(times - 1) < 0.02 ? 'unchanged' : times >= 2 ? `${times.toFixed(1)} times as much` : `${times > 1 ? '+' : '−'}${percent(Math.abs(times - 1))}`
+  return abs(times - 1) < 0.02 ? 'unchanged' : times >= 2 ? `${times.toFixed(1)} times as much` : `${times > 1 ? '+' : '−'}${percent(abs(times - 1))}`
 }
 
 export function perSecond(ns: number): string {

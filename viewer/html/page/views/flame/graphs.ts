@@ -1,4 +1,5 @@
 /* From the view state to the graphs it asks for; what was made for the last few selections is kept. */
+import { max } from '../../data/math'
 import { readSource, sourceSize, StackSums, unitNs } from '../../data/flame_sources'
 import { Symbols } from '../../data/flame_symbols'
 import { functionSums, mergedTree, timeTree, treeAround, type FunctionSums, type Input, type Shape, type Size } from '../../data/flame_tree'
@@ -51,7 +52,7 @@ export class Graphs {
   private roughSize(source: FlameSource, filter: Filter): Size {
     if (source !== 'blame') return this.size(source, filter)
     const waits = this.size('wait', filter)
-    return { ...waits, rows: (waits.rows * this.rec.credits.n) / Math.max(1, this.rec.waits.n) }
+    return { ...waits, rows: (waits.rows * this.rec.credits.n) / max(1, this.rec.waits.n) }
   }
 
   hiddenOf(s: Readonly<ViewState>): number[] {
@@ -78,7 +79,7 @@ export class Graphs {
   }
 
   seconds(range: { t0: number; t1: number } | null): number {
-    return Math.max(1e-9, (range ? range.t1 - range.t0 : this.rec.durationNs) / 1e9)
+    return max(1e-9, (range ? range.t1 - range.t0 : this.rec.durationNs) / 1e9)
   }
 
   /* A function that is there: the one of the URL, or the one with most time of its own. */

@@ -1,5 +1,6 @@
 /* A small menu at a place of the window, and the text that could not be copied by itself. */
-import { el } from '../../ui/dom'
+import { max, min } from '../../data/math'
+import { el, on, style } from '../../ui/dom'
 
 export interface Item { label: string; run(): void }
 
@@ -21,9 +22,9 @@ export function openMenu(host: HTMLElement, title: string, items: Item[], x: num
     back?.focus({ preventScroll: true })
     run?.()
   }
-  const buttons = items.map((item) => el('button', { role: 'menuitem', tabindex: -1, text: item.label, on: { click: () => done(item.run) } }))
-  const menu = el('div', { class: 'flame-menu', role: 'menu', 'aria-label': title }, el('div', { class: 'flame-menu-title', role: 'presentation' }, el('bdi', { text: title })), ...buttons)
-  menu.addEventListener('keydown', (e) => {
+  const buttons = items.map((item) => el('button', { role: 'menuitem', tabindex: -1, on: { click: () => done(item.run) } }, item.label))
+  const menu = el('div.flame-menu', { role: 'menu', 'aria-label': title }, el('div.flame-menu-title', { role: 'presentation' }, el('bdi', title)), ...buttons)
+  on(menu, 'keydown', (e) => {
     const at = buttons.indexOf(document.activeElement as HTMLButtonElement), n = buttons.length
     const to = { ArrowDown: (at + 1) % n, ArrowUp: (at + n - 1) % n, Home: 0, End: n - 1 }[e.key]
     if (to !== undefined) buttons[to]!.focus()
@@ -32,13 +33,13 @@ export function openMenu(host: HTMLElement, title: string, items: Item[], x: num
     e.preventDefault()
     e.stopPropagation()
   })
-  menu.addEventListener('focusout', (e) => { if (open === menu && e.relatedTarget && !menu.contains(e.relatedTarget as Node)) closeMenu() })
+  on(menu, 'focusout', (e) => { if (open === menu && e.relatedTarget && !menu.contains(e.relatedTarget as Node)) closeMenu() })
   host.append(menu)
   open = menu
-  document.addEventListener('pointerdown', outside)
+  on(document, 'pointerdown', outside)
   const { width, height } = menu.getBoundingClientRect(), origin = host.getBoundingClientRect()
-  menu.style.setProperty('left', `${Math.max(4, Math.min(x, innerWidth - width - 8)) - origin.left}px`)
-  menu.style.setProperty('top', `${Math.max(4, Math.min(y, innerHeight - height - 8)) - origin.top}px`)
+  style(menu, 'left', `${max(4, min(x, innerWidth - width - 8)) - origin.left}px`)
+  style(menu, 'top', `${max(4, min(y, innerHeight - height - 8)) - origin.top}px`)
   buttons[0]?.focus({ preventScroll: true })
 }
 
@@ -51,10 +52,10 @@ export async function copyOrShow(text: string, copied: () => void): Promise<void
   } catch {
     const area = el('textarea', { rows: 14, readonly: true, 'aria-label': 'Stack' })
     area.value = text
-    const dialog = el('dialog', { class: 'flame-copy', 'aria-label': 'Copy the stack' }, el('p', { text: 'This page may not write to the clipboard. The text is marked: copy it with Ctrl+C.' }), area,
-      el('button', { class: 'plain', text: 'Close', on: { click: () => dialog.close() } }))
-    dialog.addEventListener('close', () => dialog.remove())
-    dialog.addEventListener('keydown', (e) => {
+    const dialog = el('dialog.flame-copy', { 'aria-label': 'Copy the stack' }, el('p', 'This page may not write to the clipboard. The text is marked: copy it with Ctrl+C.'), area,
+      el('button.plain', { on: { click: () => dialog.close() } }, 'Close'))
+    on(dialog, 'close', () => dialog.remove())
+    on(dialog, 'keydown', (e) => {
       e.stopPropagation() /* the page's keys are not meant, Esc in a field neither */
       if (e.key === 'Escape') dialog.close()
     })

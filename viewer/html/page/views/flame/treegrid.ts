@@ -1,5 +1,6 @@
 /* The same tree as rows: function, place, self, total, share.  Only rows in sight exist; one of them takes the focus. */
-import { clear, el } from '../../ui/dom'
+import { ceil, floor, max, min } from '../../data/math'
+import { clear, el, on, style } from '../../ui/dom'
 import { amount, isDiff, changeWord, nameOf, placeOf, selfAmount, share, type Graph } from './graph'
 
 const ROW = 24
@@ -25,15 +26,15 @@ export class TreeGrid {
   private at = 0
 
   constructor(private readonly events: GridEvents) {
-    this.head = el('div', { role: 'rowgroup', class: 'tree-head' })
-    this.body = el('div', { role: 'rowgroup', class: 'tree-body' })
-    this.scroller = el('div', { role: 'treegrid', class: 'tree', 'aria-label': 'The flame graph as a table' }, this.head, this.body)
+    this.head = el('div.tree-head', { role: 'rowgroup' })
+    this.body = el('div.tree-body', { role: 'rowgroup' })
+    this.scroller = el('div.tree', { role: 'treegrid', 'aria-label': 'The flame graph as a table' }, this.head, this.body)
     this.element = this.scroller
-    this.scroller.addEventListener('scroll', () => this.draw(), { passive: true })
-    this.body.addEventListener('click', (e) => this.onClick(e))
-    this.body.addEventListener('dblclick', (e) => this.onRow(e, ({ part, box }) => this.events.zoom(part, box)))
-    this.body.addEventListener('contextmenu', (e) => this.onRow(e, ({ part, box }) => (e.preventDefault(), this.events.menu(part, box, e.clientX, e.clientY))))
-    this.body.addEventListener('keydown', (e) => this.onKey(e))
+    on(this.scroller, 'scroll', () => this.draw(), { passive: true })
+    on(this.body, 'click', (e) => this.onClick(e))
+    on(this.body, 'dblclick', (e) => this.onRow(e, ({ part, box }) => this.events.zoom(part, box)))
+    on(this.body, 'contextmenu', (e) => this.onRow(e, ({ part, box }) => (e.preventDefault(), this.events.menu(part, box, e.clientX, e.clientY))))
+    on(this.body, 'keydown', (e) => this.onKey(e))
   }
 
   /* One graph, or the two of a sandwich; each from its top box. */
@@ -68,9 +69,9 @@ export class TreeGrid {
 
   private drawHead(): void {
     const diff = this.parts.some(isDiff), inverted = this.parts.every((g) => g.callers || g.tree.inverted)
-    const column = (text: string, c: string) => el('div', { role: 'columnheader', class: c, text })
+    const column = (text: string, c: string) => el('div', { role: 'columnheader', class: c }, text)
     clear(this.head)
-    this.head.append(el('div', { role: 'row', class: 'tree-row' }, column(inverted ? 'Function, below it its callers' : 'Function', 'c-name'), column('Place', 'c-place'),
+    this.head.append(el('div.tree-row', { role: 'row' }, column(inverted ? 'Function, below it its callers' : 'Function', 'c-name'), column('Place', 'c-place'),
       column(diff ? 'Self, per second' : 'Self', 'c-num'), column(diff ? 'Total, per second' : 'Total', 'c-num c-total'), column(diff ? 'Change' : 'Share', 'c-share')))
   }
 
@@ -85,15 +86,15 @@ export class TreeGrid {
         for (let i = g.tree.from[box + 1]! - 1; i >= g.tree.from[box]!; i--) waiting.push(g.tree.order[i]!)
       }
     })
-    this.at = Math.min(this.at, Math.max(0, this.rows.length - 1))
+    this.at = min(this.at, max(0, this.rows.length - 1))
     this.scroller.setAttribute('aria-rowcount', String(this.rows.length + 1))
-    this.body.style.setProperty('height', `${this.rows.length * ROW}px`)
+    style(this.body, 'height', `${this.rows.length * ROW}px`)
     this.draw()
   }
 
   private draw(): void {
-    const from = Math.max(0, Math.floor(this.scroller.scrollTop / ROW) - SPARE)
-    const to = Math.min(this.rows.length, from + Math.ceil(this.scroller.clientHeight / ROW) + 2 * SPARE)
+    const from = max(0, floor(this.scroller.scrollTop / ROW) - SPARE)
+    const to = min(this.rows.length, from + ceil(this.scroller.clientHeight / ROW) + 2 * SPARE)
     const focused = this.body.contains(document.activeElement)
     const shown: HTMLElement[] = []
     for (let i = from; i < to; i++) shown.push(this.row(i))
@@ -108,20 +109,20 @@ export class TreeGrid {
     const level = tree.depth[box]! - tree.depth[this.tops[part]!]!
     const parent = box === this.tops[part] ? -1 : tree.parent[box]!
     const cell = (c: string, ...inside: (Node | string)[]) => el('div', { role: 'gridcell', class: c }, ...inside)
-    const bar = el('span', { class: 'tree-bar' })
-    bar.style.setProperty('width', `${(100 * tree.width[box]!) / (tree.width[0]! || 1)}%`)
+    const bar = el('span.tree-bar')
+    style(bar, 'width', `${(100 * tree.width[box]!) / (tree.width[0]! || 1)}%`)
     const name = cell('c-name', el('span', { class: `twisty${children ? (isOpen ? ' open' : ' closed') : ''}`, 'aria-hidden': 'true' }),
-      this.parts.length > 1 && parent < 0 ? el('span', { class: 'quiet', text: g.callers ? 'callers of ' : 'callees of ' }) : '', el('bdi', { text: nameOf(g, box) }))
-    name.style.setProperty('padding-left', `${4 + Math.min(level, 40) * 14}px`)
+      this.parts.length > 1 && parent < 0 ? el('span.quiet', g.callers ? 'callers of ' : 'callees of ') : '', el('bdi', nameOf(g, box)))
+    style(name, 'padding-left', `${4 + min(level, 40) * 14}px`)
     const noSelf = (g.tree.inverted && level > 1) || (g.callers && level > 0)
     const row = el('div', {
       role: 'row', class: `tree-row${i === this.at ? ' at' : ''}`, tabindex: i === this.at ? 0 : -1, 'data-i': i, 'aria-rowindex': i + 2, 'aria-level': level + 1,
       'aria-expanded': children ? String(isOpen) : undefined, 'aria-selected': String(i === this.at),
       'aria-setsize': parent < 0 ? this.parts.length : tree.from[parent + 1]! - tree.from[parent]!,
       'aria-posinset': parent < 0 ? part + 1 : tree.order.indexOf(box, tree.from[parent]!) - tree.from[parent]! + 1,
-    }, name, cell('c-place', el('bdi', { text: placeOf(g, box), title: placeOf(g, box, true) })), cell('c-num', noSelf || !tree.self[box] ? '' : selfAmount(g, box)),
-    cell('c-num c-total', amount(g, box)), cell('c-share', el('span', { class: 'tree-gauge', 'aria-hidden': 'true' }, bar), el('span', { text: isDiff(g) ? changeWord(g, box) : share(g, box, 0) })))
-    row.style.setProperty('top', `${i * ROW}px`)
+    }, name, cell('c-place', el('bdi', { title: placeOf(g, box, true) }, placeOf(g, box))), cell('c-num', noSelf || !tree.self[box] ? '' : selfAmount(g, box)),
+    cell('c-num c-total', amount(g, box)), cell('c-share', el('span.tree-gauge', { 'aria-hidden': 'true' }, bar), el('span', isDiff(g) ? changeWord(g, box) : share(g, box, 0))))
+    style(row, 'top', `${i * ROW}px`)
     return row
   }
 
@@ -150,7 +151,7 @@ export class TreeGrid {
   }
 
   private moveTo(i: number): void {
-    this.at = Math.max(0, Math.min(this.rows.length - 1, i))
+    this.at = max(0, min(this.rows.length - 1, i))
     this.scrollTo(this.at)
     this.draw()
     ;(this.body.querySelector('[tabindex="0"]') as HTMLElement | null)?.focus({ preventScroll: true })
@@ -162,7 +163,7 @@ export class TreeGrid {
     const row = this.rows[this.at]
     if (!row || e.ctrlKey || e.altKey || e.metaKey) return
     const { part, box } = row, { tree } = this.parts[part]!, isOpen = this.open[part]!.has(box)
-    const page = Math.max(1, Math.floor(this.scroller.clientHeight / ROW) - 2)
+    const page = max(1, floor(this.scroller.clientHeight / ROW) - 2)
     const run: { [key: string]: () => void } = {
       ArrowDown: () => this.moveTo(this.at + 1),
       ArrowUp: () => this.moveTo(this.at - 1),

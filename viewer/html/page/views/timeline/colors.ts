@@ -1,4 +1,5 @@
 /* Colours of the canvas as 32-bit pixels, for the light and the dark page. */
+import { max, min, round, u8 } from '../../data/math'
 import { STATES } from '../../data/recording'
 import { STATE_LOOKS } from '../../ui/theme'
 import type { State } from '../../data/recording'
@@ -30,7 +31,7 @@ export function parseRgb(hex: string): Rgb {
 export const pixel = (r: number, g: number, b: number): number => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0
 export const pixelOf = (c: Rgb): number => pixel(c[0], c[1], c[2])
 export const cssOf = (c: Rgb): string => `rgb(${c[0]} ${c[1]} ${c[2]})`
-export const mix = (a: Rgb, b: Rgb, share: number): Rgb => [0, 1, 2].map((i) => Math.round(a[i]! + (b[i]! - a[i]!) * share)) as Rgb
+export const mix = (a: Rgb, b: Rgb, share: number): Rgb => [0, 1, 2].map((i) => round(a[i]! + (b[i]! - a[i]!) * share)) as Rgb
 
 const PATTERNS: { [name: string]: Pattern } = { solid: Pattern.Solid, empty: Pattern.Solid, hatch: Pattern.Hatch, dots: Pattern.Dots, cross: Pattern.Cross }
 export const STATE_PATTERN: Pattern[] = Array.from({ length: STATES }, (_, s) => PATTERNS[STATE_LOOKS[s as State].pattern]!)
@@ -44,12 +45,12 @@ export function palette(dark: boolean): Palette {
 
 /* A colour for each thread, told apart by hue from its neighbours; the same in both themes. */
 export function holderColors(threads: number): Uint8Array {
-  const out = new Uint8Array(threads * 3)
+  const out = u8(threads * 3)
   for (let i = 0; i < threads; i++) {
     const hue = (i * 137.508 + 190) % 360, light = 0.6 + 0.08 * ((i % 3) - 1)
     for (let c = 0; c < 3; c++) {
       const k = ([0, 8, 4][c]! + hue / 30) % 12
-      out[i * 3 + c] = Math.round(255 * (light - 0.46 * Math.min(light, 1 - light) * Math.max(-1, Math.min(k - 3, 9 - k, 1))))
+      out[i * 3 + c] = round(255 * (light - 0.46 * min(light, 1 - light) * max(-1, min(k - 3, 9 - k, 1))))
     }
   }
   return out
@@ -57,7 +58,7 @@ export function holderColors(threads: number): Uint8Array {
 
 /* Bit x of masks[pattern][y] is set where the pattern's own colour is; 8 by 8 pixels, repeated. */
 function masksOf(draw: (x: number, y: number) => boolean): Uint8Array {
-  const rows = new Uint8Array(8)
+  const rows = u8(8)
   for (let y = 0; y < 8; y++) for (let x = 0; x < 8; x++) if (draw(x, y)) rows[y]! |= 1 << x
   return rows
 }

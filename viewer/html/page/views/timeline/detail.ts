@@ -1,8 +1,9 @@
 /* The panel at the foot: all that is known of the focused row, and what one can do with it; or the list of a lane. */
+import { max } from '../../data/math'
 import { NONE } from '../../data/recording'
 import type { Recording } from '../../data/recording'
 import type { Focus } from '../../state'
-import { clear, el } from '../../ui/dom'
+import { clear, el, on } from '../../ui/dom'
 import { duration, leafPlace, moment, percent, place, threadName } from '../../ui/format'
 import { StackList } from '../../ui/stack'
 import { creditsOf, factsOf, holding, stackOf, stateOf, titleOf, who } from './describe'
@@ -23,18 +24,18 @@ export interface Actions {
 const HOLDERS_SHOWN = 12
 
 export class DetailPanel {
-  readonly element = el('section', { class: 'tl-detail', 'aria-label': 'Details of the focused row', hidden: true })
+  readonly element = el('section.tl-detail', { 'aria-label': 'Details of the focused row', hidden: true })
   private buttons = new Map<string, HTMLButtonElement>()
-  private readonly body = el('div', { class: 'tl-detail-body' })
-  private readonly heading = el('h2', { class: 'tl-detail-title' })
+  private readonly body = el('div.tl-detail-body')
+  private readonly heading = el('h2.tl-detail-title')
 
   constructor(private rec: Recording, actions: Actions) {
     const button = (id: keyof Actions, text: string, key: string, title: string) => {
-      const b = el('button', { type: 'button', class: 'plain', title, on: { click: () => actions[id]() } }, text, key ? el('kbd', { text: key }) : null)
+      const b = el('button.plain', { type: 'button', title, on: { click: () => actions[id]() } }, text, key ? el('kbd', key) : null)
       this.buttons.set(id, b)
       return b
     }
-    const bar = el('div', { class: 'tl-detail-bar' },
+    const bar = el('div.tl-detail-bar',
       button('holder', 'Holder', 'g', 'Go to the hold that this wait waited for; from a hold, to the wait before it'),
       button('back', 'Back', 'b', 'Back to where you came from'),
       button('previous', 'Previous', ',', 'The row before it in its lane'),
@@ -43,7 +44,7 @@ export class DetailPanel {
       button('select', 'Select its time', '', 'Select its time: the other views show only that'),
       button('thread', 'Only this thread', '', 'Filter the other views by its thread'),
       button('close', 'Close', 'Esc', 'Close'))
-    this.element.append(el('div', { class: 'tl-detail-head' }, this.heading, bar), this.body)
+    this.element.append(el('div.tl-detail-head', this.heading, bar), this.body)
   }
 
   hide(): void {
@@ -61,14 +62,14 @@ export class DetailPanel {
     for (const id of ['previous', 'next', 'zoom', 'select', 'thread', 'holder'] as const) this.buttons.get(id)!.hidden = false
     clear(this.heading)
     this.heading.append(el('span', { class: `tl-swatch tl-swatch-${STATE_LOOKS[stateOf(rec, f)].name}`, 'aria-hidden': 'true' }),
-      el('bdi', { text: who(rec, thread) }), ` ${titleOf(rec, f)}`, f.table === 'sample' ? '' : `, ${duration(t1 - t0)}`)
-    const span = Math.max(1, t1 - t0)
+      el('bdi', who(rec, thread)), ` ${titleOf(rec, f)}`, f.table === 'sample' ? '' : `, ${duration(t1 - t0)}`)
+    const span = max(1, t1 - t0)
     const rows: [string, string][] = [['thread', thread === NONE ? 'not known' : `${threadName(rec.threads[thread])}, tid ${rec.threads[thread]!.tid}`],
       ['from', moment(t0, span)], ...(f.table === 'sample' ? [] : [['to', moment(t1, span)], ['lasted', duration(t1 - t0)]] as [string, string][]), ...factsOf(rec, f)]
     clear(this.body)
-    this.body.append(el('div', { class: 'tl-col' }, el('dl', { class: 'tl-facts' }, ...rows.map(([name, value]) => el('div', {}, el('dt', { text: name }), el('dd', {}, el('bdi', { text: value })))))))
+    this.body.append(el('div.tl-col', el('dl.tl-facts', ...rows.map(([name, value]) => el('div', el('dt', name), el('dd', el('bdi', value)))))))
     if (f.table === 'wait') this.body.append(this.holders(f.row))
-    if (f.table !== 'tally') this.body.append(el('div', { class: 'tl-col tl-col-stack' }, el('h3', { text: f.table === 'wait' ? 'Waits here' : 'Stack' }), new StackList(rec, stackOf(rec, f)).element))
+    if (f.table !== 'tally') this.body.append(el('div.tl-col tl-col-stack', el('h3', f.table === 'wait' ? 'Waits here' : 'Stack'), new StackList(rec, stackOf(rec, f)).element))
     this.element.hidden = false
   }
 
@@ -77,17 +78,17 @@ export class DetailPanel {
     const { rec } = this
     const credits = creditsOf(rec, wait)
     const all = rec.waits.t1[wait]! - rec.waits.t0[wait]!
-    const box = el('div', { class: 'tl-col tl-col-holders' }, el('h3', { text: 'Held meanwhile by' }))
+    const box = el('div.tl-col tl-col-holders', el('h3', 'Held meanwhile by'))
     for (const c of credits.slice(0, HOLDERS_SHOWN)) {
       const at = leafPlace(rec, c.stack)
-      const entry = el('details', { class: 'tl-holder' },
-        el('summary', {}, el('span', { class: 'tl-num', text: duration(c.ns) }), el('span', { class: 'tl-num tl-dim', text: percent(c.ns, all) }), el('bdi', { class: 'tl-holder-name', text: who(rec, c.holder) }),
-          el('span', { class: 'tl-dim', text: holding(rec, c) }), el('bdi', { class: 'tl-holder-place', text: at ? place(at) : '' })))
-      entry.addEventListener('toggle', () => { if (entry.open && entry.children.length === 1) entry.append(new StackList(rec, c.stack).element) })
+      const entry = el('details.tl-holder',
+        el('summary', el('span.tl-num', duration(c.ns)), el('span.tl-num tl-dim', percent(c.ns, all)), el('bdi.tl-holder-name', who(rec, c.holder)),
+          el('span.tl-dim', holding(rec, c)), el('bdi.tl-holder-place', at ? place(at) : '')))
+      on(entry, 'toggle', () => { if (entry.open && entry.children.length === 1) entry.append(new StackList(rec, c.stack).element) })
       box.append(entry)
     }
-    if (!credits.length) box.append(el('p', { class: 'tl-dim', text: 'Nobody was seen holding it.' }))
-    if (credits.length > HOLDERS_SHOWN) box.append(el('p', { class: 'tl-dim', text: `and ${credits.length - HOLDERS_SHOWN} more, ${duration(credits.slice(HOLDERS_SHOWN).reduce((ns, c) => ns + c.ns, 0))}` }))
+    if (!credits.length) box.append(el('p.tl-dim', 'Nobody was seen holding it.'))
+    if (credits.length > HOLDERS_SHOWN) box.append(el('p.tl-dim', `and ${credits.length - HOLDERS_SHOWN} more, ${duration(credits.slice(HOLDERS_SHOWN).reduce((ns, c) => ns + c.ns, 0))}`))
     /* the first one is what one looks for */
     const first = box.querySelector('details')
     if (first) first.open = true
@@ -100,20 +101,20 @@ export class DetailPanel {
     for (const id of ['previous', 'next', 'zoom', 'select', 'thread', 'holder'] as const) this.buttons.get(id)!.hidden = true
     this.heading.replaceChildren(title)
     const step = rows.length
-    const pager = el('div', { class: 'tl-pager' }, el('span', { class: 'tl-dim', text: all ? `${from + 1} to ${from + step} of ${all} in the visible range` : 'nothing in the visible range' }),
-      el('button', { type: 'button', class: 'plain', text: 'Previous page', disabled: from === 0, on: { click: () => page(-1) } }),
-      el('button', { type: 'button', class: 'plain', text: 'Next page', disabled: from + step >= all, on: { click: () => page(1) } }))
+    const pager = el('div.tl-pager', el('span.tl-dim', all ? `${from + 1} to ${from + step} of ${all} in the visible range` : 'nothing in the visible range'),
+      el('button.plain', { type: 'button', disabled: from === 0, on: { click: () => page(-1) } }, 'Previous page'),
+      el('button.plain', { type: 'button', disabled: from + step >= all, on: { click: () => page(1) } }, 'Next page'))
     /* the same number of digits in all rows */
-    const span = rows.length > 1 ? Math.max(1e3, (rangeOf(rec, rows[rows.length - 1]!).t0 - rangeOf(rec, rows[0]!).t0) / rows.length / 10) : 1e3
-    const head = el('tr', {}, ...['from', 'state', 'lasted', 'details', 'function'].map((text) => el('th', { scope: 'col', text })))
+    const span = rows.length > 1 ? max(1e3, (rangeOf(rec, rows[rows.length - 1]!).t0 - rangeOf(rec, rows[0]!).t0) / rows.length / 10) : 1e3
+    const head = el('tr', ...['from', 'state', 'lasted', 'details', 'function'].map((text) => el('th', { scope: 'col' }, text)))
     const body = rows.map((f) => {
       const { t0, t1 } = rangeOf(rec, f)
       const at = leafPlace(rec, stackOf(rec, f))
       const facts = factsOf(rec, f).filter(([name]) => name !== 'remarks').slice(0, 2).map(([, value]) => value).join(', ')
-      return el('tr', {}, el('th', { scope: 'row' }, el('button', { type: 'button', class: 'link', text: moment(t0, span), on: { click: () => open(f) } })),
-        el('td', { text: titleOf(rec, f) }), el('td', { class: 'tl-num', text: f.table === 'sample' ? '' : duration(t1 - t0) }), el('td', {}, el('bdi', { text: facts })), el('td', {}, el('bdi', { text: at ? place(at) : '' })))
+      return el('tr', el('th', { scope: 'row' }, el('button.link', { type: 'button', on: { click: () => open(f) } }, moment(t0, span))),
+        el('td', titleOf(rec, f)), el('td.tl-num', f.table === 'sample' ? '' : duration(t1 - t0)), el('td', el('bdi', facts)), el('td', el('bdi', at ? place(at) : '')))
     })
-    this.body.replaceChildren(el('div', { class: 'tl-list' }, pager, el('table', { 'aria-label': title }, el('thead', {}, head), el('tbody', {}, ...body))))
+    this.body.replaceChildren(el('div.tl-list', pager, el('table', { 'aria-label': title }, el('thead', head), el('tbody', ...body))))
     this.element.hidden = false
     ;(this.body.querySelector('tbody button') as HTMLElement | null)?.focus()
   }

@@ -1,4 +1,5 @@
 /* One picture of the lanes: coverage to pixels, then the text. */
+import { ceil, f32, floor, max, min, round } from '../../data/math'
 import { CHANNELS, LOCK_CHANNELS, lowerBound, visibleRows } from '../../data/pyramid'
 import type { Pyramids, Window } from '../../data/pyramid'
 import { HoldFlag, IntervalFlag, NONE, State } from '../../data/recording'
@@ -19,12 +20,12 @@ interface Row { lane: Lane; y0: number; y1: number /* device pixels, may begin a
 export class FramePainter {
   private pixels = new Pixels()
   private columns = new Columns()
-  private cov = new Float32Array(0)
+  private cov = f32(0)
 
   constructor(private rec: Recording, private pyramids: Pyramids, private rgb: Uint8Array) {}
 
   draw(ctx: CanvasRenderingContext2D, g: Geometry, layout: Layout, p: Palette): void {
-    const width = Math.max(1, Math.round(g.width * g.dpr)), height = Math.max(1, Math.round(g.height * g.dpr))
+    const width = max(1, round(g.width * g.dpr)), height = max(1, round(g.height * g.dpr))
     const win: Window = { from: g.from, pixelNs: (g.to - g.from) / width, width }
     this.pixels.resize(width, height)
     this.columns.resize(width)
@@ -41,13 +42,13 @@ export class FramePainter {
 
   private clear(channels: number, width: number): Float32Array {
     const length = channels * width
-    if (this.cov.length < length) this.cov = new Float32Array(length)
+    if (this.cov.length < length) this.cov = f32(length)
     return this.cov.fill(0, 0, length)
   }
 
   private lane({ lane, y0, y1 }: Row, win: Window, p: Palette, compact: boolean, dpr: number): void {
-    const px = (n: number) => Math.max(1, Math.round(n * dpr))
-    const phase = Math.round(win.from / win.pixelNs) & 7
+    const px = (n: number) => max(1, round(n * dpr))
+    const phase = round(win.from / win.pixelNs) & 7
     const { pixels, columns } = this
     if (lane.kind === 'process') {
       pixels.fill(0, y0, win.width, y1, pixelOf(mix(p.background, p.line, 0.6)))
@@ -77,9 +78,9 @@ export class FramePainter {
   private cpu(process: number | null, win: Window, p: Palette, y0: number, y1: number): void {
     const cov = this.crowd(process, win)
     let most = 1
-    for (let x = 0, at = 0; x < win.width; x++, at += CHANNELS) most = Math.max(most, cov[at + State.Gil]! + cov[at + State.NoGil]! + cov[at + State.Runnable]!)
+    for (let x = 0, at = 0; x < win.width; x++, at += CHANNELS) most = max(most, cov[at + State.Gil]! + cov[at + State.NoGil]! + cov[at + State.Runnable]!)
     this.cpuScale.set(process, most)
-    const scale = (y1 - y0) / Math.ceil(most - 0.05)
+    const scale = (y1 - y0) / ceil(most - 0.05)
     const { words, width, height } = this.pixels
     const lane = pixelOf(p.lane)
     const colors = [State.Gil, State.NoGil, State.Runnable].map((s) => pixelOf(p.states[s]!))
@@ -87,7 +88,7 @@ export class FramePainter {
     for (let x = 0; x < win.width; x++) {
       const at = x * CHANNELS
       const a = y1 - cov[at + State.Gil]! * scale, b = a - cov[at + State.NoGil]! * scale, c = b - cov[at + State.Runnable]! * scale
-      for (let y = Math.max(0, y0); y < Math.min(height, y1); y++) {
+      for (let y = max(0, y0); y < min(height, y1); y++) {
         const middle = y + 0.5
         words[y * width + x] = middle > a ? colors[0]! : middle > b ? colors[1]! : middle > c ? ((x + y) & 7) === 0 || ((x - y) & 7) === 0 ? cross : colors[2]! : lane
       }
@@ -119,7 +120,7 @@ export class FramePainter {
     }
     let cov = this.covers.get(thread)
     if (cov) return cov
-    cov = this.spare.pop()?.fill(0) ?? new Float32Array(length)
+    cov = this.spare.pop()?.fill(0) ?? f32(length)
     this.covers.set(thread, cov)
     this.pyramids.addThread(thread, win, cov, true)
     return cov
@@ -129,7 +130,7 @@ export class FramePainter {
   private crowd(process: number | null, win: Window): Float32Array {
     let sum = this.crowds.get(process)
     if (sum) return sum
-    sum = new Float32Array(CHANNELS * win.width)
+    sum = f32(CHANNELS * win.width)
     this.crowds.set(process, sum)
     for (let i = 0; i < this.rec.threads.length; i++) {
       if (process !== null && this.rec.threads[i]!.process !== process) continue
@@ -150,7 +151,7 @@ export class FramePainter {
     if ((last - first) * 6 * dpr > win.width) return
     const forced = pixelOf(p.forced), line = pixelOf(p.background)
     for (let i = first; i < last; i++) {
-      const x = Math.round((h.t1[i]! - win.from) / win.pixelNs), wide = Math.max(1, Math.round(dpr))
+      const x = round((h.t1[i]! - win.from) / win.pixelNs), wide = max(1, round(dpr))
       if (h.flags[i]! & HoldFlag.Forced) this.pixels.fill(x - 2 * wide, y0, x, y1, forced)
       else this.pixels.fill(x - wide, y0, x, y1, line)
     }
@@ -159,13 +160,13 @@ export class FramePainter {
   /* Borders of intervals, starts of waits, samples: each where there is room for it. */
   private marks(thread: number, win: Window, p: Palette, y0: number, y1: number, dpr: number, compact: boolean): void {
     const { rec, pixels } = this
-    const t = rec.threads[thread]!, end = win.from + win.width * win.pixelNs, one = Math.max(1, Math.round(dpr))
-    const xOf = (at: number) => Math.floor((at - win.from) / win.pixelNs)
+    const t = rec.threads[thread]!, end = win.from + win.width * win.pixelNs, one = max(1, round(dpr))
+    const xOf = (at: number) => floor((at - win.from) / win.pixelNs)
     const { intervals, waits, samples } = rec
     const [first, last] = visibleRows(intervals.t0, intervals.t1, t.intervals, win.from, end)
     if ((last - first) * 8 * dpr < win.width) {
       const border = pixelOf(p.lane)
-      for (let i = Math.max(first, t.intervals[0] + 1); i < last; i++)
+      for (let i = max(first, t.intervals[0] + 1); i < last; i++)
         if (intervals.state[i] === intervals.state[i - 1]) this.pixels.fill(xOf(intervals.t0[i]!), y0, xOf(intervals.t0[i]!) + one, y1, border)
     }
     if (compact) return
@@ -192,7 +193,7 @@ export class FramePainter {
       ctx.fillStyle = p.dim
       ctx.fillText(lane.locks, 6, (y0 + y1) / 2)
     } else if (lane.kind === 'cpu') {
-      const most = Math.ceil((this.cpuScale.get(lane.process) ?? 1) - 0.05)
+      const most = ceil((this.cpuScale.get(lane.process) ?? 1) - 0.05)
       ctx.textAlign = 'right'
       tag(ctx, `${most} thread${most === 1 ? '' : 's'}`, g.width - 4, y0 + 8, p.dim, p.background)
       ctx.textAlign = 'left'
@@ -206,7 +207,7 @@ export class FramePainter {
     if (last - first > g.width) return
     ctx.fillStyle = '#111'
     for (let i = first; i < last; i++) {
-      const x0 = Math.max(0, (h.t0[i]! - win.from) * scale), x1 = Math.min(g.width, (h.t1[i]! - win.from) * scale)
+      const x0 = max(0, (h.t0[i]! - win.from) * scale), x1 = min(g.width, (h.t1[i]! - win.from) * scale)
       if (x1 - x0 < 34) continue
       label(ctx, h.thread[i] === NONE ? '?' : threadName(this.rec.threads[h.thread[i]!]), x0, x1, y)
     }
@@ -217,14 +218,14 @@ export class FramePainter {
     const [first, last] = visibleRows(v.t0, v.t1, this.rec.threads[thread]!.intervals, win.from, to)
     if (last - first > g.width / 2) return
     for (let i = first; i < last; i++) {
-      const x0 = Math.max(0, (v.t0[i]! - win.from) * scale), x1 = Math.min(g.width, (v.t1[i]! - win.from) * scale)
+      const x0 = max(0, (v.t0[i]! - win.from) * scale), x1 = min(g.width, (v.t1[i]! - win.from) * scale)
       if (x1 - x0 < 48) continue
       const text = this.intervalText(i)
       if (!text) continue
       const color = p.states[v.state[i]!]!
       if (v.state[i] !== State.Gil && v.state[i] !== State.NoGil) {
         ctx.fillStyle = `rgb(${color[0]} ${color[1]} ${color[2]})`
-        ctx.fillRect(x0 + 3, y - 6, Math.min(x1 - x0 - 6, text.length * 6.2 + 4), 12)
+        ctx.fillRect(x0 + 3, y - 6, min(x1 - x0 - 6, text.length * 6.2 + 4), 12)
       }
       ctx.fillStyle = luminance(color) > 0.2 ? '#111' : '#fff'
       label(ctx, text, x0, x1, y)
@@ -251,14 +252,14 @@ function visibleLanes(layout: Layout, g: Geometry): Row[] {
   for (let i = 0; i < layout.lanes.length; i++) {
     const top = AXIS_HEIGHT + layout.top[i]! - g.scroll, bottom = AXIS_HEIGHT + layout.top[i + 1]! - g.scroll
     if (bottom <= AXIS_HEIGHT || top >= g.height) continue
-    rows.push({ lane: layout.lanes[i]!, y0: Math.round(top * g.dpr), y1: Math.round(bottom * g.dpr) })
+    rows.push({ lane: layout.lanes[i]!, y0: round(top * g.dpr), y1: round(bottom * g.dpr) })
   }
   return rows
 }
 
 /* Text inside x0..x1, cut to fit. */
 function label(ctx: CanvasRenderingContext2D, text: string, x0: number, x1: number, y: number): void {
-  const room = Math.floor((x1 - x0 - 7) / 5.9)
+  const room = floor((x1 - x0 - 7) / 5.9)
   if (room < 3) return
   ctx.fillText(text.length > room ? `${text.slice(0, room - 1)}…` : text, x0 + 5, y, x1 - x0 - 8)
 }
@@ -292,7 +293,7 @@ export function drawAxis(ctx: CanvasRenderingContext2D, g: { width: number; heig
     clearFrom = ctx.measureText(text).width + 12
   }
   for (const t of ticks.times) {
-    const x = Math.round((t - g.from) * scale)
+    const x = round((t - g.from) * scale)
     ctx.fillStyle = p.grid
     ctx.fillRect(x, AXIS_HEIGHT - 6, 1, 6)
     const text = ticks.label(t)

@@ -1,9 +1,10 @@
 /* The names beside the lanes, which are also the lanes for those who do not use a mouse: a tree grid with a row for each
  * visible lane and the shares of its states in the visible range.  One row has the tab stop. */
+import { f64, floor, max, min } from '../../data/math'
 import { CHANNELS, HELD, sumsOf, visibleRows } from '../../data/pyramid'
 import { State } from '../../data/recording'
 import type { Recording } from '../../data/recording'
-import { el } from '../../ui/dom'
+import { el, on, style } from '../../ui/dom'
 import { percent } from '../../ui/format'
 import { laneAt, laneKey } from './lanes'
 import type { Lane, Layout } from './lanes'
@@ -24,24 +25,24 @@ export interface GridEvents { open(lane: Lane): void; toggle(process: number): v
 interface RowElement { element: HTMLElement; cells: HTMLElement[]; lane: Lane }
 
 export class LaneGrid {
-  readonly element = el('div', { class: 'tl-gutter', role: 'treegrid', 'aria-label': 'Lanes of the timeline', 'aria-colcount': COLUMNS.length + 1 })
-  private head = el('div', { class: 'tl-row tl-row-head', role: 'row', 'aria-rowindex': 1 },
-    el('span', { role: 'columnheader', text: 'Thread' }), ...COLUMNS.map((c) => el('span', { role: 'columnheader', class: c.shown ? 'tl-cell' : 'offscreen', text: c.title })))
-  private body = el('div', { class: 'tl-rows', role: 'rowgroup' })
+  readonly element = el('div.tl-gutter', { role: 'treegrid', 'aria-label': 'Lanes of the timeline', 'aria-colcount': COLUMNS.length + 1 })
+  private head = el('div.tl-row tl-row-head', { role: 'row', 'aria-rowindex': 1 },
+    el('span', { role: 'columnheader' }, 'Thread'), ...COLUMNS.map((c) => el('span', { role: 'columnheader', class: c.shown ? 'tl-cell' : 'offscreen' }, c.title)))
+  private body = el('div.tl-rows', { role: 'rowgroup' })
   private rows = new Map<string, RowElement>()
   private active = ''
   private layout: Layout | null = null
   private collapsed: ReadonlySet<number> = new Set()
   private timer = 0
-  private sums = new Float64Array(CHANNELS)
+  private sums = f64(CHANNELS)
 
   constructor(private rec: Recording, private events: GridEvents) {
-    this.element.append(el('div', { role: 'rowgroup', class: 'tl-head-group' }, this.head), this.body)
-    this.body.addEventListener('keydown', (e) => this.onKey(e))
-    this.body.addEventListener('click', (e) => this.onClick(e))
-    this.body.addEventListener('pointermove', (e) => events.hover(this.indexOf(e.target)))
-    this.body.addEventListener('pointerleave', () => events.hover(-1))
-    this.body.addEventListener('focusin', (e) => this.makeActive(this.indexOf(e.target)))
+    this.element.append(el('div.tl-head-group', { role: 'rowgroup' }, this.head), this.body)
+    on(this.body, 'keydown', (e) => this.onKey(e))
+    on(this.body, 'click', (e) => this.onClick(e))
+    on(this.body, 'pointermove', (e) => events.hover(this.indexOf(e.target)))
+    on(this.body, 'pointerleave', () => events.hover(-1))
+    on(this.body, 'focusin', (e) => this.makeActive(this.indexOf(e.target)))
   }
 
   private indexOf(target: EventTarget | null): number {
@@ -55,7 +56,7 @@ export class LaneGrid {
     this.collapsed = collapsed
     this.element.setAttribute('aria-rowcount', String(layout.lanes.length + 1))
     const wanted = new Set<string>()
-    const first = Math.max(0, laneAt(layout, scroll))
+    const first = max(0, laneAt(layout, scroll))
     for (let i = first; i < layout.lanes.length && layout.top[i]! < scroll + height; i++) {
       const lane = layout.lanes[i]!, key = laneKey(lane)
       wanted.add(key)
@@ -82,7 +83,7 @@ export class LaneGrid {
   }
 
   private make(lane: Lane): RowElement {
-    const name = el('span', { role: 'rowheader', class: 'tl-name', title: lane.kind === 'thread' ? `${lane.label}, tid ${this.rec.threads[lane.thread]!.tid}` : lane.label }, el('bdi', { text: lane.label }))
+    const name = el('span.tl-name', { role: 'rowheader', title: lane.kind === 'thread' ? `${lane.label}, tid ${this.rec.threads[lane.thread]!.tid}` : lane.label }, el('bdi', lane.label))
     const cells = COLUMNS.map((c) => el('span', { role: 'gridcell', class: c.shown ? 'tl-cell' : 'offscreen' }))
     const element = el('div', { class: `tl-row tl-row-${lane.kind}`, role: 'row', tabindex: -1, 'aria-level': lane.kind === 'process' ? 1 : 2 }, name, ...cells)
     if (lane.kind === 'process') {
@@ -98,8 +99,8 @@ export class LaneGrid {
     element.dataset.lane = String(i)
     element.setAttribute('aria-rowindex', String(i + 2))
     if (row.lane.kind === 'process') element.setAttribute('aria-expanded', String(!this.collapsed.has(row.lane.process)))
-    element.style.setProperty('transform', `translateY(${layout.top[i]! - scroll}px)`)
-    element.style.setProperty('height', `${layout.top[i + 1]! - layout.top[i]!}px`)
+    style(element, 'transform', `translateY(${layout.top[i]! - scroll}px)`)
+    style(element, 'height', `${layout.top[i + 1]! - layout.top[i]!}px`)
   }
 
   private tabStop(first: Lane | undefined): void {
@@ -127,7 +128,7 @@ export class LaneGrid {
   /* The keyboard comes back from elsewhere. */
   refocus(): void {
     const at = this.layout?.lanes.findIndex((l) => laneKey(l) === this.active) ?? -1
-    this.focus(Math.max(0, at))
+    this.focus(max(0, at))
   }
 
   get activeLane(): Lane | null {
@@ -146,9 +147,9 @@ export class LaneGrid {
     const at = this.indexOf(e.target)
     const lane = layout?.lanes[at]
     if (!layout || !lane || e.ctrlKey || e.altKey || e.metaKey || e.shiftKey) return
-    const page = Math.max(1, Math.floor(this.body.clientHeight / 24) - 1)
+    const page = max(1, floor(this.body.clientHeight / 24) - 1)
     const to: { [key: string]: number } = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + page, PageUp: at - page, Home: 0, End: layout.lanes.length - 1 }
-    if (e.key in to) this.focus(Math.max(0, Math.min(layout.lanes.length - 1, to[e.key]!)))
+    if (e.key in to) this.focus(max(0, min(layout.lanes.length - 1, to[e.key]!)))
     else if (e.key === 'Enter' || e.key === ' ') {
       if (lane.kind === 'process') this.events.toggle(lane.process)
       else this.events.open(lane)
@@ -163,7 +164,7 @@ export class LaneGrid {
 
   /* Sums of what is in sight. */
   private shares(from: number, to: number): void {
-    const all = Math.max(1, to - from)
+    const all = max(1, to - from)
     for (const { lane, cells } of this.rows.values()) {
       if (lane.kind === 'lock') cells[0]!.textContent = `held ${percent(this.heldNs(lane.lock, from, to), all)}`
       if (lane.kind !== 'thread') continue
@@ -179,7 +180,7 @@ export class LaneGrid {
     const { t0, t1 } = this.rec.holds
     const [first, last] = visibleRows(t0, t1, this.rec.locks[lock]!.holds, from, to)
     let ns = 0
-    for (let i = first; i < last; i++) ns += Math.min(t1[i]!, to) - Math.max(t0[i]!, from)
+    for (let i = first; i < last; i++) ns += min(t1[i]!, to) - max(t0[i]!, from)
     return ns
   }
 }

@@ -1,4 +1,5 @@
 /* Which lanes there are, in which order, and where each lies. */
+import { f64, u8 } from '../../data/math'
 import { COUNTED, HELD, sumsOf } from '../../data/pyramid'
 import { State } from '../../data/recording'
 import type { Recording } from '../../data/recording'
@@ -17,8 +18,8 @@ export interface ThreadTotals { wait: Float64Array /* for the GIL: who waits for
 
 export function threadTotals(rec: Recording): ThreadTotals {
   const n = rec.threads.length
-  const totals = { wait: new Float64Array(n), idle: new Uint8Array(n) }
-  const sums = new Float64Array(COUNTED + 2)
+  const totals = { wait: f64(n), idle: u8(n) }
+  const sums = f64(COUNTED + 2)
   for (let i = 0; i < n; i++) {
     sumsOf(rec, i, 0, rec.durationNs + 1, sums)
     totals.wait[i] = sums[State.WaitGil]!
@@ -112,7 +113,7 @@ const COMPACT_FROM = 80
 
 export function layoutOf(lanes: Lane[]): Layout {
   const compact = lanes.length >= COMPACT_FROM
-  const top = new Float64Array(lanes.length + 1)
+  const top = f64(lanes.length + 1)
   lanes.forEach((lane, i) => { top[i + 1] = top[i]! + (compact ? COMPACT : HEIGHT)[lane.kind] })
   return { lanes, compact, top }
 }

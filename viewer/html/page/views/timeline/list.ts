@@ -1,4 +1,5 @@
 /* The rows of one lane as pages of a table: what is on the canvas, without a mouse. */
+import { max, min } from '../../data/math'
 import { visibleRows } from '../../data/pyramid'
 import type { Range, Recording } from '../../data/recording'
 import type { Focus } from '../../state'
@@ -21,9 +22,9 @@ export class LaneList {
       ? visibleRows(holds.t0, holds.t1, locks[lane.lock]!.holds, range.t0, range.t1)
       : visibleRows(intervals.t0, intervals.t1, threads[lane.thread]!.intervals, range.t0, range.t1)
     const all = last - first
-    this.from = Math.max(0, Math.min(from, all - 1))
+    this.from = max(0, min(from, all - 1))
     const rows: Focus[] = []
-    for (let i = first + this.from; i < Math.min(last, first + this.from + PAGE); i++) rows.push(this.named(lane, i))
+    for (let i = first + this.from; i < min(last, first + this.from + PAGE); i++) rows.push(this.named(lane, i))
     this.isOpen = true
     this.panel.list(`Rows of ${lane.label}`, rows, this.from, all, this.focus, (by) => this.open(lane, range, this.from + by * PAGE))
   }

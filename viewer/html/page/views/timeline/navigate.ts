@@ -1,5 +1,6 @@
 /* From a point or a row to the row that is meant: hit testing, next and previous, who held the lock, where a wait's
  * hand-off is.  Pure. */
+import { abs, max } from '../../data/math'
 import { lowerBound, upperBound, visibleRows } from '../../data/pyramid'
 import { NONE, State } from '../../data/recording'
 import type { Range, Recording, Thread } from '../../data/recording'
@@ -106,7 +107,7 @@ export function sampleNear(rec: Recording, thread: number, t: number, reach: num
   const [from, to] = rec.threads[thread]!.samples
   const i = lowerBound(rec.samples.t, from, to, t)
   let best = -1
-  for (const j of [i - 1, i]) if (j >= from && j < to && Math.abs(rec.samples.t[j]! - t) <= reach && (best < 0 || Math.abs(rec.samples.t[j]! - t) < Math.abs(rec.samples.t[best]! - t))) best = j
+  for (const j of [i - 1, i]) if (j >= from && j < to && abs(rec.samples.t[j]! - t) <= reach && (best < 0 || abs(rec.samples.t[j]! - t) < abs(rec.samples.t[best]! - t))) best = j
   return best
 }
 
@@ -138,10 +139,10 @@ export function handoffOf(rec: Recording, wait: number): number {
   if (!lock) return -1
   const { acquire, to } = rec.handoffs
   const end = rec.waits.t1[wait]!, thread = rec.waits.thread[wait]!
-  const from = Math.max(rec.waits.t0[wait]!, end - SLACK_NS)
+  const from = max(rec.waits.t0[wait]!, end - SLACK_NS)
   let best = -1
   for (let i = lowerBound(acquire, lock.handoffs[0], lock.handoffs[1], from); i < lock.handoffs[1] && acquire[i]! <= end + SLACK_NS; i++)
-    if (to[i] === thread && (best < 0 || Math.abs(acquire[i]! - end) < Math.abs(acquire[best]! - end))) best = i
+    if (to[i] === thread && (best < 0 || abs(acquire[i]! - end) < abs(acquire[best]! - end))) best = i
   return best
 }
 

@@ -1,4 +1,5 @@
 /* What lies over the lanes and changes with every move of the mouse: selections, the focused row, a wait's hand-off. */
+import { abs, max, min, round } from '../../data/math'
 import { NONE } from '../../data/recording'
 import type { Range, Recording } from '../../data/recording'
 import type { Focus } from '../../state'
@@ -35,13 +36,13 @@ export class OverlayPainter {
   private cursor(ctx: CanvasRenderingContext2D, g: Geometry, p: Palette, x: number): void {
     ctx.fillStyle = p.dim
     ctx.globalAlpha = 0.55
-    ctx.fillRect(Math.round(x), AXIS_HEIGHT - 6, 1, g.height)
+    ctx.fillRect(round(x), AXIS_HEIGHT - 6, 1, g.height)
     ctx.globalAlpha = 1
     ctx.font = '11px system-ui, sans-serif'
     ctx.textBaseline = 'middle'
     const text = moment(g.from + (x / g.width) * (g.to - g.from), (g.to - g.from) / g.width * 4)
     const wide = ctx.measureText(text).width + 8
-    const left = Math.max(0, Math.min(g.width - wide, x - wide / 2))
+    const left = max(0, min(g.width - wide, x - wide / 2))
     ctx.fillStyle = p.text
     ctx.fillRect(left, 3, wide, 16)
     ctx.fillStyle = `rgb(${p.background.join(' ')})`
@@ -55,7 +56,7 @@ export class OverlayPainter {
   private box(ctx: CanvasRenderingContext2D, g: Geometry, layout: Layout, p: Palette, lane: number, range: Range): void {
     if (lane < 0) return
     const x0 = xOf(g, range.t0), x1 = xOf(g, range.t1)
-    const left = Math.max(-4, x0 - 1), right = Math.min(g.width + 4, Math.max(x1 + 1, x0 + 2))
+    const left = max(-4, x0 - 1), right = min(g.width + 4, max(x1 + 1, x0 + 2))
     const top = this.y(g, layout, lane, 0) + 1, height = layout.top[lane + 1]! - layout.top[lane]! - 2
     if (right < -2 || left > g.width + 2) return
     ctx.lineWidth = 4
@@ -93,7 +94,7 @@ export class OverlayPainter {
     }
     const by = waker === NONE ? -1 : laneOfThread(layout, waker)
     /* who lets go mostly wakes the waiter as well: one arrow says it then */
-    const same = row >= 0 && handoffs.from[row] === waker && Math.abs(xOf(g, woken) - xOf(g, handoffs.release[row]!)) < 8
+    const same = row >= 0 && handoffs.from[row] === waker && abs(xOf(g, woken) - xOf(g, handoffs.release[row]!)) < 8
     if (by >= 0 && !same && waits.wakeLatency[wait]! > 0) arrow(ctx, p, this.point(g, layout, by, to, woken), this.point(g, layout, to, by, woken), true, row >= 0 ? '' : 'woken', g.width)
   }
 
@@ -114,7 +115,7 @@ function xOf(g: Geometry, t: number): number {
 }
 
 function area(ctx: CanvasRenderingContext2D, g: Geometry, range: Range, color: string, text: string, p: Palette, dashed: boolean): void {
-  const x0 = Math.max(-2, xOf(g, range.t0)), x1 = Math.min(g.width + 2, xOf(g, range.t1))
+  const x0 = max(-2, xOf(g, range.t0)), x1 = min(g.width + 2, xOf(g, range.t1))
   if (x1 < -1 || x0 > g.width + 1) return
   ctx.fillStyle = color
   ctx.globalAlpha = p.dark ? 0.16 : 0.11
@@ -127,16 +128,16 @@ function area(ctx: CanvasRenderingContext2D, g: Geometry, range: Range, color: s
   ctx.setLineDash(dashed ? [4, 3] : [])
   for (const x of [x0, x1]) {
     ctx.beginPath()
-    ctx.moveTo(Math.round(x) + 0.5, 0)
-    ctx.lineTo(Math.round(x) + 0.5, g.height)
+    ctx.moveTo(round(x) + 0.5, 0)
+    ctx.lineTo(round(x) + 0.5, g.height)
     ctx.stroke()
   }
   ctx.setLineDash([])
   ctx.font = '11px system-ui, sans-serif'
   ctx.textBaseline = 'middle'
   const wide = ctx.measureText(text).width + 8
-  const middle = (Math.max(0, x0) + Math.min(g.width, x1)) / 2
-  const left = Math.max(0, Math.min(g.width - wide, middle - wide / 2))
+  const middle = (max(0, x0) + min(g.width, x1)) / 2
+  const left = max(0, min(g.width - wide, middle - wide / 2))
   ctx.fillStyle = color
   ctx.fillRect(left, dashed ? 0 : 4, wide, 15)
   ctx.fillStyle = p.dark ? '#10141a' : '#fff'
@@ -145,12 +146,12 @@ function area(ctx: CanvasRenderingContext2D, g: Geometry, range: Range, color: s
 
 /* A line with a head, readable over anything. */
 function arrow(ctx: CanvasRenderingContext2D, p: Palette, from: Point, to: Point, dashed: boolean, text: string, width: number): void {
-  const bend = Math.max(18, Math.min(60, Math.abs(to.x - from.x) / 2))
+  const bend = max(18, min(60, abs(to.x - from.x) / 2))
   const down = to.y >= from.y ? 1 : -1
   const path = () => {
     ctx.beginPath()
     ctx.moveTo(from.x, from.y)
-    if (Math.abs(to.x - from.x) < 3) ctx.lineTo(to.x, to.y - down * 5)
+    if (abs(to.x - from.x) < 3) ctx.lineTo(to.x, to.y - down * 5)
     else ctx.bezierCurveTo(from.x, from.y + down * bend, to.x, to.y - down * bend, to.x, to.y - down * 5)
   }
   const back = `rgb(${p.background.join(' ')})`
@@ -179,7 +180,7 @@ function note(ctx: CanvasRenderingContext2D, p: Palette, text: string, x: number
   ctx.font = '11px system-ui, sans-serif'
   ctx.textBaseline = 'middle'
   const wide = ctx.measureText(text).width + 8
-  const left = Math.max(2, Math.min(width - wide - 2, x))
+  const left = max(2, min(width - wide - 2, x))
   ctx.fillStyle = p.text
   ctx.fillRect(left, y - 8, wide, 16)
   ctx.fillStyle = `rgb(${p.background.join(' ')})`

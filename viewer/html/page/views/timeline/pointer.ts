@@ -1,4 +1,6 @@
 /* Mouse, pen and touch on the lanes: what each gesture means. */
+import { on } from '../../ui/dom'
+import { abs, max, min } from '../../data/math'
 import type { Range } from '../../data/recording'
 
 export interface Surface {
@@ -41,12 +43,12 @@ export function listenTo(s: Surface): void {
     const r = s.selection(), v = s.visible()
     if (!r) return null
     const xOf = (t: number) => ((t - v.t0) / s.spanNs()) * s.width()
-    if (Math.abs(x - xOf(r.t0)) <= EDGE_PX) return r.t1
-    return Math.abs(x - xOf(r.t1)) <= EDGE_PX ? r.t0 : null
+    if (abs(x - xOf(r.t0)) <= EDGE_PX) return r.t1
+    return abs(x - xOf(r.t1)) <= EDGE_PX ? r.t0 : null
   }
-  const clampedTime = (x: number) => s.timeAt(Math.max(0, Math.min(s.width(), x)))
+  const clampedTime = (x: number) => s.timeAt(max(0, min(s.width(), x)))
 
-  s.element.addEventListener('pointerdown', (e) => {
+  on(s.element, 'pointerdown', (e) => {
     if (e.button !== 0 && e.button !== 1) return
     const { x, y } = point(e)
     const kind = e.shiftKey || e.button === 1 ? 'pan' : e.ctrlKey || e.metaKey ? 'baseline' : 'select'
@@ -54,7 +56,7 @@ export function listenTo(s: Surface): void {
     drag = { kind, x, y, at: edge ?? s.timeAt(x), visible: s.visible(), moved: edge !== null, id: e.pointerId }
     if (e.button === 1 || e.shiftKey) e.preventDefault()
   })
-  s.element.addEventListener('pointermove', (e) => {
+  on(s.element, 'pointermove', (e) => {
     const { x, y } = point(e)
     if (!drag) {
       s.element.classList.toggle('tl-edge', grabbed(x) !== null)
@@ -62,7 +64,7 @@ export function listenTo(s: Surface): void {
       return
     }
     if (!drag.moved) {
-      if (Math.abs(x - drag.x) < CLICK_PX && (drag.kind !== 'pan' || Math.abs(y - drag.y) < CLICK_PX)) return
+      if (abs(x - drag.x) < CLICK_PX && (drag.kind !== 'pan' || abs(y - drag.y) < CLICK_PX)) return
       drag.moved = true
     }
     if (!s.element.hasPointerCapture(drag.id)) {
@@ -80,19 +82,19 @@ export function listenTo(s: Surface): void {
     const { x, y } = point(e)
     if (e.type === 'pointerup' && !moved && kind === 'select') s.click(x, y)
   }
-  s.element.addEventListener('pointerup', end)
-  s.element.addEventListener('pointercancel', end)
-  s.element.addEventListener('pointerleave', () => { if (!drag) s.leave() })
-  s.element.addEventListener('dblclick', (e) => {
+  on(s.element, 'pointerup', end)
+  on(s.element, 'pointercancel', end)
+  on(s.element, 'pointerleave', () => { if (!drag) s.leave() })
+  on(s.element, 'dblclick', (e) => {
     const { x, y } = point(e)
     s.open(x, y)
   })
-  s.element.addEventListener('wheel', (e) => {
+  on(s.element, 'wheel', (e) => {
     const lines = e.deltaMode === 1 ? 16 : 1
     if (e.ctrlKey || e.metaKey) {
       e.preventDefault()
-      s.zoom(Math.exp(Math.max(-1, Math.min(1, e.deltaY * lines * 0.004))), point(e).x)
-    } else if (e.shiftKey || Math.abs(e.deltaX) > Math.abs(e.deltaY)) {
+      s.zoom(Math.exp(max(-1, min(1, e.deltaY * lines * 0.004))), point(e).x)
+    } else if (e.shiftKey || abs(e.deltaX) > abs(e.deltaY)) {
       e.preventDefault()
       s.pan((((e.deltaX || e.deltaY) * lines) / s.width()) * s.spanNs())
     }

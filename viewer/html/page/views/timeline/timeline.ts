@@ -1,10 +1,11 @@
 /* The timeline: lanes of threads, locks and CPUs over time. */
+import { f32, floor, max, min, round } from '../../data/math'
 import { CHANNELS } from '../../data/pyramid'
 import type { Pyramids } from '../../data/pyramid'
 import { NONE, State } from '../../data/recording'
 import type { Range, Recording } from '../../data/recording'
 import type { Focus, Key } from '../../state'
-import { el } from '../../ui/dom'
+import { el, style } from '../../ui/dom'
 import { duration } from '../../ui/format'
 import { isDark } from '../../ui/theme'
 import type { KeyBinding, Page, View } from '../../view'
@@ -47,11 +48,11 @@ export class TimelineView implements View {
   private places = new Places()
   private root!: HTMLElement
   private scroller!: HTMLElement
-  private spacer = el('div', { class: 'tl-spacer' })
+  private spacer = el('div.tl-spacer')
   private stage!: HTMLElement
   private surface!: HTMLElement
-  private base = el('canvas', { class: 'tl-canvas', role: 'img' })
-  private top = el('canvas', { class: 'tl-canvas', 'aria-hidden': 'true' })
+  private base = el('canvas.tl-canvas', { role: 'img' })
+  private top = el('canvas.tl-canvas', { 'aria-hidden': 'true' })
   private grid!: LaneGrid
   private toolbar!: Toolbar
   private legend = new Legend()
@@ -93,10 +94,10 @@ export class TimelineView implements View {
       active: (lane) => this.say(lane),
       hover: (lane) => this.setHover(null, lane),
     })
-    this.surface = el('div', { class: 'tl-surface' }, this.base, this.top)
-    this.stage = el('div', { class: 'tl-stage' }, this.grid.element, this.surface)
-    this.scroller = el('div', { class: 'tl-scroll', on: { scroll: () => this.invalidate(true) } }, this.stage, this.spacer)
-    this.root = el('div', { class: 'tl' }, this.toolbar.element, this.scroller, this.legend.element, this.detail.element, this.tip.element)
+    this.surface = el('div.tl-surface', this.base, this.top)
+    this.stage = el('div.tl-stage', this.grid.element, this.surface)
+    this.scroller = el('div.tl-scroll', { on: { scroll: () => this.invalidate(true) } }, this.stage, this.spacer)
+    this.root = el('div.tl', this.toolbar.element, this.scroller, this.legend.element, this.detail.element, this.tip.element)
     host.append(this.root)
     this.listen()
     new ResizeObserver(() => this.redraw()).observe(this.scroller)
@@ -124,7 +125,7 @@ export class TimelineView implements View {
   /* --- what is in sight ------------------------------------------------------------------------------------- */
 
   private get whole(): Range {
-    return { t0: 0, t1: Math.max(1, this.rec.durationNs) }
+    return { t0: 0, t1: max(1, this.rec.durationNs) }
   }
 
   private get visible(): Range {
@@ -134,8 +135,8 @@ export class TimelineView implements View {
 
   private clamped(r: Range): Range {
     const end = this.whole.t1
-    const span = Math.min(end, Math.max(MIN_SPAN_NS, r.t1 - r.t0))
-    const t0 = Math.max(0, Math.min(end - span, r.t0))
+    const span = min(end, max(MIN_SPAN_NS, r.t1 - r.t0))
+    const t0 = max(0, min(end - span, r.t0))
     return { t0, t1: t0 + span }
   }
 
@@ -146,7 +147,7 @@ export class TimelineView implements View {
 
   private timeAt(x: number): number {
     const v = this.visible
-    return v.t0 + (x / Math.max(1, this.width)) * (v.t1 - v.t0)
+    return v.t0 + (x / max(1, this.width)) * (v.t1 - v.t0)
   }
 
   private get width(): number {
@@ -156,9 +157,9 @@ export class TimelineView implements View {
   /* x: where it stays, in pixels; the mouse if it is there, else the middle. */
   private zoom(factor: number, x = this.hover?.x ?? this.width / 2): void {
     const v = this.visible
-    const span = Math.min(this.whole.t1, Math.max(MIN_SPAN_NS, (v.t1 - v.t0) * factor))
+    const span = min(this.whole.t1, max(MIN_SPAN_NS, (v.t1 - v.t0) * factor))
     const at = this.timeAt(x)
-    const t0 = at - (x / Math.max(1, this.width)) * span
+    const t0 = at - (x / max(1, this.width)) * span
     this.setVisible({ t0, t1: t0 + span })
   }
 
@@ -172,7 +173,7 @@ export class TimelineView implements View {
     const { focus, selection } = this.page.store.get()
     const r = focus && exists(this.rec, focus) ? rangeOf(this.rec, focus) : selection
     if (!r) return
-    const margin = Math.max(25, (r.t1 - r.t0) * (focus ? 0.35 : 0.02))
+    const margin = max(25, (r.t1 - r.t0) * (focus ? 0.35 : 0.02))
     this.setVisible({ t0: r.t0 - margin, t1: r.t1 + margin })
   }
 
@@ -197,7 +198,7 @@ export class TimelineView implements View {
 
   private spaceOut(): void {
     const content = AXIS_HEIGHT + this.layout.top[this.layout.lanes.length]!
-    this.spacer.style.setProperty('height', `${Math.max(0, content - this.scroller.clientHeight)}px`)
+    style(this.spacer, 'height', `${max(0, content - this.scroller.clientHeight)}px`)
   }
 
   private toggle(process: number): void {
@@ -216,7 +217,7 @@ export class TimelineView implements View {
 
   private geometry(): Geometry {
     const v = this.visible
-    return { width: this.width, height: this.stage.clientHeight, dpr: devicePixelRatio || 1, scroll: Math.round(this.scroller.scrollTop), from: v.t0, to: v.t1 }
+    return { width: this.width, height: this.stage.clientHeight, dpr: devicePixelRatio || 1, scroll: round(this.scroller.scrollTop), from: v.t0, to: v.t1 }
   }
 
   private paint(): void {
@@ -225,7 +226,7 @@ export class TimelineView implements View {
     const g = this.geometry()
     if (g.width < 10 || g.height < 10) return
     for (const canvas of [this.base, this.top]) {
-      const w = Math.round(g.width * g.dpr), h = Math.round(g.height * g.dpr)
+      const w = round(g.width * g.dpr), h = round(g.height * g.dpr)
       if (canvas.width === w && canvas.height === h) continue
       canvas.width = w
       canvas.height = h
@@ -280,18 +281,18 @@ export class TimelineView implements View {
   }
 
   private laneAtY(y: number): number {
-    return y < AXIS_HEIGHT ? -1 : laneAt(this.layout, y - AXIS_HEIGHT + Math.round(this.scroller.scrollTop))
+    return y < AXIS_HEIGHT ? -1 : laneAt(this.layout, y - AXIS_HEIGHT + round(this.scroller.scrollTop))
   }
 
   private hit(x: number, y: number): Hit | null {
     const lane = this.layout.lanes[this.laneAtY(y)]
     if (!lane) return null
-    const from = this.timeAt(Math.floor(x)), to = this.timeAt(Math.floor(x) + 1)
+    const from = this.timeAt(floor(x)), to = this.timeAt(floor(x) + 1)
     if (lane.kind === 'lock') return hitLock(this.rec, lane.lock, from, to)
     if (lane.kind !== 'thread') return null
-    const top = this.layout.top[this.laneAtY(y)]! - Math.round(this.scroller.scrollTop) + AXIS_HEIGHT
+    const top = this.layout.top[this.laneAtY(y)]! - round(this.scroller.scrollTop) + AXIS_HEIGHT
     /* the foot of a lane is where the samples are */
-    if (!this.layout.compact && y - top >= 17 && (to - from) * 2 < 1e9 / Math.max(1, this.rec.sampleHz)) {
+    if (!this.layout.compact && y - top >= 17 && (to - from) * 2 < 1e9 / max(1, this.rec.sampleHz)) {
       const sample = sampleNear(this.rec, lane.thread, (from + to) / 2, (to - from) * 3)
       if (sample >= 0) return { focus: { table: 'sample', row: sample }, rows: 1 }
     }
@@ -314,7 +315,7 @@ export class TimelineView implements View {
       return
     }
     const hit = this.hit(at.x, at.y)
-    const from = this.timeAt(Math.floor(at.x)), to = this.timeAt(Math.floor(at.x) + 1)
+    const from = this.timeAt(floor(at.x)), to = this.timeAt(floor(at.x) + 1)
     const here = this.layout.lanes[lane]
     if (hit?.focus.table === 'tally') this.tip.tally(hit.focus)
     else if (hit) this.tip.row(hit.focus, hit.rows, from, to)
@@ -328,7 +329,7 @@ export class TimelineView implements View {
   }
 
   private cpuTip(process: number | null, from: number, to: number): void {
-    const cov = new Float32Array(CHANNELS)
+    const cov = f32(CHANNELS)
     this.rec.threads.forEach((t, i) => { if (process === null || t.process === process) this.pyramids.addThread(i, { from, pixelNs: to - from, width: 1 }, cov) })
     this.tip.cpu({ gil: cov[State.Gil]!, nogil: cov[State.NoGil]!, runnable: cov[State.Runnable]! }, from, to)
   }

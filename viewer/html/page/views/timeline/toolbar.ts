@@ -1,4 +1,5 @@
 /* Controls above the lanes, and the legend below them. */
+import { max, round } from '../../data/math'
 import { State } from '../../data/recording'
 import type { Store } from '../../state'
 import { el } from '../../ui/dom'
@@ -11,7 +12,7 @@ export interface ToolbarActions { zoom(factor: number): void; all(): void; fit()
 export class Toolbar {
   readonly element: HTMLElement
   readonly filter: HTMLInputElement
-  private note = el('span', { class: 'tl-dim', role: 'status' })
+  private note = el('span.tl-dim', { role: 'status' })
   private sort
   private group: HTMLInputElement
   private idle: HTMLInputElement
@@ -22,15 +23,15 @@ export class Toolbar {
     this.sort = segmented('Order of the threads', [{ value: 'wait', label: 'waits', title: 'Those that waited most first' }, { value: 'name', label: 'name' }, { value: 'process', label: 'start', title: 'In the order in which they appeared' }], s.sort, (sort) => store.set({ sort }))
     const box = (key: 'group' | 'hideIdle', text: string, title: string) => {
       const input = el('input', { type: 'checkbox', on: { change: () => store.set({ [key]: input.checked }) } })
-      return { input, label: el('label', { class: 'tl-check', title }, input, text) }
+      return { input, label: el('label.tl-check', { title }, input, text) }
     }
     const group = box('group', 'by process', 'A group for each process')
     const idle = box('hideIdle', 'hide idle', 'Leave out threads that never held a lock nor waited for one')
     this.group = group.input
     this.idle = idle.input
-    const button = (text: string, label: string, run: () => void) => el('button', { type: 'button', class: 'plain', 'aria-label': label, title: label, text, on: { click: run } })
-    this.element = el('div', { class: 'tl-bar bar-row' }, this.filter, el('span', { class: 'tl-sort' }, el('span', { class: 'tl-dim', text: 'order by' }), this.sort.element), group.label, idle.label, this.note, el('span', { class: 'tl-grow' }),
-      el('span', { class: 'tl-zoom' }, button('−', 'Zoom out (S)', () => actions.zoom(2)), button('+', 'Zoom in (W)', () => actions.zoom(0.5)), button('Fit', 'Fit the focused row or the selection (F)', actions.fit), button('All', 'All: the whole recording (0)', actions.all)))
+    const button = (text: string, label: string, run: () => void) => el('button.plain', { type: 'button', 'aria-label': label, title: label, on: { click: run } }, text)
+    this.element = el('div.tl-bar bar-row', this.filter, el('span.tl-sort', el('span.tl-dim', 'order by'), this.sort.element), group.label, idle.label, this.note, el('span.tl-grow'),
+      el('span.tl-zoom', button('−', 'Zoom out (S)', () => actions.zoom(2)), button('+', 'Zoom in (W)', () => actions.zoom(0.5)), button('Fit', 'Fit the focused row or the selection (F)', actions.fit), button('All', 'All: the whole recording (0)', actions.all)))
     this.update(0)
   }
 
@@ -51,7 +52,7 @@ const LEGEND: [State, string][] = [
 
 /* Swatches are small canvases drawn as the lanes are. */
 export class Legend {
-  readonly element = el('ul', { class: 'tl-legend', 'aria-label': 'Colours and patterns' })
+  readonly element = el('ul.tl-legend', { 'aria-label': 'Colours and patterns' })
   private swatches: { canvas: HTMLCanvasElement; draw(p: Palette): { base: Rgb; pattern: Pattern; foot?: Rgb; head?: Rgb; tick?: Rgb } }[] = []
 
   constructor() {
@@ -66,12 +67,12 @@ export class Legend {
   private add(text: string, draw: (p: Palette) => { base: Rgb; pattern: Pattern; foot?: Rgb; head?: Rgb; tick?: Rgb }): void {
     const canvas = el('canvas', { width: 28, height: 14, 'aria-hidden': 'true' })
     this.swatches.push({ canvas, draw })
-    this.element.append(el('li', {}, canvas, el('span', { text })))
+    this.element.append(el('li', canvas, el('span', text)))
   }
 
   draw(p: Palette, dpr: number): void {
     for (const { canvas, draw } of this.swatches) {
-      const width = Math.round(28 * dpr), height = Math.round(14 * dpr)
+      const width = round(28 * dpr), height = round(14 * dpr)
       canvas.width = width
       canvas.height = height
       const ctx = canvas.getContext('2d')!
@@ -83,13 +84,13 @@ export class Legend {
       const strip = (color: Rgb | undefined, y: number, h: number) => {
         if (!color) return
         ctx.fillStyle = cssOf(color)
-        ctx.fillRect(0, Math.round(y * dpr), width, Math.round(h * dpr))
+        ctx.fillRect(0, round(y * dpr), width, round(h * dpr))
       }
       strip(look.foot, 9, 5)
       strip(look.head, 0, 3)
       if (look.tick) {
         ctx.fillStyle = cssOf(look.tick)
-        for (const x of [5, 14, 23]) ctx.fillRect(Math.round(x * dpr), Math.round(10 * dpr), Math.max(1, Math.round(dpr)), Math.round(4 * dpr))
+        for (const x of [5, 14, 23]) ctx.fillRect(round(x * dpr), round(10 * dpr), max(1, round(dpr)), round(4 * dpr))
       }
     }
   }

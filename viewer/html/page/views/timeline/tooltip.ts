@@ -1,9 +1,10 @@
 /* What is under the mouse. */
+import { f64, max, min, round } from '../../data/math'
 import { CHANNELS, COUNTED, HELD, WORST, sumsOf } from '../../data/pyramid'
 import { NONE, STATES } from '../../data/recording'
 import type { Recording } from '../../data/recording'
 import type { Focus } from '../../state'
-import { clear, el } from '../../ui/dom'
+import { clear, el, style } from '../../ui/dom'
 import { count, duration, fileLine, moment, percent, printable } from '../../ui/format'
 import { stackFrames } from '../../ui/stack'
 import { STATE_LOOKS } from '../../ui/theme'
@@ -14,8 +15,8 @@ const FRAMES = 6
 const HOLDERS = 3
 
 export class Tooltip {
-  readonly element = el('div', { class: 'tl-tip', role: 'tooltip', hidden: true })
-  private sums = new Float64Array(CHANNELS)
+  readonly element = el('div.tl-tip', { role: 'tooltip', hidden: true })
+  private sums = f64(CHANNELS)
 
   constructor(private rec: Recording) {}
 
@@ -27,9 +28,9 @@ export class Tooltip {
   at(x: number, y: number, width: number, height: number): void {
     this.element.hidden = false
     const w = this.element.offsetWidth, h = this.element.offsetHeight
-    const left = x + 16 + w > width ? Math.max(4, x - 16 - w) : x + 16
-    const top = Math.max(4, Math.min(height - h - 4, y + 16))
-    this.element.style.setProperty('transform', `translate(${Math.round(left)}px, ${Math.round(top)}px)`)
+    const left = x + 16 + w > width ? max(4, x - 16 - w) : x + 16
+    const top = max(4, min(height - h - 4, y + 16))
+    style(this.element, 'transform', `translate(${round(left)}px, ${round(top)}px)`)
   }
 
   row(f: Focus, rows: number, from: number, to: number): void {
@@ -37,19 +38,19 @@ export class Tooltip {
     clear(this.element)
     const { t0, t1 } = rangeOf(rec, f)
     const thread = threadOf(rec, f)
-    this.element.append(el('div', { class: 'tl-tip-title' }, el('span', { class: `tl-swatch tl-swatch-${STATE_LOOKS[stateOf(rec, f)].name}`, 'aria-hidden': 'true' }),
-      el('b', { text: titleOf(rec, f) }), el('span', { text: f.table === 'sample' ? '' : duration(t1 - t0) })),
-      this.line(who(rec, thread), moment(t0, Math.max(1, t1 - t0)) + (f.table === 'sample' ? '' : ` – ${moment(t1, Math.max(1, t1 - t0))}`)))
+    this.element.append(el('div.tl-tip-title', el('span', { class: `tl-swatch tl-swatch-${STATE_LOOKS[stateOf(rec, f)].name}`, 'aria-hidden': 'true' }),
+      el('b', titleOf(rec, f)), el('span', f.table === 'sample' ? '' : duration(t1 - t0))),
+      this.line(who(rec, thread), moment(t0, max(1, t1 - t0)) + (f.table === 'sample' ? '' : ` – ${moment(t1, max(1, t1 - t0))}`)))
     for (const [name, value] of factsOf(rec, f)) this.element.append(this.line(name, value))
     if (f.table === 'wait')
       for (const c of creditsOf(rec, f.row).slice(0, HOLDERS)) this.element.append(this.line(`held ${duration(c.ns)} by`, [who(rec, c.holder), holding(rec, c)].filter((t) => t).join(', ')))
     const frames = stackFrames(rec, stackOf(rec, f))
     if (frames.length) {
-      const shown = frames.slice(0, FRAMES).map((at) => el('li', {}, el('bdi', { text: printable(at.function) }), ' ', el('bdi', { class: 'tl-dim', text: fileLine(at) })))
-      this.element.append(el('ol', { class: 'tl-tip-stack' }, ...shown, frames.length > FRAMES ? el('li', { class: 'tl-dim', text: `${frames.length - FRAMES} more outwards` }) : null))
+      const shown = frames.slice(0, FRAMES).map((at) => el('li', el('bdi', printable(at.function)), ' ', el('bdi.tl-dim', fileLine(at))))
+      this.element.append(el('ol.tl-tip-stack', ...shown, frames.length > FRAMES ? el('li.tl-dim', `${frames.length - FRAMES} more outwards`) : null))
     }
     if (rows > 1 && f.table !== 'hold' && thread !== NONE) this.mix(thread, rows, from, to)
-    else if (rows > 1) this.element.append(el('div', { class: 'tl-tip-note', text: `the longest of ${count(rows)} holds in this pixel` }))
+    else if (rows > 1) this.element.append(el('div.tl-tip-note', `the longest of ${count(rows)} holds in this pixel`))
   }
 
   /* What else is in a pixel that holds many rows. */
@@ -57,7 +58,7 @@ export class Tooltip {
     const sums = sumsOf(this.rec, thread, from, to, this.sums)
     const all = to - from
     const parts = Array.from({ length: STATES }, (_, s) => s).filter((s) => sums[s]! > 0).sort((a, b) => sums[b]! - sums[a]!).slice(0, 4)
-    this.element.append(el('div', { class: 'tl-tip-note', text: `${count(rows)} rows in this pixel (${duration(all)}):` }),
+    this.element.append(el('div.tl-tip-note', `${count(rows)} rows in this pixel (${duration(all)}):`),
       ...parts.map((s) => this.line(percent(sums[s]!, all), stateLabel(s))))
     if (sums[HELD]! > 0) this.element.append(this.line(percent(sums[HELD]!, all), 'holding the GIL while not running'))
     if (sums[COUNTED]! > 0) this.element.append(this.line(percent(sums[COUNTED]!, all), 'known by number and sum only'))
@@ -77,11 +78,11 @@ export class Tooltip {
   cpu(values: { gil: number; nogil: number; runnable: number }, from: number, to: number): void {
     clear(this.element)
     const n = (v: number) => (v < 9.95 ? v.toFixed(1) : v.toFixed(0))
-    this.element.append(el('div', { class: 'tl-tip-title' }, el('b', { text: 'threads on CPUs' }), el('span', { text: moment(from, to - from) })),
+    this.element.append(el('div.tl-tip-title', el('b', 'threads on CPUs'), el('span', moment(from, to - from))),
       this.line(n(values.gil), 'running with the GIL'), this.line(n(values.nogil), 'running without the GIL'), this.line(n(values.runnable), 'want a CPU'))
   }
 
   private line(name: string, value: string): HTMLElement {
-    return el('div', { class: 'tl-tip-line' }, el('span', { class: 'tl-dim' }, el('bdi', { text: name })), el('bdi', { text: value }))
+    return el('div.tl-tip-line', el('span.tl-dim', el('bdi', name)), el('bdi', value))
   }
 }

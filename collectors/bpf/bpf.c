@@ -222,17 +222,13 @@ static int bpf_start(void **ret_self, const struct collector_options *options, s
 
 /* --- targets ----------------------------------------------------------------------------------------------------- */
 
-static int fill_proc(struct bpf_proc *ret, const struct target *t, struct fail *why)
+static void fill_proc(struct bpf_proc *ret, const struct target *t)
 {
 	const struct runtime *r = target_runtime(t);
 
 	memset(ret, 0, sizeof(*ret));
 	if (!r)
-		return 0;
-	if (r->walk.gil_locked != r->walk.gil_last_holder + 8 || r->walk.gil_switch_number != r->walk.gil_last_holder + 16)
-		return fail_set(why, -ENOTSUP, FAIL_ATTACH,
-				"could not attach to pid %d: the GIL of %s has another layout than the programs expect",
-				(int)target_pid(t), r->version);
+		return;
 	ret->python = 1;
 	ret->walk = r->walk;
 	ret->tss_offset = target_tss_offset(t);
@@ -247,7 +243,6 @@ static int fill_proc(struct bpf_proc *ret, const struct target *t, struct fail *
 		ret->gils[k] = (struct bpf_gil){ .addr = r->interps[i].gil, .gc_collecting = r->interps[i].gc_collecting };
 		ret->n_gils++;
 	}
-	return 0;
 }
 
 static int iterate(struct bpf_collector *c, enum bpf_iter_mode mode)
@@ -313,12 +308,11 @@ static int add_target(struct bpf_collector *c, struct target *t, struct fail *wh
 {
 	struct bpf_proc proc;
 	__u32 pid;
-	int err = fill_proc(&proc, t, why);
+	int err = kernel_pid(c, t, &pid, why);
 
-	if (!err)
-		err = kernel_pid(c, t, &pid, why);
 	if (err)
 		return err;
+	fill_proc(&proc, t);
 	err = tell_programs(c, pid, &proc);
 	if (!err && c->armed && !target_same_program(t)) { /* the exec program may have come before this */
 		memset(&proc, 0, sizeof(proc));

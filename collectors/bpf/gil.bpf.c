@@ -45,13 +45,20 @@ static __always_inline bool sleeps_on(struct thread_rec *r, struct task_struct *
 	return futex_waits((__s32)regs->orig_ax, regs->si);
 }
 
+static __always_inline bool has_released(struct bpf_proc *proc, struct task_struct *waker, const struct gil_words *w)
+{
+	if (proc->walk.gil_words == WALK_GIL_SEMAPHORE)
+		return true;
+	return !w->locked && (proc->walk.gil_words == WALK_GIL_CURRENT || w->last_holder == own_tstate(proc, waker));
+}
+
 /* drop_gil wakes waiters when it has just set the GIL free.  Others do too: glibc's condition makes a waiter that times out
  * pass on a signal it may have taken from another, and everybody unlocks the mutex. */
 static __always_inline void note_waker(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *waker, const struct gil_words *w)
 {
 	struct thread_rec *by;
 
-	if (w->locked || w->last_holder != own_tstate(proc, waker)) {
+	if (!has_released(proc, waker, w)) {
 		r->wake_flags |= EV_F_NOT_RELEASED;
 		return;
 	}

@@ -3,7 +3,7 @@
 /* The GIL as the current task's memory shows it: which one, who holds it. */
 #include "collectors/bpf/maps.bpf.h"
 
-struct gil_words { /* last_holder, locked, switch_number lie together in every version (checked in user space) */
+struct gil_words { /* as they lie together from 3.7 on (checked in user space) */
 	__u64 last_holder;
 	__s32 locked, pad;
 	__u64 switch_number;
@@ -33,9 +33,52 @@ static __always_inline struct bpf_gil *gil_of_word(struct bpf_proc *proc, __u64 
 	return *slot < BPF_MAX_GILS ? gil_at(proc, slot) : 0;
 }
 
+#define LIST_STEPS 256
+#define LIST_AGAIN (10 * MS) /* a thread that was on no list is looked for again */
+
+/* The thread state that names the thread, on the list of each interpreter: 2.7 keeps thread-specific data in a list of its own. */
+static __noinline __u64 listed_tstate(struct bpf_proc *proc, struct task_struct *p)
+{
+	struct thread_rec *r = bpf_task_storage_get(&threads, p, 0, 0);
+	const struct walk_layout *l = &proc->walk;
+	__u64 ident = p->thread.fsbase, named = 0, interp = 0, tstate = 0, now = bpf_ktime_get_ns();
+
+	if (!r)
+		return 0;
+	if (r->listed && !bpf_probe_read_user(&named, sizeof(named), (void *)(r->listed + l->tstate_thread_id)) && named == ident)
+		return r->listed;
+	r->listed = 0;
+	if (now - r->listed_at < LIST_AGAIN)
+		return 0;
+	r->listed_at = now;
+	bpf_probe_read_user(&interp, sizeof(interp), (void *)l->interpreters);
+	for (int i = 0; i < LIST_STEPS; i++) {
+		if (!tstate) {
+			if (!interp)
+				return 0;
+			if (bpf_probe_read_user(&tstate, sizeof(tstate), (void *)(interp + l->interp_tstate_head)) ||
+			    bpf_probe_read_user(&interp, sizeof(interp), (void *)interp)) /* next comes first there */
+				return 0;
+			continue;
+		}
+		if (bpf_probe_read_user(&named, sizeof(named), (void *)(tstate + l->tstate_thread_id)))
+			return 0;
+		if (named == ident) {
+			r->listed = tstate;
+			return tstate;
+		}
+		if (bpf_probe_read_user(&tstate, sizeof(tstate), (void *)(tstate + l->tstate_next)))
+			return 0;
+	}
+	return 0;
+}
+
 static __always_inline __u64 own_tstate(struct bpf_proc *proc, struct task_struct *p)
 {
 	__u64 tstate = 0;
+
+	if (proc->walk.interpreters)
+		return listed_tstate(proc, p);
 
 	if (proc->tss_offset)
 		bpf_probe_read_user(&tstate, sizeof(tstate), (void *)(p->thread.fsbase + proc->tss_offset));
@@ -57,7 +100,15 @@ static __always_inline struct bpf_gil *home_gil(struct bpf_proc *proc, __u64 tst
 
 static __always_inline bool read_gil(struct bpf_proc *proc, __u64 gil, struct gil_words *ret)
 {
-	return !bpf_probe_read_user(ret, sizeof(*ret), (void *)(gil + proc->walk.gil_last_holder));
+	void *words = (void *)(gil + proc->walk.gil_holder);
+
+	if (proc->walk.gil_words == WALK_GIL_TOGETHER)
+		return !bpf_probe_read_user(ret, sizeof(*ret), words);
+	ret->switch_number = EV_NO_NUMBER;
+	if (bpf_probe_read_user(&ret->last_holder, sizeof(ret->last_holder), words))
+		return false;
+	ret->locked = ret->last_holder != 0;
+	return true;
 }
 
 struct gil_view {
@@ -129,17 +180,15 @@ static __always_inline __u32 gc_flag(struct bpf_gil *gil)
 	return 0;
 }
 
-/* Waiters sleep on __g_signals of pthread_cond_t: +40, +44 in glibc up to 2.40, +32, +36 since g_refs went (2.41).  Below it
- * lie the words on which a signaller waits for old waiters to leave (__condvar_quiesce_and_switch_g1, __g_refs at +16). */
-#define COND_SIGNALS 32
-
 static __always_inline void classify_word(struct thread_rec *r, const struct walk_layout *l, struct bpf_gil *gil)
 {
 	__u64 at = r->arg0 - gil->addr;
 
 	r->flags |= EV_F_GIL_WAIT;
-	if (at >= l->gil_switch_cond)
+	if (at - l->gil_wait < l->gil_wait_len)
+		return;
+	if (at - l->gil_forced < l->gil_forced_len)
 		r->flags |= EV_F_FORCED_SWITCH;
-	else if (at >= l->gil_mutex || at < l->gil_cond + COND_SIGNALS)
+	else
 		r->flags |= EV_F_GIL_MUTEX; /* … or inside pthread_cond_signal, which waits for old waiters to leave */
 }

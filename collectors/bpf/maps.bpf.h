@@ -54,6 +54,7 @@ struct thread_rec {
 
 	struct place place;
 	__u64 tstate; /* its own, if it was known when it left the CPU */
+	__u64 listed, listed_at; /* its thread state as found on a list, and when it was last looked for there */
 	__u64 holder_ident, switch_number, in_number;
 	__u64 parked, lock_owner;
 	__u64 since_stack[EV_AGG_N]; /* off-CPU time by class since a stack was last taken */

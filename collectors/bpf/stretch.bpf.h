@@ -69,7 +69,7 @@ static __noinline void take_stacks(struct thread_rec *r, struct bpf_proc *proc, 
 		return;
 	}
 	/* A re-wait of the same take_gil: nobody took the GIL since, so this thread has run no Python either. */
-	if (r->wait_stack && r->wait_gil == r->gil && r->wait_switch_number == v->switch_number)
+	if (r->wait_stack && r->wait_gil == r->gil && r->wait_switch_number == v->switch_number && v->switch_number != EV_NO_NUMBER)
 		r->own_stack = r->wait_stack;
 	else
 		r->own_stack = take_stack(proc, tstate, pid_tid_of(p), SCRATCH_SWITCH, 0);
@@ -174,7 +174,7 @@ static __always_inline void note_number(struct thread_rec *r, const struct gil_w
 {
 	r->in_number = w->switch_number;
 	r->wake_flags &= ~EV_F_IN_SEEN;
-	if (r->tstate && w->last_holder != r->tstate)
+	if (r->in_number != EV_NO_NUMBER && r->tstate && w->last_holder != r->tstate)
 		r->wake_flags |= EV_F_IN_SEEN;
 }
 

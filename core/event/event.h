@@ -12,6 +12,7 @@
 
 #define EV_COMM_LEN 16
 #define EV_MAX_FRAMES 128
+#define EV_NO_NUMBER (~0ULL) /* as a switch number: this interpreter keeps none */
 
 enum ev_kind {
 #define EVENT(number, name, NAME, meaning) EV_##NAME = number,

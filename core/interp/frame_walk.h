@@ -32,13 +32,23 @@ struct walk_layout {
 	__u8 lasti_scale; /* 0: frame_instr is a pointer into the code; 1, 2: it is an int, times this = bytes */
 	__u8 code_tag_mask; /* low bits to clear from the code pointer (3.14+: 3) */
 	__u8 owner_shim; /* owner values from this on are not Python frames (3) */
-	/* The GIL's words, from its address.  locked and switch_number follow last_holder at +8 and +16 in every version;
-	 * the collector reads the three at once and refuses a layout where that is not so. */
-	__u16 gil_last_holder, gil_locked, gil_switch_number;
-	__u16 gil_cond, gil_mutex, gil_switch_cond, gil_switch_mutex, gil_size;
-	__u16 pad;
+	/* The GIL, from its address.  Asleep in gil_wait …: it waits for it; in gil_forced …: it gave it up on demand; elsewhere
+	 * below gil_size: a bounce on its mutex. */
+	__u8 gil_words; /* enum walk_gil_words: what is at gil_holder */
+	__u8 pad;
+	__u16 gil_size, gil_wait, gil_wait_len, gil_forced, gil_forced_len;
+	/* Where the list of thread states begins, for programs that keep a thread's own nowhere else (2.7) */
+	__u16 interp_tstate_head, tstate_next;
+	__u64 interpreters; /* address of the pointer to the first interpreter; 0: the thread knows its own */
+	__u64 gil_holder; /* may lie elsewhere in the process: the sum wraps */
 };
-_Static_assert(sizeof(struct walk_layout) == 40, "shared with BPF");
+_Static_assert(sizeof(struct walk_layout) == 56, "shared with BPF");
+
+enum walk_gil_words {
+	WALK_GIL_TOGETHER, /* last_holder, locked (an int), switch_number, each 8 bytes on (3.7+) */
+	WALK_GIL_CURRENT, /* the thread state that has it now, 0 none */
+	WALK_GIL_SEMAPHORE, /* … and who wakes a waiter has just let go (2.7) */
+};
 
 #ifdef WALK_READ
 

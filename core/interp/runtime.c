@@ -22,6 +22,10 @@
 #define INTERVAL_US_MAX 1000000000ull
 #define TSS_KEYS_MAX 1024 /* PTHREAD_KEYS_MAX */
 #define USER_ADDRESS_END (1ull << 56)
+/* Waiters sleep on __g_signals of pthread_cond_t: +40, +44 in glibc up to 2.40, +32, +36 since g_refs went (2.41).  Below it
+ * lie the words on which a signaller waits for old waiters to leave (__condvar_quiesce_and_switch_g1, __g_refs at +16). */
+#define COND_SIGNALS 32
+#define COND_SIZE 48
 
 static void version_text(struct runtime *r, uint32_t hex)
 {
@@ -110,14 +114,12 @@ int runtime_walk_layout(const struct layout *l, struct walk_layout *w)
 		.lasti_scale = (uint8_t)l->frame_lasti_scale,
 		.owner_shim = (uint8_t)l->frame_owner_shim,
 		.code_tag_mask = (uint8_t)l->frame_code_tag,
-		.gil_last_holder = half_or(l->gil_last_holder, WALK_NO_FIELD),
-		.gil_locked = half_or(l->gil_locked, WALK_NO_FIELD),
-		.gil_switch_number = half_or(l->gil_switch_number, WALK_NO_FIELD),
-		.gil_cond = half_or(l->gil_cond, WALK_NO_FIELD),
-		.gil_mutex = half_or(l->gil_mutex, WALK_NO_FIELD),
-		.gil_switch_cond = half_or(l->gil_switch_cond, WALK_NO_FIELD),
-		.gil_switch_mutex = half_or(l->gil_switch_mutex, WALK_NO_FIELD),
 		.gil_size = half_or(l->gil_size, WALK_NO_FIELD),
+		.gil_wait = half_or(l->gil_cond + COND_SIGNALS, WALK_NO_FIELD),
+		.gil_wait_len = COND_SIZE - COND_SIGNALS,
+		.gil_forced = half_or(l->gil_switch_cond, WALK_NO_FIELD),
+		.gil_forced_len = half_or(l->gil_size - l->gil_switch_cond, WALK_NO_FIELD),
+		.gil_holder = l->gil_last_holder,
 	};
 	if (l->frame_prev + 8 > span)
 		span = l->frame_prev + 8;
@@ -128,7 +130,8 @@ int runtime_walk_layout(const struct layout *l, struct walk_layout *w)
 	w->frame_span = byte_or(span, WALK_SPAN + 1);
 	if (w->frame_span > WALK_SPAN || w->tstate_frame == WALK_NO_FIELD || w->tstate_thread_id == WALK_NO_FIELD ||
 	    w->code_firstlineno == WALK_NO_FIELD || (l->frame_owner != NO_FIELD && l->frame_owner >= WALK_SPAN) ||
-	    (l->interp_gil_ptr != NO_FIELD && w->interp_gil == WALK_NO_FIELD))
+	    (l->interp_gil_ptr != NO_FIELD && w->interp_gil == WALK_NO_FIELD) || w->gil_size == WALK_NO_FIELD ||
+	    l->gil_locked != l->gil_last_holder + 8 || l->gil_switch_number != l->gil_last_holder + 16)
 		return -EPROTO;
 	return 0;
 }

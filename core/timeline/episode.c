@@ -48,6 +48,8 @@ static void note_number(struct episode *w, const struct ev_off *e, const struct 
 {
 	bool came_back = e->h.flags & EV_F_IN_SEEN;
 
+	if ((came_back ? e->in_number : e->switch_number) == EV_NO_NUMBER)
+		return;
 	if (s->gil != w->lock || (!came_back && (!s->seen || s->self || (e->h.flags & EV_F_SELF_LAST))))
 		return; /* an older one still holds */
 	w->number = came_back ? e->in_number : e->switch_number;

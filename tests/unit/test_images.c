@@ -151,8 +151,8 @@ static void damage_is_refused_in_words(void **state)
 	assert_int_equal(runtime_read(&whole, &image.mem, image.runtime_addr, image.version_hex, &why), 0);
 	for (size_t i = 0; i < 3; i++) {
 		/* last_holder of a locked GIL */
-		struct damaged_mem d = { { damaged_read }, &image.mem, whole.interps[0].gil + whole.walk.gil_last_holder,
-					 whole.interps[0].gil + whole.walk.gil_last_holder + 8, values[i] };
+		struct damaged_mem d = { { damaged_read }, &image.mem, whole.interps[0].gil + whole.walk.gil_holder,
+					 whole.interps[0].gil + whole.walk.gil_holder + 8, values[i] };
 		struct runtime rt = {0};
 
 		why = (struct fail){0};

@@ -53,6 +53,7 @@ TIMELINE_SRCS := \
 	core/timeline/episode.c \
 	core/timeline/holder.c \
 	core/timeline/line.c \
+	core/timeline/lock_place.c \
 	core/timeline/model.c \
 	core/timeline/partition.c \
 	core/timeline/releases.c \

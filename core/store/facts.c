@@ -239,6 +239,25 @@ void store_gil(struct store *s, const struct store_gil *g)
 	store_insert(s, st);
 }
 
+void store_lock(struct store *s, const struct store_lock *l)
+{
+	sqlite3_stmt *st = store_row(s, STMT_LOCK_OBJECT);
+
+	if (!st)
+		return;
+	bind_int(st, 1, l->pid);
+	bind_u64(st, 2, l->addr);
+	bind_nonzero(st, 3, l->kind == LOCK_FUTEX ? 0 : l->kind);
+	bind_text(st, 4, l->name);
+	bind_nonzero(st, 5, l->device);
+	bind_nonzero(st, 6, l->inode);
+	if (l->inode)
+		bind_u64(st, 7, l->offset);
+	else
+		sqlite3_bind_null(st, 7);
+	store_insert(s, st);
+}
+
 void store_loss(struct store *s, const struct ev_loss *loss)
 {
 	sqlite3_stmt *st = store_row(s, STMT_LOSS);

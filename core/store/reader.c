@@ -298,6 +298,22 @@ static int on_authorize(void *ctx, int action, const char *a, const char *b, con
 	}
 }
 
+/* What a newer minor version added is there and empty. */
+static int add_missing_tables(struct reader *r)
+{
+	int rc = SQLITE_OK;
+
+	for (size_t i = 0; i < schema_n_additions && rc == SQLITE_OK; i++) {
+		const struct schema_addition *a = &schema_additions[i];
+		char *sql = a->minor > r->minor ? sqlite3_mprintf("CREATE TEMP %s", a->sql + strlen("CREATE ")) : NULL;
+
+		if (sql)
+			rc = sqlite3_exec(r->db, sql, NULL, NULL, NULL);
+		sqlite3_free(sql);
+	}
+	return rc;
+}
+
 /* immutable: the file is alone and its place is read-only, so WAL mode must not look for files beside it. */
 static int open_db(struct reader *r, const char *path, bool immutable)
 {
@@ -321,6 +337,11 @@ static int open_db(struct reader *r, const char *path, bool immutable)
 	sqlite3_db_config(r->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
 	sqlite3_db_config(r->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
 	sqlite3_db_config(r->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+	rc = sqlite3_exec(r->db, "PRAGMA temp_store=MEMORY", NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		rc = add_missing_tables(r);
+	if (rc != SQLITE_OK)
+		return rc;
 	rc = sqlite3_exec(r->db, "PRAGMA mmap_size=0; PRAGMA cell_size_check=ON; PRAGMA cache_size=-4096;"
 			  "PRAGMA query_only=ON; PRAGMA locking_mode=NORMAL", NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
@@ -420,7 +441,7 @@ static int connect(struct reader *r, struct fail *why)
 	return fail_hint(why, "The file is damaged.  What can still be saved comes out with: sqlite3 FILE .recover");
 }
 
-/* Each table of ours is there, once, with our text; in a file of an older minor version later ones may be missing. */
+/* Each table of ours is there, once, with our text. */
 static int check_schema(struct reader *r, struct fail *why)
 {
 	sqlite3 *ours = NULL;
@@ -431,6 +452,9 @@ static int check_schema(struct reader *r, struct fail *why)
 
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(ours, schema_tables_sql, NULL, NULL, NULL);
+	for (size_t i = 0; i < schema_n_additions && rc == SQLITE_OK; i++)
+		if (schema_additions[i].minor <= r->minor)
+			rc = sqlite3_exec(ours, schema_additions[i].sql, NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_prepare_v2(ours, "SELECT name, sql FROM sqlite_schema WHERE type = 'table'", -1, &want, NULL);
 	if (rc == SQLITE_OK)
@@ -442,8 +466,6 @@ static int check_schema(struct reader *r, struct fail *why)
 		sqlite3_bind_text(have, 1, name, -1, SQLITE_STATIC);
 		sqlite3_bind_text(have, 2, (const char *)sqlite3_column_text(want, 1), -1, SQLITE_TRANSIENT);
 		same = sqlite3_step(have) == SQLITE_ROW && sqlite3_column_int(have, 0) == 1 && sqlite3_column_int(have, 1) == 1;
-		if (!same && !strcmp(name, "process_collector") && r->minor < 1 && sqlite3_column_int(have, 0) == 0)
-			same = true;
 		sqlite3_reset(have);
 	}
 	sqlite3_finalize(want);

@@ -68,7 +68,9 @@ struct reader_thread {
 	const char *python_name; /* "" unknown */
 };
 struct reader_lock {
-	struct lock_row row;
+	struct lock_row row; /* kind: as far as the lock itself tells, not its waiters' stacks (lock_place.h) */
+	const char *name; /* what holds it in the program, "" unknown */
+	uint64_t device, inode, offset; /* of a mapping that processes share; inode 0: none */
 	int64_t interp_id; /* of a GIL; -1 unknown */
 };
 struct reader_own { uint64_t t_ns, cpu_ns, bpf_run_ns, bpf_runs, max_rss_bytes, events, db_bytes; };

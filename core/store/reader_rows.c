@@ -26,11 +26,9 @@
 
 int reader_processes(struct reader *r, int (*row)(void *ctx, const struct reader_process *p), void *ctx)
 {
-	const char *sql = r->minor < 1 ?
-		"SELECT id, pid, start_ns, shown_pid, name, command, runtime, free_threaded, switch_interval_ns, NULL, 0"
-		" FROM process ORDER BY id" :
-		"SELECT id, pid, start_ns, shown_pid, name, command, runtime, free_threaded, switch_interval_ns, c.collector,"
+	const char *sql = "SELECT id, pid, start_ns, shown_pid, name, command, runtime, free_threaded, switch_interval_ns, c.collector,"
 		" coalesce(c.estimated, 0) FROM process LEFT JOIN process_collector c ON c.process = id ORDER BY id";
+
 	FOR_ROWS(r, "the processes", sql) {
 		struct reader_process p = {
 			.row = {
@@ -103,9 +101,10 @@ int reader_threads(struct reader *r, int (*row)(void *ctx, const struct reader_t
 
 int reader_locks(struct reader *r, int (*row)(void *ctx, const struct reader_lock *l), void *ctx)
 {
-	FOR_ROWS(r, "the locks", "SELECT l.id, l.process, l.kind, l.addr, l.first_stack, coalesce(g.interp, -1) FROM lock l"
+	FOR_ROWS(r, "the locks", "SELECT l.id, l.process, CASE WHEN l.kind = 1 THEN coalesce(o.kind, 1) ELSE l.kind END, l.addr, l.first_stack,"
+		 " coalesce(g.interp, -1), o.name, o.device, o.inode, o.offset FROM lock l"
 		 " LEFT JOIN process p ON p.id = l.process LEFT JOIN gil g ON g.pid = p.pid AND g.addr = l.addr"
-		 " ORDER BY l.id") {
+		 " LEFT JOIN lock_object o ON o.pid = p.pid AND o.addr = l.addr ORDER BY l.id") {
 		struct reader_lock l = {
 			.row = {
 				.lock = col_must(&q, 0, r->info.locks, "an unknown lock"),
@@ -115,6 +114,10 @@ int reader_locks(struct reader *r, int (*row)(void *ctx, const struct reader_loc
 				.first_stack = col_stack(&q, 4),
 			},
 			.interp_id = col_int(&q, 5, -1, INT64_MAX, "an impossible interpreter"),
+			.name = col_text(&q, 6),
+			.device = col_u64(&q, 7),
+			.inode = col_u64(&q, 8),
+			.offset = col_u64(&q, 9),
 		};
 
 		GIVE(&l);

@@ -55,6 +55,13 @@ static void on_lock(void *ctx, const struct lock_row *row)
 	bind_u64(st, 4, row->addr);
 	bind_nonzero(st, 5, stack);
 	store_insert(s, st);
+	st = row->kind > LOCK_FUTEX ? store_row(s, STMT_LOCK_KIND) : NULL;
+	if (!st)
+		return;
+	bind_id(st, 1, row->proc);
+	bind_u64(st, 2, row->addr);
+	bind_int(st, 3, row->kind);
+	store_insert(s, st);
 }
 
 static void on_interval(void *ctx, const struct interval *row)

@@ -62,8 +62,6 @@ const char schema_tables_sql[] =
 	" bpf_runs INTEGER NOT NULL, max_rss_bytes INTEGER NOT NULL, events INTEGER NOT NULL,"
 	" db_bytes INTEGER NOT NULL) STRICT;\n"
 	"CREATE TABLE note(t_ns INTEGER NOT NULL, text TEXT NOT NULL) STRICT;\n"
-	"CREATE TABLE process_collector(process INTEGER PRIMARY KEY, collector TEXT NOT NULL,"
-	" estimated INTEGER NOT NULL) STRICT;\n"
 
 	"CREATE TABLE thread_state(id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;\n"
 	"CREATE TABLE wait_end(id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;\n"
@@ -75,6 +73,16 @@ const char schema_tables_sql[] =
 	"CREATE TABLE flag(of TEXT NOT NULL, bit INTEGER NOT NULL, name TEXT NOT NULL,"
 	" PRIMARY KEY(of, bit)) STRICT, WITHOUT ROWID;\n";
 
+const struct schema_addition schema_additions[] = {
+	{ 1, "CREATE TABLE process_collector(process INTEGER PRIMARY KEY, collector TEXT NOT NULL,"
+	  " estimated INTEGER NOT NULL) STRICT" },
+	{ 2, "CREATE TABLE lock_object(pid INTEGER NOT NULL, addr INTEGER NOT NULL, kind INTEGER, name TEXT, device INTEGER,"
+	  " inode INTEGER, offset INTEGER, PRIMARY KEY(pid, addr)) STRICT, WITHOUT ROWID" },
+	{ 2, "CREATE TABLE wait_place(stack INTEGER PRIMARY KEY, kind INTEGER NOT NULL, node INTEGER) STRICT" },
+};
+const size_t schema_n_additions = sizeof(schema_additions) / sizeof(schema_additions[0]);
+
+_Static_assert(LOCK_LOCK == 4 && LOCK_IMPORT == 7 && LOCK_CONDITION == 8, "v_other_locks names these by number");
 _Static_assert(STATE_WAIT_GIL == 2 && STATE_WAIT_LOCK == 3 && LOCK_GIL == 0, "the views name these by number");
 
 const char schema_views_sql[] =
@@ -147,6 +155,20 @@ const char schema_views_sql[] =
 	"FROM wait w JOIN thread t ON t.id = w.thread LEFT JOIN lock l ON l.id = w.lock\n"
 	"LEFT JOIN lock_kind k ON k.id = l.kind LEFT JOIN wait_end e ON e.id = w.ended\n"
 	"LEFT JOIN v_line v ON v.stack = w.stack LEFT JOIN thread b ON b.id = w.waker;\n"
+
+	"CREATE VIEW v_other_locks AS -- waits for anything but a GIL, by what it is and where; idle: nobody held it\n"
+	"SELECT p.pid AS pid, coalesce(k.name, 'futex') AS kind, x.kind >= 8 AS idle, x.name AS name,\n"
+	"       CASE WHEN x.one THEN printf('0x%x', x.addr) END AS addr, count(*) AS waits, sum(x.dur_ns) AS wait_ns,\n"
+	"       max(x.dur_ns) AS wait_max_ns, fn.text AS function, fi.text AS file, f.line AS line\n"
+	"FROM (SELECT l.process AS process, o.name AS name, l.addr AS addr, w.dur_ns AS dur_ns,\n"
+	"        coalesce(nullif(nullif(q.kind, 1), 4), o.kind, q.kind, l.kind) AS kind, coalesce(q.node, s.node) AS node,\n"
+	"        coalesce(nullif(nullif(q.kind, 1), 4), o.kind, q.kind, l.kind) NOT IN (6, 8, 9, 10, 11, 12, 13, 14, 15) AS one\n"
+	"      FROM wait w JOIN lock l ON l.id = w.lock LEFT JOIN process p ON p.id = l.process\n"
+	"      LEFT JOIN lock_object o ON o.pid = p.pid AND o.addr = l.addr LEFT JOIN wait_place q ON q.stack = w.stack\n"
+	"      LEFT JOIN stack s ON s.id = w.stack WHERE l.kind <> 0) x\n"
+	"LEFT JOIN process p ON p.id = x.process LEFT JOIN lock_kind k ON k.id = x.kind LEFT JOIN node n ON n.id = x.node\n"
+	"LEFT JOIN frame f ON f.id = n.frame LEFT JOIN string fn ON fn.id = f.function LEFT JOIN string fi ON fi.id = f.file\n"
+	"GROUP BY x.process, x.kind, x.name, CASE WHEN x.one THEN x.addr END, fn.text, fi.text, f.line;\n"
 
 	"CREATE VIEW v_blame AS -- who waited where, for whom, standing where; per lock wait_ns adds up to v_locks.wait_ns\n"
 	"SELECT w.lock AS lock, coalesce(wl.text, '?') AS waiter_line, coalesce(hl.text, '?') AS holder_line,\n"
@@ -239,7 +261,7 @@ int schema_fill_names(sqlite3 *db)
 	if (rc == SQLITE_OK)
 		rc = fill_list(db, "holder_state", holder_state_names, HOLDER_STATE_N);
 	if (rc == SQLITE_OK)
-		rc = fill_list(db, "lock_kind", lock_kind_names, LOCK_FUTEX + 1);
+		rc = fill_list(db, "lock_kind", lock_kind_names, LOCK_KIND_N);
 	for (unsigned i = 0; i < sizeof(name_rows) / sizeof(*name_rows) && rc == SQLITE_OK; i++)
 		rc = fill_name(db, &name_rows[i]);
 	return rc;

@@ -3,16 +3,25 @@
  * Used by the writer to create them and by the reader to insist on exactly these.
  * Owns: nothing.  Context: any.  Errors: SQLite result codes. */
 #include <sqlite3.h>
+#include <stddef.h>
 
 /* "GILS" in the header of the file.  user_version = major * 1000 + minor: a minor version only adds tables and views,
  * anything else is a new major. */
 #define SCHEMA_APPLICATION_ID 0x47494c53
 #define SCHEMA_MAJOR 1
-#define SCHEMA_MINOR 1 /* 1.1: process_collector */
+#define SCHEMA_MINOR 2 /* 1.1: process_collector; 1.2: lock_object, wait_place */
 #define SCHEMA_VERSION (SCHEMA_MAJOR * 1000 + SCHEMA_MINOR)
 
 extern const char schema_tables_sql[]; /* CREATE TABLE … */
 extern const char schema_views_sql[]; /* CREATE VIEW … */
+
+/* Tables that came with a minor version: a recording of an older one is read as if they were there and empty. */
+struct schema_addition {
+	unsigned minor;
+	const char *sql; /* CREATE TABLE … */
+};
+extern const struct schema_addition schema_additions[];
+extern const size_t schema_n_additions;
 
 /* Fills the look-up tables (thread_state, wait_end, …) of a new file. */
 int schema_fill_names(sqlite3 *db);

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "core/store/store_priv.h"
+#include "core/timeline/lock_place.h"
+#include "core/util/vec.h"
 #include "core/util/xalloc.h"
 
 #define uthash_fatal(msg) abort() /* cannot happen: xmalloc stops first */
@@ -22,7 +24,7 @@
 
 struct stack_entry {
 	uint64_t key;
-	uint32_t id;
+	uint32_t id, node;
 	bool framed;
 	UT_hash_handle hh;
 };
@@ -47,7 +49,11 @@ struct string_entry {
 	char text[];
 };
 
+struct names { const char *function, *file; }; /* of a frame; NULL until they come */
+
 struct store_stacks {
+	vec(struct node_key) node_of; /* by id - 1 */
+	vec(struct names) names; /* by frame id - 1 */
 	struct stack_entry *stacks;
 	struct node_entry *nodes;
 	struct frame_entry *frames;
@@ -78,6 +84,8 @@ void store_stacks_free(struct store_stacks *x)
 	FREE_TABLE(struct node_entry, x->nodes);
 	FREE_TABLE(struct frame_entry, x->frames);
 	FREE_TABLE(struct string_entry, x->strings);
+	vec_done(&x->node_of);
+	vec_done(&x->names);
 	free(x);
 }
 
@@ -139,6 +147,7 @@ static uint32_t node_id(struct store *s, uint32_t parent, uint32_t frame)
 	e = xcalloc(1, sizeof(*e));
 	e->key = key;
 	e->id = ++x->n_nodes;
+	vec_push(&x->node_of, key);
 	HASH_ADD(hh, x->nodes, key, sizeof(e->key), e);
 	st = store_row(s, STMT_NODE);
 	if (st) {
@@ -167,6 +176,7 @@ static uint32_t frame_id(struct store *s, uint32_t pid, const struct ev_frame *f
 	e = xcalloc(1, sizeof(*e));
 	e->key = key;
 	e->id = ++x->n_frames;
+	vec_push(&x->names, ((struct names){ NULL, NULL }));
 	HASH_ADD(hh, x->frames, key, sizeof(e->key), e);
 	*ret_new = true;
 	return e->id;
@@ -203,9 +213,10 @@ void store_stack(struct store *s, const struct ev_stack *stack,
 	bind_int(st, 3, flags);
 	store_insert(s, st);
 	e->framed = true;
+	e->node = node;
 }
 
-static uint32_t string_id(struct store *s, const char *text)
+static const struct string_entry *string_of(struct store *s, const char *text)
 {
 	struct store_stacks *x = s->stacks;
 	char shown[STORE_TEXT_MAX + 1];
@@ -214,13 +225,13 @@ static uint32_t string_id(struct store *s, const char *text)
 	sqlite3_stmt *st;
 
 	if (!x->n_strings && strcmp(shown, "?"))
-		string_id(s, "?"); /* so that it is id 1, which stands in when the table is full */
+		string_of(s, "?"); /* so that it is id 1, which stands in when the table is full */
 	HASH_FIND(hh, x->strings, shown, n, e);
 	if (e)
-		return e->id;
+		return e;
 	if (x->n_strings >= MAX_STRINGS) {
 		say_full(s, "names");
-		return 1;
+		return string_of(s, "?");
 	}
 	e = xcalloc(1, sizeof(*e) + n + 1);
 	memcpy(e->text, shown, n);
@@ -232,26 +243,66 @@ static uint32_t string_id(struct store *s, const char *text)
 		sqlite3_bind_text(st, 2, shown, (int)n, SQLITE_TRANSIENT);
 		store_insert(s, st);
 	}
-	return e->id;
+	return e;
 }
 
 void store_symbol(struct store *s, uint32_t frame, const struct store_symbol *symbol)
 {
-	uint32_t function, file;
+	const struct string_entry *function, *file;
 	sqlite3_stmt *st;
 
 	if (!frame || frame > s->stacks->n_frames)
 		return;
-	function = string_id(s, symbol->resolved ? symbol->function : "?");
-	file = string_id(s, symbol->resolved ? symbol->file : "?");
+	function = string_of(s, symbol->resolved ? symbol->function : "?");
+	file = string_of(s, symbol->resolved ? symbol->file : "?");
+	if (symbol->resolved)
+		s->stacks->names.items[frame - 1] = (struct names){ function->text, file->text };
 	st = store_row(s, STMT_FRAME);
 	if (!st)
 		return;
 	bind_int(st, 1, frame);
-	bind_int(st, 2, function);
-	bind_int(st, 3, file);
+	bind_int(st, 2, function->id);
+	bind_int(st, 3, file->id);
 	bind_nonzero(st, 4, symbol->line);
 	bind_nonzero(st, 5, symbol->first_line);
 	bind_int(st, 6, symbol->resolved);
 	store_insert(s, st);
+}
+
+struct climb { /* from the leaf of a stack towards its root */
+	const struct store_stacks *x;
+	uint32_t nodes[EV_MAX_FRAMES];
+	unsigned n;
+};
+
+static struct place_frame climb_at(const void *ctx, unsigned i)
+{
+	const struct climb *c = ctx;
+	const struct names *names = &c->x->names.items[c->x->node_of.items[c->nodes[i] - 1].frame - 1];
+
+	return names->function ? (struct place_frame){ names->function, names->file } : (struct place_frame){ "?", "?" };
+}
+
+/* Which stacks tell what is waited for: so that a query need not know Python's library. */
+void store_wait_places(struct store *s)
+{
+	struct climb c = { .x = s->stacks };
+	struct stack_entry *e, *next;
+
+	HASH_ITER(hh, s->stacks->stacks, e, next) {
+		struct lock_place place;
+		sqlite3_stmt *st;
+
+		c.n = 0;
+		for (uint32_t node = e->node; node && c.n < EV_MAX_FRAMES; node = s->stacks->node_of.items[node - 1].parent)
+			c.nodes[c.n++] = node;
+		place = lock_place(c.n, climb_at, &c);
+		st = place.kind == LOCK_FUTEX ? NULL : store_row(s, STMT_WAIT_PLACE);
+		if (!st)
+			continue;
+		bind_int(st, 1, e->id);
+		bind_int(st, 2, place.kind);
+		bind_nonzero(st, 3, place.where < c.n ? c.nodes[place.where] : 0);
+		store_insert(s, st);
+	}
 }

@@ -45,6 +45,12 @@ static const char *const stmt_sql[STMT_N] = {
 	[STMT_PROCESS_ONLY] = "INSERT INTO process(id, pid) SELECT coalesce(max(id), -1) + 1, ? FROM process",
 	[STMT_THREAD_NAME] = "UPDATE thread SET python_name = ?2 WHERE id = ?1",
 	[STMT_GIL] = "INSERT OR REPLACE INTO gil VALUES(?,?,?)",
+	[STMT_LOCK_KIND] = "INSERT OR IGNORE INTO lock_object(pid, addr, kind) SELECT pid, ?2, ?3 FROM process WHERE id = ?1",
+	[STMT_LOCK_OBJECT] = "INSERT INTO lock_object VALUES(?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET"
+			     " kind = coalesce(excluded.kind, kind), name = coalesce(excluded.name, name),"
+			     " device = coalesce(excluded.device, device), inode = coalesce(excluded.inode, inode),"
+			     " offset = coalesce(excluded.offset, offset)",
+	[STMT_WAIT_PLACE] = "INSERT OR REPLACE INTO wait_place VALUES(?,?,?)",
 	[STMT_LOSS] = "INSERT INTO loss VALUES(?,?,?,?)",
 	[STMT_LEVEL] = "INSERT INTO level VALUES(?,?,?,?,?)",
 	[STMT_OWN] = "INSERT INTO own VALUES(?,?,?,?,?,?,?)",
@@ -253,6 +259,8 @@ static int make_schema(struct store *s, const struct store_meta *m)
 		rc = run(s, versions);
 	if (rc == SQLITE_OK)
 		rc = run(s, schema_tables_sql);
+	for (size_t i = 0; i < schema_n_additions && rc == SQLITE_OK; i++)
+		rc = run(s, schema_additions[i].sql);
 	if (rc == SQLITE_OK)
 		rc = run(s, schema_views_sql);
 	if (rc == SQLITE_OK)
@@ -414,6 +422,7 @@ static int fold_wal(struct store *s)
 static void finish(struct store *s, bool complete, uint64_t end_ns)
 {
 	store_facts_finish(s);
+	store_wait_places(s);
 	if (s->lost_rows)
 		store_loss(s, &(struct ev_loss){ .t0_ns = s->start_ns, .t1_ns = end_ns, .count = s->lost_rows,
 						 .cls = EV_LOSS_WRITE });

@@ -37,6 +37,14 @@ struct store_gil { /* ties a GIL's address to an interpreter */
 	int64_t interp_id;
 };
 
+struct store_lock { /* what is known of a lock that is no GIL beyond the event stream */
+	uint32_t pid;
+	uint64_t addr;
+	enum lock_kind kind; /* LOCK_FUTEX: unknown */
+	const char *name; /* what holds it in the program; NULL unknown */
+	uint64_t device, inode, offset; /* of the mapping it lies in, when processes share it; inode 0: none */
+};
+
 struct store_own { /* one reading of our own cost */
 	uint64_t t_ns, cpu_ns, bpf_run_ns, bpf_runs, max_rss_bytes, events, db_bytes;
 };
@@ -62,6 +70,7 @@ void store_stack(struct store *s, const struct ev_stack *stack,
 void store_symbol(struct store *s, uint32_t frame_id, const struct store_symbol *symbol);
 void store_process(struct store *s, const struct store_process *p);
 void store_gil(struct store *s, const struct store_gil *g);
+void store_lock(struct store *s, const struct store_lock *l);
 void store_thread_name(struct store *s, uint32_t pid, uint32_t tid, uint64_t start_ns, const char *python_name);
 void store_loss(struct store *s, const struct ev_loss *loss);
 void store_level(struct store *s, const struct ev_level *level);

@@ -14,7 +14,8 @@ enum store_stmt {
 	STMT_PROC, STMT_THREAD, STMT_LOCK, STMT_INTERVAL, STMT_TALLY, STMT_TALLY_HIST, STMT_WAIT, STMT_CREDIT, STMT_HOLD,
 	STMT_HANDOFF, STMT_SAMPLE, STMT_PROCESS_EVENT,
 	STMT_STRING, STMT_FRAME, STMT_NODE, STMT_STACK,
-	STMT_PROCESS_INFO, STMT_PROCESS_ONLY, STMT_THREAD_NAME, STMT_GIL, STMT_LOSS, STMT_LEVEL, STMT_OWN, STMT_NOTE,
+	STMT_PROCESS_INFO, STMT_PROCESS_ONLY, STMT_THREAD_NAME, STMT_GIL, STMT_LOCK_KIND,
+	STMT_LOCK_OBJECT, STMT_WAIT_PLACE, STMT_LOSS, STMT_LEVEL, STMT_OWN, STMT_NOTE,
 	STMT_PROCESS_COLLECTOR,
 	STMT_N
 };
@@ -105,6 +106,7 @@ static inline uint64_t store_span(uint64_t t0_ns, uint64_t t1_ns)
 void store_rows_init(struct store *s); /* fills s->sink */
 
 struct store_stacks *store_stacks_new(void);
+void store_wait_places(struct store *s); /* once all names are in */
 void store_stacks_free(struct store_stacks *x);
 uint32_t store_stack_id(struct store *s, uint64_t key); /* 0: none */
 

@@ -284,6 +284,8 @@ void episode_close(struct timeline *t, struct thread *th, uint64_t t1, enum wait
 		put_wait(t, th, t1, end, false);
 }
 
+#define FUTEX_PRIVATE 128 /* FUTEX_PRIVATE_FLAG of linux/futex.h: the word is this process's own */
+
 /* Who has the lock, as it says itself. */
 static struct thread *owner_of(struct timeline *t, const struct thread *th, const struct ev_off *e)
 {
@@ -325,6 +327,8 @@ void episode_futex(struct timeline *t, struct thread *th, const struct ev_off *e
 		row.flags |= WAIT_F_INFERRED;
 	if (owner && !e->parked)
 		lock_is(t, l, LOCK_MUTEX);
+	else if (!(e->arg1 & FUTEX_PRIVATE) && e->arg1)
+		lock_is(t, l, LOCK_PROCESS);
 	carry_futex_stack(th, &row);
 	lock_waited(t, l, e->own_stack);
 	if (waker && row.end == WAIT_VOLUNTARY)

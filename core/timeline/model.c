@@ -16,6 +16,19 @@ const char *const lock_kind_names[LOCK_KIND_N] = {
 	[LOCK_GIL] = "gil",
 	[LOCK_FUTEX] = "futex",
 	[LOCK_MUTEX] = "mutex",
+	[LOCK_PROCESS] = "process_lock",
+	[LOCK_LOCK] = "lock",
+	[LOCK_RLOCK] = "rlock",
+	[LOCK_SEMAPHORE] = "semaphore",
+	[LOCK_IMPORT] = "import_lock",
+	[LOCK_CONDITION] = "condition",
+	[LOCK_EVENT] = "event",
+	[LOCK_BARRIER] = "barrier",
+	[LOCK_QUEUE_GET] = "queue_get",
+	[LOCK_QUEUE_PUT] = "queue_put",
+	[LOCK_QUEUE_JOIN] = "queue_join",
+	[LOCK_JOIN] = "join",
+	[LOCK_FUTURE] = "future",
 };
 
 const char *const wait_end_names[WAIT_END_N] = {

@@ -47,13 +47,38 @@ struct thread_row {
 	char comm[MODEL_NAME_LEN];
 };
 
-/* What is known of a lock from the events alone; what Python object it is tell the stacks of its waiters (lock_place.h). */
+/* The first three are known from the events; what Python object a lock is, the stacks of its waiters tell (lock_place.h), or the
+ * object itself when somebody has read it.  Appended to only: recordings hold the numbers. */
 enum lock_kind {
 	LOCK_GIL,
 	LOCK_FUTEX, /* any other word */
 	LOCK_MUTEX, /* a pthread mutex: it named a thread of the process as its owner */
+	LOCK_PROCESS, /* a word that processes may share: multiprocessing's Lock, RLock, Semaphore */
+	LOCK_LOCK, /* threading.Lock, also inside a queue or condition */
+	LOCK_RLOCK,
+	LOCK_SEMAPHORE,
+	LOCK_IMPORT, /* of a module that another thread imports */
+	/* what is waited for here is not that somebody lets go, but that something happens: nobody holds anything */
+	LOCK_CONDITION,
+	LOCK_EVENT,
+	LOCK_BARRIER,
+	LOCK_QUEUE_GET, /* the queue is empty */
+	LOCK_QUEUE_PUT, /* it is full */
+	LOCK_QUEUE_JOIN,
+	LOCK_JOIN, /* a thread ends */
+	LOCK_FUTURE,
 	LOCK_KIND_N
 };
+/* Waiting for it is idle time, no contention. */
+static inline bool lock_kind_idle(enum lock_kind kind)
+{
+	return kind >= LOCK_CONDITION;
+}
+/* Each wait has a new lock of its own: what counts is where it is waited for, not the address. */
+static inline bool lock_kind_fleeting(enum lock_kind kind)
+{
+	return lock_kind_idle(kind) || kind == LOCK_SEMAPHORE;
+}
 extern const char *const lock_kind_names[LOCK_KIND_N];
 
 struct lock_row {

@@ -52,7 +52,7 @@ TEST_TOOLS += tests/images/record_image
 record_image_SRCS := tests/images/image.c tests/images/image_walk.c $(INTERP_SRCS) $(TARGET_SRCS) $(UTIL_SRCS)
 record_image_LIBS := -lz
 
-STORE_UNIT := $(STORE_SRCS) core/timeline/model.c core/util/arena.c core/util/escape.c core/util/fail.c \
+STORE_UNIT := $(STORE_SRCS) core/timeline/lock_place.c core/timeline/model.c core/util/arena.c core/util/escape.c core/util/fail.c \
 	core/util/pool.c core/util/strbuf.c core/util/vec.c core/util/xalloc.c
 
 UNIT_TESTS += test_store
@@ -76,7 +76,7 @@ TEST_TOOLS += tests/golden/replay
 replay_SRCS := $(REPLAY_SRCS)
 
 UNIT_TESTS += test_report
-test_report_SRCS := $(ANALYSIS_SRCS) $(STORE_SRCS) $(UTIL_SRCS) $(BASE_SRCS) core/timeline/model.c \
+test_report_SRCS := $(ANALYSIS_SRCS) $(STORE_SRCS) $(UTIL_SRCS) $(BASE_SRCS) core/timeline/lock_place.c core/timeline/model.c \
 	$(filter viewer/text/%,$(VIEWER_SRCS))
 
 UNIT_TESTS += test_what_if
@@ -84,7 +84,7 @@ test_what_if_SRCS := core/analysis/hold_log.c core/analysis/replay.c core/analys
 	core/analysis/worst_window.c core/util/arena.c core/util/strbuf.c core/util/vec.c core/util/xalloc.c
 
 TEST_TOOLS += tests/golden/report/make_recording
-make_recording_SRCS := $(STORE_SRCS) $(UTIL_SRCS) core/timeline/model.c
+make_recording_SRCS := $(STORE_SRCS) $(UTIL_SRCS) core/timeline/lock_place.c core/timeline/model.c
 
 UNIT_TESTS += test_html
 test_html_SRCS := $(STORE_UNIT) viewer/html/columns.c viewer/html/markup.c viewer/html/pieces.c viewer/html/reduce.c \
@@ -101,3 +101,6 @@ test_timeline_simulated_SRCS := $(REPLAY_SRCS)
 
 TEST_TOOLS += tests/bench/bench_timeline
 bench_timeline_SRCS := $(REPLAY_SRCS)
+
+UNIT_TESTS += test_lock_place
+test_lock_place_SRCS := core/timeline/lock_place.c core/timeline/model.c

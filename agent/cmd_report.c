@@ -20,7 +20,7 @@ struct report_input {
 	const struct report_format *format;
 	unsigned top;
 	bool open;
-	struct data_job *html; /* under way while the summary is made */
+	struct data_job *html; /* gets the rows while the summary is made */
 	struct fail *why;
 };
 
@@ -189,8 +189,8 @@ int cmd_report(int argc, char **argv)
 	if (code)
 		return code;
 	if (in.format->print == print_html)
-		in.html = html_start(in.path);
-	if (summary_load(&summary, in.path, &why)) {
+		in.html = html_start();
+	if (summary_load_tapped(&summary, in.path, in.html ? html_tap(in.html) : NULL, &why)) {
 		html_drop(in.html);
 		return ui_fail(&why);
 	}

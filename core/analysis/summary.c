@@ -305,7 +305,7 @@ static void set_info(struct summary *s, const struct reader_info *info)
 	s->missing_stacks = info->missing_stacks;
 }
 
-int summary_read(struct summary **ret, struct reader *r, struct fail *why)
+static int read_tapped(struct summary **ret, struct reader *r, const struct row_tap *tap, struct fail *why)
 {
 	struct summary *s = xcalloc(1, sizeof(*s));
 	struct loader l;
@@ -316,6 +316,7 @@ int summary_read(struct summary **ret, struct reader *r, struct fail *why)
 	set_info(s, reader_info(r));
 	loader_init(&l, s, r);
 	reader_sum_along(r);
+	l.tap = tap;
 	err = summary_rows_load(&l);
 	err = err ? err : summary_waits_load(&l);
 	err = err ? err : summary_sums_load(&l);
@@ -332,12 +333,22 @@ int summary_read(struct summary **ret, struct reader *r, struct fail *why)
 	return 0;
 }
 
-int summary_load(struct summary **ret, const char *path, struct fail *why)
+int summary_read(struct summary **ret, struct reader *r, struct fail *why)
+{
+	return read_tapped(ret, r, NULL, why);
+}
+
+int summary_load_tapped(struct summary **ret, const char *path, const struct row_tap *tap, struct fail *why)
 {
 	struct reader *r;
 	int err = reader_open(path, &r, why);
 
-	return err ? err : summary_read(ret, r, why);
+	return err ? err : read_tapped(ret, r, tap, why);
+}
+
+int summary_load(struct summary **ret, const char *path, struct fail *why)
+{
+	return summary_load_tapped(ret, path, NULL, why);
 }
 
 struct reader *summary_reader(const struct summary *s)

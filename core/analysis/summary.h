@@ -4,7 +4,7 @@
  * Times are nanoseconds; t_ns, first_ns and the like count from the begin of the recording.
  *
  * Owns: the summary owns all it points to, and the reader it was loaded from; names are raw bytes (viewers escape),
- * titles and details of findings are already escaped.  Context: one thread; constant once loaded.
+ * titles and details of findings are already escaped.  Context: one caller; constant once loaded.
  * Errors: summary_load fills struct fail (FAIL_DATA). */
 #include <stdbool.h>
 #include <stddef.h>
@@ -214,7 +214,9 @@ struct summary {
 };
 
 struct reader;
+struct row_tap;
 int summary_load(struct summary **ret, const char *path, struct fail *why);
+int summary_load_tapped(struct summary **ret, const char *path, const struct row_tap *tap, struct fail *why); /* row_tap.h */
 /* Takes the reader over (also when it fails). */
 int summary_read(struct summary **ret, struct reader *r, struct fail *why);
 /* The recording it was read from, for what a summary leaves out. */

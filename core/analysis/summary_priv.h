@@ -1,11 +1,12 @@
 #pragma once
 /* What the files of the summary share: summary.c (order of work, the finished arrays), summary_rows.c (one callback per
  * kind of row), summary_waits.c (passes over waits, holds and credits), blame.c (stacks, pairs of lines),
- * summary_places.c (where to look), summary_what_if.c.
+ * summary_credits.c (their scan), summary_places.c (where to look), summary_what_if.c.
  * A loader lives as long as summary_load runs; what it leaves behind is in the summary's arena. */
 #include <uthash.h>
 
 #include "core/analysis/hold_log.h"
+#include "core/analysis/row_tap.h"
 #include "core/analysis/span_union.h"
 #include "core/analysis/summary.h"
 #include "core/analysis/worst_window.h"
@@ -80,6 +81,7 @@ struct load_proc {
 struct loader {
 	struct summary *s;
 	struct reader *r;
+	const struct row_tap *tap; /* NULL: nobody else wants the rows */
 	struct arena *arena;
 	uint64_t start_ns;
 	struct load_proc *procs;
@@ -104,6 +106,11 @@ static inline uint64_t loader_relative_ns(const struct loader *l, uint64_t t_ns)
 {
 	return t_ns > l->start_ns ? t_ns - l->start_ns : 0;
 }
+
+/* The scan of the credits, which takes as long as all else together: in a thread of its own when there are many.  It begins
+ * after the waits, and until it is finished nobody else may ask for stacks and lines. */
+struct credit_scan *credit_scan_start(struct loader *l);
+int credit_scan_finish(struct credit_scan *scan, bool stop);
 
 int summary_rows_load(struct loader *l); /* processes, threads, locks, losses … */
 int summary_waits_load(struct loader *l); /* after these */

@@ -234,8 +234,9 @@ static void set_spin(struct loader *l)
 
 int summary_rows_load(struct loader *l)
 {
-	int err = reader_processes(l->r, on_process, l);
+	int err = l->tap ? l->tap->begin(l->tap->ctx, l->r) : 0;
 
+	err = err ? err : reader_processes(l->r, on_process, l);
 	err = err ? err : reader_threads(l->r, on_thread, l);
 	err = err ? err : reader_locks(l->r, on_lock, l);
 	err = err ? err : reader_losses(l->r, on_loss, l);

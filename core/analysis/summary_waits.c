@@ -29,19 +29,24 @@ static void note_long_hold(struct loader *l, struct load_lock *k, const struct h
 	k->longest_hold_ns = length > k->longest_hold_ns ? length : k->longest_hold_ns;
 }
 
+/* What a callback does first with its row: somebody else may want it. */
+#define TAP(l, row_kind, row) ((l)->tap ? (l)->tap->row_kind((l)->tap->ctx, (row)) : 0)
+
 static int on_hold(void *ctx, const struct hold *row)
 {
-	struct load_lock *k = loader_lock(ctx, row->lock);
+	struct loader *l = ctx;
+	struct load_lock *k = loader_lock(l, row->lock);
+	int err = TAP(l, hold, row);
 
-	if (!k)
-		return 0;
+	if (err || !k)
+		return err;
 	span_union_add(&k->held, row->t0_ns, row->t1_ns);
 	if (row->flags & HOLD_F_GC)
 		span_union_add(&k->gc, row->t0_ns, row->t1_ns);
 	if (k->lock->kind != LOCK_GIL)
 		return 0;
-	note_long_hold(ctx, k, row);
-	hold_log_add(&k->log, row, row->stack ? summary_line(ctx, row->stack) : HOLD_LOG_NO_LINE);
+	note_long_hold(l, k, row);
+	hold_log_add(&k->log, row, row->stack ? summary_line(l, row->stack) : HOLD_LOG_NO_LINE);
 	return 0;
 }
 
@@ -124,9 +129,10 @@ static int on_wait(void *ctx, const struct wait *row)
 	struct loader *l = ctx;
 	struct load_lock *k = loader_lock(l, row->lock);
 	uint64_t ns = row->t1_ns - row->t0_ns;
+	int err = TAP(l, wait, row);
 
-	if (!k)
-		return 0;
+	if (err || !k)
+		return err;
 	wait_hist_add(&k->lock->hist, ns);
 	span_union_add(&k->waiting, row->t0_ns, row->t1_ns);
 	blame_long_holds(k, row, loader_switch_interval_ns(l, k->proc));
@@ -140,34 +146,14 @@ static int on_wait(void *ctx, const struct wait *row)
 	return 0;
 }
 
-/* A wait of a long queue has dozens of credits: so many vote, which takes less than half a second. */
-enum { CREDITS_VOTING = 400000 };
-
-static int on_credit(void *ctx, const struct wait *w, const struct credit *row)
-{
-	struct loader *l = ctx;
-	struct load_lock *k = w && row->holder != MODEL_NONE && row->stack ? loader_lock(l, w->lock) : NULL;
-
-	if (l->credits_voted)
-		return 0;
-	if (k && (k->lock->kind != LOCK_GIL || w->t1_ns > k->log.until_ns))
-		k = NULL;
-	if (k)
-		hold_log_credit(&k->log, w->t0_ns, w->t1_ns, row->holder, summary_line(l, row->stack), row->ns);
-	if (++l->credits >= CREDITS_VOTING && k) {
-		l->credited_until_ns = w->t0_ns;
-		l->credits_voted = true;
-	}
-	return 0;
-}
-
 static int on_tally(void *ctx, const struct tally *row)
 {
-	struct load_lock *k = loader_lock(ctx, row->lock);
+	struct loader *l = ctx;
+	struct load_lock *k = loader_lock(l, row->lock);
 
 	if (k && row->state == STATE_WAIT_GIL)
 		wait_hist_add_classes(&k->lock->hist, row->hist, row->ns);
-	return 0;
+	return TAP(l, tally, row);
 }
 
 /* Long holds that delayed somebody, by stack. */
@@ -232,15 +218,52 @@ static void settle(struct loader *l)
 	}
 }
 
+/* Only for their sums, and for whoever else wants them. */
+static int on_interval(void *ctx, const struct interval *row)
+{
+	struct loader *l = ctx;
+
+	return TAP(l, interval, row);
+}
+
+static int on_handoff(void *ctx, const struct handoff *row)
+{
+	struct loader *l = ctx;
+
+	return TAP(l, handoff, row);
+}
+
+static int on_sample(void *ctx, const struct sample_row *row)
+{
+	struct loader *l = ctx;
+
+	return TAP(l, sample, row);
+}
+
+static int load_the_rest(struct loader *l)
+{
+	int err = reader_tallies(l->r, on_tally, l);
+
+	err = err ? err : reader_intervals(l->r, MODEL_NONE, on_interval, l);
+	err = err || !l->tap ? err : l->tap->intervals_read(l->tap->ctx);
+	err = err ? err : reader_handoffs(l->r, on_handoff, l);
+	return err || !l->tap ? err : reader_samples(l->r, on_sample, l);
+}
+
 int summary_waits_load(struct loader *l)
 {
-	int err = reader_holds(l->r, on_hold, l);
+	struct credit_scan *credits;
+	int err = reader_holds(l->r, on_hold, l), credits_err;
 
 	prepare_waits(l);
 	err = err ? err : reader_waits(l->r, on_wait, l);
-	l->credited_until_ns = UINT64_MAX;
-	err = err ? err : reader_credits(l->r, on_credit, l);
-	err = err ? err : reader_tallies(l->r, on_tally, l);
+	err = err || !l->tap ? err : l->tap->waits_read(l->tap->ctx);
+	if (err)
+		return err;
+	credits = credit_scan_start(l);
+	err = load_the_rest(l);
+	credits_err = credit_scan_finish(credits, err != 0);
+	err = err ? err : credits_err;
 	if (!err)
 		settle(l);
 	return err;

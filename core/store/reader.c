@@ -584,6 +584,7 @@ int reader_open(const char *path, struct reader **ret, struct fail *why)
 		why = &unasked;
 
 	r->info.path = r->text[r->n_text++] = xstrdup(path);
+	r->last_credit = INT64_MAX;
 	err = check_file(r, path, why);
 	if (!err) {
 		set_budget(r);
@@ -601,6 +602,22 @@ int reader_open(const char *path, struct reader **ret, struct fail *why)
 		return err;
 	}
 	*ret = r;
+	return 0;
+}
+
+int reader_open_again(struct reader *r, struct reader **ret, struct fail *why)
+{
+	struct reader *again;
+	int err = reader_open(r->path, &again, why);
+
+	if (err)
+		return err;
+	if (again->dev != r->dev || again->ino != r->ino) {
+		reader_close(again);
+		return cannot_read(why, -ESTALE, r->info.path, "another file has taken its place");
+	}
+	again->last_credit = (int64_t)reader_counts(r).credits;
+	*ret = again;
 	return 0;
 }
 
@@ -630,6 +647,11 @@ void reader_sum_along(struct reader *r)
 const struct reader_info *reader_info(const struct reader *r)
 {
 	return &r->info;
+}
+
+void reader_take_failure(struct reader *r, const struct reader *from)
+{
+	r->failure = from->failure;
 }
 
 const struct fail *reader_failure(const struct reader *r)

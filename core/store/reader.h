@@ -34,6 +34,9 @@ struct reader_info {
 };
 
 int reader_open(const char *path, struct reader **ret, struct fail *why);
+/* Another reader of what r reads, for another thread; of a recording that is still being written it sees no more credits
+ * than r does, but may see more of other rows.  -ESTALE: another file has taken its place. */
+int reader_open_again(struct reader *r, struct reader **ret, struct fail *why);
 void reader_close(struct reader *r);
 const struct reader_info *reader_info(const struct reader *r);
 const struct fail *reader_failure(const struct reader *r);
@@ -106,6 +109,7 @@ int reader_notes(struct reader *r, int (*row)(void *ctx, uint64_t t_ns, const ch
 void reader_sum_along(struct reader *r);
 /* What `from`, another reader of the same recording (in another thread, maybe), summed up along its scan of the credits. */
 void reader_take_credits(struct reader *r, struct reader *from);
+void reader_take_failure(struct reader *r, const struct reader *from);
 
 /* One row per (thread, state, held): intervals and tallies together. */
 struct reader_state_sum {

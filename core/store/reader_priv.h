@@ -5,6 +5,7 @@
  * A query: reader_query() prepares, reader_next() steps; columns are read by the col_* functions, which range-check and
  * set q->damaged with the reason instead of returning nonsense; reader_done() finishes and gives the result. */
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #include "core/store/reader.h"
 
@@ -20,6 +21,9 @@ struct reader {
 	unsigned n_text;
 	struct fail failure;
 	uint64_t file_bytes; /* with its WAL */
+	dev_t dev;
+	ino_t ino;
+	int64_t last_credit; /* by rowid; more are not read */
 	uint32_t max_id; /* READER_MAX_ID, or less: an id costs at least a byte of the file */
 	uint64_t ticks, max_ticks; /* progress handler calls of the running query */
 	unsigned running; /* queries, one inside another */

@@ -273,10 +273,13 @@ int reader_credits(struct reader *r, int (*row)(void *ctx, const struct wait *w,
 	const struct wait *w = NULL;
 	uint64_t last = 0;
 	bool first = true;
+	char sql[120];
 
 	SUMS_BEGIN(r, credit_sums, true, &r->info);
 	reader_query(r, &waits.q, "the waits", "SELECT id, thread, lock, t0_ns, dur_ns, stack FROM wait WHERE id >= ?1 ORDER BY id");
-	FOR_ROWS(r, "the credits", "SELECT wait, holder, state, nr, stack, ns FROM credit ORDER BY rowid") {
+	snprintf(sql, sizeof(sql), "SELECT wait, holder, state, nr, stack, ns FROM credit WHERE rowid <= %lld ORDER BY rowid",
+		 (long long)r->last_credit);
+	FOR_ROWS(r, "the credits", sql) {
 		struct credit c = {
 			.wait = col_u64(&q, 0),
 			.holder = col_id(&q, 1, r->info.threads, "an unknown thread"),

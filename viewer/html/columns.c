@@ -1,5 +1,5 @@
-/* See columns.h.  Nothing of a block stands in memory but one chunk of one column: values come from a callback, and what
- * deflate gives goes out as base64 at once. */
+/* See columns.h.  Nothing of a block stands in memory but one chunk of one column and what deflate gave: values come from a
+ * callback, and the markup (base64, a third longer) is made when it is written. */
 #include "viewer/html/columns.h"
 
 #include <errno.h>
@@ -7,12 +7,20 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "core/util/vec.h"
 #include "core/util/xalloc.h"
 
 enum { LEVEL = 6, OUT_BYTES = 3 << 14 };
 
+struct kept_block { /* made before there was anywhere to write it */
+	char name[16];
+	size_t from, to; /* in kept_bytes */
+};
+
 struct block_writer {
-	FILE *out;
+	FILE *out; /* NULL: keep */
+	vec(struct kept_block) kept;
+	vec(unsigned char) kept_bytes;
 	struct strbuf directory;
 	z_stream z;
 	bool failed;
@@ -24,11 +32,10 @@ struct block_writer {
 	unsigned char plane[COLUMN_CHUNK];
 };
 
-struct block_writer *block_writer_new(FILE *out)
+struct block_writer *block_writer_new(void)
 {
 	struct block_writer *w = xcalloc(1, sizeof(*w));
 
-	w->out = out;
 	strbuf_init(&w->directory);
 	strbuf_adds(&w->directory, "{\"format\":1,\"blocks\":{");
 	return w;
@@ -59,13 +66,52 @@ static size_t base64(char *ret, const unsigned char *in, size_t n)
 	return (size_t)(out - ret);
 }
 
+static void write_base64(struct block_writer *w, const unsigned char *bytes, size_t n)
+{
+	for (size_t part; n; bytes += part, n -= part) {
+		size_t length;
+
+		part = n < OUT_BYTES ? n : OUT_BYTES;
+		length = base64(w->text, bytes, part);
+		if (fwrite(w->text, 1, length, w->out) != length)
+			w->failed = true;
+	}
+}
+
 static void flush(struct block_writer *w)
 {
-	size_t n = base64(w->text, w->deflated, w->n_out);
-
-	if (fwrite(w->text, 1, n, w->out) != n)
-		w->failed = true;
+	if (w->out) {
+		write_base64(w, w->deflated, w->n_out);
+	} else {
+		vec_reserve(&w->kept_bytes, w->kept_bytes.n + w->n_out);
+		memcpy(w->kept_bytes.items + w->kept_bytes.n, w->deflated, w->n_out);
+		w->kept_bytes.n += w->n_out;
+	}
 	w->n_out = 0;
+}
+
+static void open_markup(struct block_writer *w, const char *name)
+{
+	fprintf(w->out, "<script type=\"application/octet-stream\" id=\"data-%s\">", name);
+}
+
+static void close_markup(struct block_writer *w)
+{
+	fputs("</script>\n", w->out);
+}
+
+void block_writer_open(struct block_writer *w, FILE *out)
+{
+	w->out = out;
+	for (size_t i = 0; i < w->kept.n; i++) {
+		const struct kept_block *b = &w->kept.items[i];
+
+		open_markup(w, b->name);
+		write_base64(w, w->kept_bytes.items + b->from, b->to - b->from);
+		close_markup(w);
+	}
+	vec_done(&w->kept);
+	vec_done(&w->kept_bytes);
 }
 
 /* The buffer is a multiple of three bytes, so only the last flush of a block is padded. */
@@ -92,7 +138,14 @@ void block_begin(struct block_writer *w, const char *name)
 		w->failed = true;
 	w->n_out = 0;
 	w->bytes = 0;
-	fprintf(w->out, "<script type=\"application/octet-stream\" id=\"data-%s\">", name);
+	if (w->out) {
+		open_markup(w, name);
+	} else {
+		struct kept_block *b = vec_add(&w->kept);
+
+		snprintf(b->name, sizeof(b->name), "%s", name);
+		b->from = w->kept_bytes.n;
+	}
 	strbuf_addf(&w->directory, "%s\"%s\":{", w->directory.s[w->directory.n - 1] == '{' ? "" : ",\n", name);
 }
 
@@ -112,7 +165,10 @@ void block_end(struct block_writer *w)
 		pump(w, Z_FINISH);
 	flush(w);
 	deflateEnd(&w->z);
-	fputs("</script>\n", w->out);
+	if (w->out)
+		close_markup(w);
+	else
+		vec_last(&w->kept)->to = w->kept_bytes.n;
 	strbuf_addf(&w->directory, "\"bytes\":%" PRIu64 "}", w->bytes);
 }
 
@@ -173,15 +229,13 @@ void table_end(struct block_writer *w)
 	block_end(w);
 }
 
-void block_writer_move(struct block_writer *w, FILE *out)
-{
-	w->out = out;
-}
-
 void block_writer_free(struct block_writer *w)
 {
-	if (w)
+	if (w) {
 		strbuf_done(&w->directory);
+		vec_done(&w->kept);
+		vec_done(&w->kept_bytes);
+	}
 	free(w);
 }
 

@@ -24,12 +24,12 @@
 
 struct block_writer;
 
-/* The directory grows with each block; out takes the markup. */
-struct block_writer *block_writer_new(FILE *out);
+/* The directory grows with each block.  Blocks are kept in memory, deflated, until there is somewhere to write them. */
+struct block_writer *block_writer_new(void);
+/* Writes what was kept; what comes goes there at once. */
+void block_writer_open(struct block_writer *w, FILE *out);
 /* Writes the directory and frees; extra: further members of it ("\"reduced\": …"), or NULL.  0 or -errno. */
 int block_writer_done(struct block_writer *w, const char *extra);
-/* What comes goes there, between two blocks. */
-void block_writer_move(struct block_writer *w, FILE *out);
 void block_writer_free(struct block_writer *w); /* without a directory */
 
 void block_text(struct block_writer *w, const char *name, const char *text, size_t n);

@@ -3,10 +3,10 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/analysis/row_tap.h"
 #include "core/analysis/summary.h"
 #include "core/base/syscall_names.h"
 #include "core/store/reader.h"
@@ -130,15 +130,11 @@ static void write_model(const struct rows *x, const struct reader_info *info, co
 enum { BLAME_ROWS = 200 }; /* the page sums its own from the rows; these are for the first look */
 
 struct data_job {
-	const char *path;
-	pthread_t thread;
-	bool running;
-	char *text; /* the blocks made so far */
-	size_t n;
+	struct rows rows; /* first: what the tap's callbacks are given */
+	struct row_tap tap;
 	struct block_writer *w;
+	struct spot *holds;
 	struct overview overview;
-	struct strbuf reduced; /* a member of the directory, or empty */
-	struct fail why;
 };
 
 /* In words that stand beside the numbers they weaken. */
@@ -157,68 +153,37 @@ static void tell_reduced(struct strbuf *b, const struct reduce *r)
 	strbuf_adds(b, ".  Sums of time are whole; all rows are in the recording itself.\"}");
 }
 
-
-static void encode(struct data_job *job, struct reader *r)
+static void on_intervals(struct rows *x)
 {
-	autostrbuf strings = STRBUF_INIT;
-	FILE *memory = open_memstream(&job->text, &job->n);
-	struct rows x;
+	struct data_job *job = (struct data_job *)x;
 
-	if (rows_load(&x, r, &reduce_usual)) {
-		job->why = *reader_failure(r);
-	} else if (memory) {
-		job->w = block_writer_new(memory);
-		tables_write(&x, job->w);
-		stack_table_write(&x.stacks, job->w, &strings);
-		write_model(&x, reader_info(r), strings.s, job->w);
-		overview_make(&job->overview, &x);
-		tell_reduced(&job->reduced, &x.reduce);
-	}
-	rows_done(&x);
-	if (!memory || fclose(memory))
-		fail_set(&job->why, -ENOMEM, FAIL_OTHER, "could not write the report: out of memory");
+	job->holds = tables_write_intervals(x, job->w);
+	overview_make(&job->overview, x);
 }
 
-static void *work(void *ctx)
-{
-	struct data_job *job = ctx;
-	struct reader *r;
-
-	if (!reader_open(job->path, &r, &job->why)) {
-		encode(job, r);
-		reader_close(r);
-	}
-	return NULL;
-}
-
-struct data_job *data_start(const char *path)
+struct data_job *data_start(void)
 {
 	struct data_job *job = xcalloc(1, sizeof(*job));
 
-	job->path = path;
-	strbuf_init(&job->reduced);
-	job->running = pthread_create(&job->thread, NULL, work, job) == 0;
-	if (!job->running)
-		work(job); /* then one after the other */
+	rows_init(&job->rows, &reduce_usual, on_intervals);
+	job->tap = rows_tap(&job->rows);
+	job->w = block_writer_new();
 	return job;
 }
 
-static void join(struct data_job *job)
+const struct row_tap *data_tap(const struct data_job *job)
 {
-	if (job->running)
-		pthread_join(job->thread, NULL);
-	job->running = false;
+	return &job->tap;
 }
 
 void data_drop(struct data_job *job)
 {
 	if (!job)
 		return;
-	join(job);
+	rows_done(&job->rows);
 	block_writer_free(job->w);
 	overview_done(&job->overview);
-	strbuf_done(&job->reduced);
-	free(job->text);
+	free(job->holds);
 	free(job);
 }
 
@@ -237,31 +202,28 @@ static void write_facts(const struct summary *s, struct block_writer *w)
 	free(text);
 }
 
-int data_wait(struct data_job *job, const struct overview **ret, struct fail *why)
+const struct overview *data_overview(const struct data_job *job)
 {
-	join(job);
-	if (job->why.err) {
-		*why = job->why;
-		return why->err;
-	}
-	*ret = &job->overview;
-	return 0;
+	return &job->overview;
 }
 
 int data_finish(struct data_job *job, FILE *out, const struct summary *s, struct fail *why)
 {
-	const struct overview *overview;
-	int err = data_wait(job, &overview, why);
+	autostrbuf strings = STRBUF_INIT, reduced = STRBUF_INIT;
+	struct rows *x = &job->rows;
+	int err;
 
-	if (!err) {
-		fwrite(job->text, 1, job->n, out);
-		block_writer_move(job->w, out);
-		write_facts(s, job->w);
-		err = block_writer_done(job->w, job->reduced.n ? job->reduced.s : NULL);
-		job->w = NULL;
-		if (err)
-			fail_set(why, err, FAIL_OTHER, "could not write the report");
-	}
+	block_writer_open(job->w, out);
+	rows_finish(x);
+	tables_write_rest(x, job->w, job->holds);
+	stack_table_write(x->stacks, job->w, &strings);
+	write_model(x, reader_info(x->reader), strings.s, job->w);
+	write_facts(s, job->w);
+	tell_reduced(&reduced, &x->reduce);
+	err = block_writer_done(job->w, reduced.n ? reduced.s : NULL);
+	job->w = NULL;
+	if (err)
+		fail_set(why, err, FAIL_OTHER, "could not write the report");
 	data_drop(job);
 	return err;
 }

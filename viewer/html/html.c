@@ -31,9 +31,14 @@ static void put_head(FILE *out, const struct summary *s)
 	fputs("</style>\n</head>\n<body>\n", out);
 }
 
-struct data_job *html_start(const char *recording)
+struct data_job *html_start(void)
 {
-	return data_start(recording);
+	return data_start();
+}
+
+const struct row_tap *html_tap(const struct data_job *job)
+{
+	return data_tap(job);
 }
 
 void html_drop(struct data_job *job)
@@ -43,15 +48,10 @@ void html_drop(struct data_job *job)
 
 int html_finish(struct data_job *job, FILE *out, const struct summary *s, struct fail *why)
 {
-	const struct overview *overview;
-	int err = data_wait(job, &overview, why);
+	int err;
 
-	if (err) {
-		data_drop(job);
-		return err;
-	}
 	put_head(out, s);
-	static_part(out, s, overview);
+	static_part(out, s, data_overview(job));
 	err = data_finish(job, out, s, why);
 	if (err)
 		return err;

@@ -58,7 +58,7 @@ void overview_make(struct overview *ret, const struct rows *x)
 		for (uint32_t i = o->first[t]; i < o->first[t + 1] && x->duration_ns; i++) {
 			const struct row_interval *v = &x->intervals.items[o->row[i]];
 
-			spread(sums, x->duration_ns, v->t0, v->t0 + rows_interval_len(x, o->row[i]), x->kinds.items[v->kind].state);
+			spread(sums, x->duration_ns, v->t0, v->t0 + rows_interval_len(x, o->row[i]), x->kinds.items[rows_look(x, o->row[i])->kind].state);
 		}
 		for (unsigned i = 0; i < OVERVIEW_BUCKETS; i++)
 			ret->state[(size_t)t * OVERVIEW_BUCKETS + i] = most(sums[i]);

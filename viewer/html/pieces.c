@@ -239,12 +239,12 @@ static void keep_differences(struct pieces *p, uint32_t wait)
 	p->exact += p->deltas.n == before;
 }
 
-void pieces_wait(struct pieces *p, uint32_t wait, const struct credit *credits, const uint32_t *stacks, size_t n)
+void pieces_wait(struct pieces *p, uint32_t wait, const struct credit *credits, size_t n)
 {
 	const bool again = p->seen[wait]; /* its credits do not lie together: the rest is added to what was worked out */
 
 	for (size_t i = 0; i < n; i++) {
-		struct piece_key key = { .holder = credits[i].holder, .stack = stacks[i], .nr = (uint16_t)(credits[i].nr + 1),
+		struct piece_key key = { .holder = credits[i].holder, .stack = (uint32_t)credits[i].stack, .nr = (uint16_t)(credits[i].nr + 1),
 					 .state = (uint8_t)credits[i].state };
 
 		sum_of(p, key)->actual += credits[i].ns;
@@ -260,7 +260,7 @@ void pieces_finish(struct pieces *p)
 {
 	for (uint32_t i = 0; i < p->x->waits.n; i++)
 		if (!p->seen[i])
-			pieces_wait(p, i, NULL, NULL, 0);
+			pieces_wait(p, i, NULL, 0);
 	for (uint32_t i = 0; i < p->x->holds.n; i++)
 		assume(p, &(struct region){ .hold = i, .from = 0, .to = 0 });
 }

@@ -38,6 +38,6 @@ struct pieces {
 void pieces_init(struct pieces *p, const struct rows *x);
 void pieces_done(struct pieces *p);
 /* The credits of one wait, all of them. */
-void pieces_wait(struct pieces *p, uint32_t wait, const struct credit *credits, const uint32_t *stacks, size_t n);
+void pieces_wait(struct pieces *p, uint32_t wait, const struct credit *credits, size_t n);
 /* After the last: waits without credits, holds that nobody waited through. */
 void pieces_finish(struct pieces *p);

@@ -86,6 +86,7 @@ void reduce_waits(struct reduce *r, struct rows *x)
 	size_t kept = 0;
 
 	r->on = true;
+	r->lengths = xcalloc(CLASSES, sizeof(*r->lengths));
 	r->window_ns = x->duration_ns / 4000 > WINDOW_NS ? x->duration_ns / 4000 : WINDOW_NS;
 	r->sums = xcalloc((size_t)x->n_threads * SUMS + 1, sizeof(*r->sums));
 	for (size_t i = 0; i < x->waits.n; i++)
@@ -102,24 +103,15 @@ void reduce_waits(struct reduce *r, struct rows *x)
 	x->waits.n = x->wait_ids.n = kept;
 }
 
-struct choice { uint64_t counts[CLASSES]; };
-
-static int on_length(void *ctx, const struct interval *i)
+void reduce_look(struct reduce *r, const struct interval *i)
 {
-	struct choice *c = ctx;
-
 	if (i->state != STATE_WAIT_GIL && i->state != STATE_WAIT_LOCK)
-		c->counts[class_of(i->t1_ns - i->t0_ns)]++;
-	return 0;
+		r->lengths[class_of(i->t1_ns - i->t0_ns)]++;
 }
 
-int reduce_choose(struct reduce *r, struct rows *x)
+void reduce_choose(struct reduce *r)
 {
-	struct choice c = { { 0 } };
-	int err = reader_intervals(x->reader, MODEL_NONE, on_length, &c);
-
-	r->interval_ns = threshold(c.counts, r->limits->to_intervals);
-	return err;
+	r->interval_ns = threshold(r->lengths, r->limits->to_intervals);
 }
 
 /* The wait that the thread's stretch at t0 is part of; the intervals of a thread come in order. */
@@ -189,5 +181,6 @@ void reduce_done(struct reduce *r)
 	free(r->first);
 	free(r->next);
 	free(r->sums);
+	free(r->lengths);
 	*r = (struct reduce){ 0 };
 }

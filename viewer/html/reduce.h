@@ -5,7 +5,7 @@
  * at, and the credits of waits left out are only in the summary.  The thresholds are chosen from how many there are
  * of each length.
  *
- * Owns: reduce_done frees.  Context: one thread.  Errors: what the reader returns. */
+ * Owns: reduce_done frees.  Context: one thread.  Errors: none. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -25,6 +25,7 @@ struct reduce {
 	uint64_t interval_ns, wait_ns; /* what is shorter is counted; 0: none */
 	uint64_t intervals, waits; /* left out */
 	uint64_t window_ns;
+	uint64_t *lengths; /* how many intervals there are of each class, but for those of waits */
 	struct reduce_wait *all_waits; /* by thread, then t0 */
 	uint32_t *first, *next; /* of each thread in all_waits; next: where its intervals are */
 	struct row_tally *sums; /* SUMS of each thread, being added up */
@@ -32,8 +33,9 @@ struct reduce {
 
 /* Holds are in and ordered, waits are in.  Takes the short waits out. */
 void reduce_waits(struct reduce *r, struct rows *x);
-/* Chooses the threshold of intervals: reads them once. */
-int reduce_choose(struct reduce *r, struct rows *x);
+/* Each interval once, then the threshold of intervals is chosen; then they are read anew. */
+void reduce_look(struct reduce *r, const struct interval *i);
+void reduce_choose(struct reduce *r);
 /* True: the interval is counted; nothing more is to be done with it. */
 bool reduce_interval(struct reduce *r, struct rows *x, const struct interval *i, uint64_t t0, uint64_t t1);
 void reduce_finish(struct reduce *r, struct rows *x);

@@ -3,35 +3,28 @@
 
 #include <string.h>
 
+#include "core/analysis/row_tap.h"
 #include "core/util/xalloc.h"
-
-#define uthash_malloc(size) xmalloc(size)
-#include <uthash.h>
-
-struct kind_entry {
-	struct row_kind key;
-	uint32_t id;
-	UT_hash_handle hh;
-};
 
 static uint64_t relative(const struct rows *x, uint64_t t_ns)
 {
 	return t_ns > x->start_ns ? t_ns - x->start_ns : 0;
 }
 
-static uint32_t kind_id(struct rows *x, const struct row_kind *key)
+static uint32_t look_of(struct rows *x, const struct interval *i)
 {
-	struct kind_entry *e;
+	const struct row_kind kind = { .state = i->state, .flags = i->flags & 31, .lock = i->lock, .nr = i->nr };
+	struct row_look look = { .thread = i->thread, .stack = (uint32_t)i->stack };
+	bool is_new;
+	uint32_t number;
 
-	HASH_FIND(hh, x->kind_set, key, sizeof(*key), e);
-	if (e)
-		return e->id;
-	e = xcalloc(1, sizeof(*e));
-	e->key = *key;
-	e->id = (uint32_t)x->kinds.n;
-	vec_push(&x->kinds, *key);
-	HASH_ADD(hh, x->kind_set, key, sizeof(e->key), e);
-	return e->id;
+	look.kind = pool_number(&x->kind_numbers, &kind, sizeof(kind), &is_new);
+	if (is_new)
+		vec_push(&x->kinds, kind);
+	number = pool_number(&x->look_numbers, &look, sizeof(look), &is_new);
+	if (is_new)
+		vec_push(&x->looks, look);
+	return number;
 }
 
 static int on_process(void *ctx, const struct reader_process *p)
@@ -68,21 +61,30 @@ static int on_lock(void *ctx, const struct reader_lock *l)
 	return 0;
 }
 
-static int on_interval(void *ctx, const struct interval *i)
+static int add_interval(void *ctx, const struct interval *i)
 {
 	struct rows *x = ctx;
-	struct row_kind kind = { .state = i->state, .flags = i->flags & 31, .lock = i->lock, .nr = i->nr };
-	struct row_interval row = { .t0 = relative(x, i->t0_ns), .thread = i->thread };
+	struct row_interval row = { .t0 = relative(x, i->t0_ns) };
 	uint64_t len = relative(x, i->t1_ns) - row.t0;
 
 	if (x->reduce.on && reduce_interval(&x->reduce, x, i, row.t0, row.t0 + len))
 		return 0;
-	row.kind = kind_id(x, &kind);
-	row.stack = stack_table_id(&x->stacks, i->stack);
+	row.look = look_of(x, i);
 	row.len = len < UINT32_MAX ? (uint32_t)len : UINT32_MAX;
 	if (row.len == UINT32_MAX)
 		vec_push(&x->longs, ((struct row_long){ (uint32_t)x->intervals.n, len }));
 	vec_push(&x->intervals, row);
+	return 0;
+}
+
+/* Of too many the lengths are looked at first, and the rows are read once more (waits_read, intervals_read). */
+static int on_interval(void *ctx, const struct interval *i)
+{
+	struct rows *x = ctx;
+
+	if (!x->reduce.on)
+		return add_interval(x, i);
+	reduce_look(&x->reduce, i);
 	return 0;
 }
 
@@ -93,34 +95,23 @@ static int on_wait(void *ctx, const struct wait *w)
 	vec_push(&x->wait_ids, w->wait);
 	vec_push(&x->waits, ((struct row_wait){
 		.t0 = relative(x, w->t0_ns), .t1 = relative(x, w->t1_ns), .wake = w->wake_latency_ns, .thread = w->thread,
-		.lock = w->lock, .stack = stack_table_id(&x->stacks, w->stack), .sleeps = w->sleeps, .waker = w->waker,
+		.lock = w->lock, .stack = (uint32_t)w->stack, .sleeps = w->sleeps, .waker = w->waker,
 		.end = (unsigned char)w->end, .flags = (unsigned char)w->flags,
 	}));
 	return 0;
 }
 
-/* The credits of one wait, which lie together. */
-struct credit_run {
-	vec(struct credit) credits;
-	vec(uint32_t) stacks;
-	uint64_t id;
-	uint32_t wait; /* row, MODEL_NONE: the wait is not among the rows */
-};
-
 static void end_run(struct rows *x)
 {
-	struct credit_run *run = x->run;
-
-	if (run->wait != MODEL_NONE)
-		pieces_wait(&x->pieces, run->wait, run->credits.items, run->stacks.items, run->credits.n);
-	vec_clear(&run->credits);
-	vec_clear(&run->stacks);
+	if (x->run.wait != MODEL_NONE)
+		pieces_wait(&x->pieces, x->run.wait, x->run.credits.items, x->run.credits.n);
+	vec_clear(&x->run.credits);
 }
 
 /* Credits come in the order of their waits. */
 static uint32_t wait_row(const struct rows *x, uint64_t id)
 {
-	size_t low = 0, high = x->wait_ids.n, next = x->run->wait == MODEL_NONE ? 0 : (size_t)x->run->wait + 1;
+	size_t low = 0, high = x->wait_ids.n, next = x->run.wait == MODEL_NONE ? 0 : (size_t)x->run.wait + 1;
 
 	if (next < x->wait_ids.n && x->wait_ids.items[next] == id)
 		return (uint32_t)next;
@@ -135,38 +126,19 @@ static uint32_t wait_row(const struct rows *x, uint64_t id)
 	return low < x->wait_ids.n && x->wait_ids.items[low] == id ? (uint32_t)low : MODEL_NONE;
 }
 
-static int on_credit(void *ctx, const struct wait *w, const struct credit *c)
+/* The credits of a wait lie together. */
+static int on_credit(void *ctx, const struct credit *c)
 {
-	(void)w;
 	struct rows *x = ctx;
-	struct credit_run *run = x->run;
 
-	if (run->id != c->wait) {
+	if (x->run.id != c->wait) {
 		end_run(x);
-		run->id = c->wait;
-		run->wait = wait_row(x, c->wait);
+		x->run.id = c->wait;
+		x->run.wait = wait_row(x, c->wait);
 	}
-	if (run->wait == MODEL_NONE)
-		return 0;
-	vec_push(&run->credits, *c);
-	vec_push(&run->stacks, stack_table_id(&x->stacks, c->stack));
+	if (x->run.wait != MODEL_NONE)
+		vec_push(&x->run.credits, *c);
 	return 0;
-}
-
-static int load_credits(struct rows *x)
-{
-	struct credit_run run = { .id = UINT64_MAX, .wait = MODEL_NONE };
-	int err;
-
-	x->run = &run;
-	pieces_init(&x->pieces, x);
-	err = reader_credits(x->reader, on_credit, x);
-	end_run(x);
-	if (!err)
-		pieces_finish(&x->pieces);
-	vec_done(&run.credits);
-	vec_done(&run.stacks);
-	return err;
 }
 
 static int on_hold(void *ctx, const struct hold *h)
@@ -175,7 +147,7 @@ static int on_hold(void *ctx, const struct hold *h)
 
 	vec_push(&x->holds, ((struct row_hold){
 		.t0 = relative(x, h->t0_ns), .t1 = relative(x, h->t1_ns), .blocked = h->blocked_ns, .preempted = h->preempted_ns,
-		.thread = h->thread, .lock = h->lock, .stack = stack_table_id(&x->stacks, h->stack), .flags = h->flags & 31,
+		.thread = h->thread, .lock = h->lock, .stack = (uint32_t)h->stack, .flags = h->flags & 31,
 	}));
 	return 0;
 }
@@ -186,7 +158,7 @@ static int on_handoff(void *ctx, const struct handoff *h)
 
 	vec_push(&x->handoffs, ((struct row_handoff){
 		.release = h->t_release_ns ? relative(x, h->t_release_ns) : ROW_NEVER, .acquire = relative(x, h->t_acquire_ns),
-		.lock = h->lock, .from = h->from, .to = h->to, .stack = stack_table_id(&x->stacks, h->stack), .forced = h->forced,
+		.lock = h->lock, .from = h->from, .to = h->to, .stack = (uint32_t)h->stack, .forced = h->forced,
 	}));
 	return 0;
 }
@@ -196,7 +168,7 @@ static int on_sample(void *ctx, const struct sample_row *s)
 	struct rows *x = ctx;
 
 	vec_push(&x->samples, ((struct row_sample){
-		.t = relative(x, s->t_ns), .thread = s->thread, .stack = stack_table_id(&x->stacks, s->stack),
+		.t = relative(x, s->t_ns), .thread = s->thread, .stack = (uint32_t)s->stack,
 		.state = (unsigned char)s->state, .flags = (unsigned char)(s->flags & 7),
 	}));
 	return 0;
@@ -218,11 +190,14 @@ static int on_tally(void *ctx, const struct tally *t)
 struct sortable { /* a table, seen by the two members it is ordered by */
 	const char *items;
 	size_t size, group_at, time_at;
+	const struct row_look *looks; /* the group is the thread of the look; NULL: it is the group itself */
 };
 
 static uint32_t group_of(const struct sortable *s, uint32_t row)
 {
-	return *(const uint32_t *)(const void *)(s->items + row * s->size + s->group_at);
+	uint32_t group = *(const uint32_t *)(const void *)(s->items + row * s->size + s->group_at);
+
+	return s->looks ? s->looks[group].thread : group;
 }
 
 static uint64_t time_of(const struct sortable *s, uint32_t row)
@@ -264,12 +239,13 @@ static void order_done(struct order *o)
 {
 	free(o->row);
 	free(o->first);
+	*o = (struct order){ 0 };
 }
 
-#define ORDER(o, table, group, time, groups) \
+#define ORDER(o, table, group, time, groups, looks) \
 	order_make((o), (struct sortable){ (const char *)(table).items, sizeof(*(table).items), \
 					   offsetof(__typeof__(*(table).items), group), \
-					   offsetof(__typeof__(*(table).items), time) }, (table).n, (groups))
+					   offsetof(__typeof__(*(table).items), time), (looks) }, (table).n, (groups))
 
 static bool too_many(const struct rows *x)
 {
@@ -278,64 +254,89 @@ static bool too_many(const struct rows *x)
 	return n.intervals > x->reduce.limits->intervals || n.credits > x->reduce.limits->credits;
 }
 
-/* Waits and holds first: they tell what becomes of the intervals when there are too many. */
-static int load_rows(struct rows *x)
+static int on_waits_read(void *ctx)
 {
-	int err = reader_waits(x->reader, on_wait, x);
+	struct rows *x = ctx;
 
-	err = err ? err : reader_holds(x->reader, on_hold, x);
-	err = err ? err : reader_tallies(x->reader, on_tally, x);
-	if (err)
-		return err;
-	ORDER(&x->holds_by_lock, x->holds, lock, t0, x->n_locks);
-	ORDER(&x->waits_by_thread, x->waits, thread, t0, x->n_threads);
+	ORDER(&x->holds_by_lock, x->holds, lock, t0, x->n_locks, NULL);
+	ORDER(&x->waits_by_thread, x->waits, thread, t0, x->n_threads, NULL);
 	if (too_many(x)) {
 		reduce_waits(&x->reduce, x);
 		order_done(&x->waits_by_thread);
-		ORDER(&x->waits_by_thread, x->waits, thread, t0, x->n_threads);
-		err = reduce_choose(&x->reduce, x);
+		ORDER(&x->waits_by_thread, x->waits, thread, t0, x->n_threads, NULL);
 	}
-	err = err ? err : reader_intervals(x->reader, MODEL_NONE, on_interval, x);
-	if (x->reduce.on)
-		reduce_finish(&x->reduce, x);
-	err = err ? err : reader_handoffs(x->reader, on_handoff, x);
-	err = err ? err : reader_samples(x->reader, on_sample, x);
-	if (err)
-		return err;
-	ORDER(&x->by_thread, x->intervals, thread, t0, x->n_threads);
-	ORDER(&x->samples_by_thread, x->samples, thread, t, x->n_threads);
-	ORDER(&x->tallies_by_thread, x->tallies, thread, t0, x->n_threads);
-	ORDER(&x->handoffs_by_lock, x->handoffs, lock, acquire, x->n_locks);
-	return load_credits(x);
+	pieces_init(&x->pieces, x);
+	return 0;
 }
 
-int rows_load(struct rows *ret, struct reader *r, const struct reduce_limits *limits)
+static int on_intervals_read(void *ctx)
 {
+	struct rows *x = ctx;
+	int err = 0;
+
+	if (x->reduce.on) {
+		reduce_choose(&x->reduce);
+		err = reader_intervals(x->reader, MODEL_NONE, add_interval, x);
+		reduce_finish(&x->reduce, x);
+	}
+	if (err)
+		return err;
+	ORDER(&x->by_thread, x->intervals, look, t0, x->n_threads, x->looks.items);
+	x->on_intervals(x);
+	free(x->by_thread.row); /* how many each thread has stays known */
+	x->by_thread.row = NULL;
+	vec_done(&x->intervals);
+	vec_done(&x->longs);
+	return 0;
+}
+
+void rows_finish(struct rows *x)
+{
+	end_run(x);
+	pieces_finish(&x->pieces);
+	ORDER(&x->samples_by_thread, x->samples, thread, t, x->n_threads, NULL);
+	ORDER(&x->tallies_by_thread, x->tallies, thread, t0, x->n_threads, NULL);
+	ORDER(&x->handoffs_by_lock, x->handoffs, lock, acquire, x->n_locks, NULL);
+}
+
+static int on_begin(void *ctx, struct reader *r)
+{
+	struct rows *x = ctx;
 	const struct reader_info *info = reader_info(r);
-	struct rows *x = ret;
 	int err;
 
-	*x = (struct rows){ .reader = r, .start_ns = info->start_mono_ns, .n_processes = info->procs, .n_threads = info->threads,
-			    .n_locks = info->locks, .reduce.limits = limits };
+	x->reader = r;
+	x->start_ns = info->start_mono_ns;
 	x->duration_ns = relative(x, info->end_ns);
+	x->n_processes = info->procs;
+	x->n_threads = info->threads;
+	x->n_locks = info->locks;
 	x->processes = xcalloc(x->n_processes, sizeof(*x->processes));
 	x->threads = xcalloc(x->n_threads, sizeof(*x->threads));
 	x->locks = xcalloc(x->n_locks, sizeof(*x->locks));
-	stack_table_init(&x->stacks, r);
+	x->stacks = xcalloc(1, sizeof(*x->stacks));
+	stack_table_init(x->stacks, r);
 	err = reader_processes(r, on_process, x);
 	err = err ? err : reader_threads(r, on_thread, x);
-	err = err ? err : reader_locks(r, on_lock, x);
-	return err ? err : load_rows(x);
+	return err ? err : reader_locks(r, on_lock, x);
+}
+
+void rows_init(struct rows *ret, const struct reduce_limits *limits, void (*on_intervals)(struct rows *x))
+{
+	*ret = (struct rows){ .reduce.limits = limits, .on_intervals = on_intervals, .run = { .id = UINT64_MAX, .wait = MODEL_NONE } };
+}
+
+struct row_tap rows_tap(struct rows *x)
+{
+	return (struct row_tap){
+		.ctx = x, .begin = on_begin, .hold = on_hold, .wait = on_wait, .waits_read = on_waits_read, .credit = on_credit,
+		.tally = on_tally, .interval = on_interval, .intervals_read = on_intervals_read, .handoff = on_handoff,
+		.sample = on_sample,
+	};
 }
 
 void rows_done(struct rows *x)
 {
-	struct kind_entry *e, *next;
-
-	HASH_ITER(hh, x->kind_set, e, next) {
-		HASH_DEL(x->kind_set, e);
-		free(e);
-	}
 	order_done(&x->by_thread);
 	order_done(&x->waits_by_thread);
 	order_done(&x->samples_by_thread);
@@ -343,6 +344,10 @@ void rows_done(struct rows *x)
 	order_done(&x->holds_by_lock);
 	order_done(&x->handoffs_by_lock);
 	vec_done(&x->kinds);
+	vec_done(&x->looks);
+	pool_done(&x->kind_numbers);
+	pool_done(&x->look_numbers);
+	vec_done(&x->run.credits);
 	vec_done(&x->intervals);
 	vec_done(&x->longs);
 	vec_done(&x->waits);
@@ -353,7 +358,9 @@ void rows_done(struct rows *x)
 	vec_done(&x->handoffs);
 	vec_done(&x->samples);
 	vec_done(&x->tallies);
-	stack_table_done(&x->stacks);
+	if (x->stacks)
+		stack_table_done(x->stacks);
+	free(x->stacks);
 	arena_done(&x->names);
 	free(x->processes);
 	free(x->threads);

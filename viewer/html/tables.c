@@ -14,6 +14,12 @@ static uint64_t or_none(uint32_t id)
 	return id == MODEL_NONE ? 0 : (uint64_t)id + 1;
 }
 
+/* Stacks are numbered in the order in which the page meets them. */
+static uint64_t dense(const struct rows *x, uint32_t stack)
+{
+	return stack_table_id(x->stacks, stack);
+}
+
 /* Each column's value of the row'th row in the table's order. */
 #define COLUMN(name, order_member, table, expression) \
 	static uint64_t name(const void *ctx, size_t i) \
@@ -25,21 +31,18 @@ static uint64_t or_none(uint32_t id)
 		return (expression); \
 	}
 
-/* The row before it in the order, if that is of the same group. */
-#define BEFORE(order_member, table, group) \
-	(i && x->table.items[x->order_member.row[i - 1]].group == v->group ? &x->table.items[x->order_member.row[i - 1]] : NULL)
-
 static uint64_t interval_gap(const void *ctx, size_t i)
 {
 	const struct rows *x = ctx;
-	const struct row_interval *v = &x->intervals.items[x->by_thread.row[i]], *last = BEFORE(by_thread, intervals, thread);
+	const uint32_t row = x->by_thread.row[i], last = i ? x->by_thread.row[i - 1] : row;
+	const bool first = !i || rows_look(x, last)->thread != rows_look(x, row)->thread;
 
-	return v->t0 - (last ? last->t0 + rows_interval_len(x, x->by_thread.row[i - 1]) : 0);
+	return x->intervals.items[row].t0 - (first ? 0 : x->intervals.items[last].t0 + rows_interval_len(x, last));
 }
 
 COLUMN(interval_len, by_thread, intervals, rows_interval_len(x, row) + (v->len & 0))
-COLUMN(interval_kind, by_thread, intervals, v->kind)
-COLUMN(interval_stack, by_thread, intervals, v->stack)
+COLUMN(interval_kind, by_thread, intervals, x->looks.items[v->look].kind)
+COLUMN(interval_stack, by_thread, intervals, dense(x, x->looks.items[v->look].stack))
 
 static void write_intervals(const struct rows *x, struct block_writer *w)
 {
@@ -160,7 +163,7 @@ static uint64_t other_stack(const struct rows *x, uint32_t row, uint32_t stack)
 
 	FOR_PIECES(x, row, k)
 		last = k->stack;
-	return last == stack ? 0 : (uint64_t)stack + 1;
+	return last == stack ? 0 : dense(x, stack) + 1;
 }
 
 COLUMN(hold_thread, holds_by_lock, holds, v->thread)
@@ -179,10 +182,8 @@ static void hold_times(const struct rows *x, size_t i, uint32_t *thread, uint64_
 	*t1 = h->t1;
 }
 
-static void write_holds(const struct rows *x, struct block_writer *w)
+static void write_holds(const struct rows *x, struct block_writer *w, const struct spot *spots)
 {
-	struct spot *spots = spots_make(x, x->holds.n, hold_times);
-
 	table_begin(w, "holds", x->holds.n);
 	table_column(w, "thread", 'u', hold_thread, x);
 	put_spots(w, spots);
@@ -192,33 +193,42 @@ static void write_holds(const struct rows *x, struct block_writer *w)
 	table_column(w, "preempted", 's', hold_preempted, x);
 	table_column(w, "stack", 'u', hold_stack, x); /* 0: of the last piece, else + 1 */
 	table_end(w);
-	free(spots);
 }
 
-static uint64_t piece_ns(const void *ctx, size_t i)
-{
-	const struct piece *k = ((const struct piece *const *)ctx)[i];
+struct piece_view {
+	const struct rows *x;
+	const uint32_t *order; /* pieces in the order of holds */
+};
 
-	return k->next ? k->ns : 0;
-}
-static uint64_t piece_state(const void *ctx, size_t i) { return ((const struct piece *const *)ctx)[i]->state; }
-static uint64_t piece_nr(const void *ctx, size_t i) { return ((const struct piece *const *)ctx)[i]->nr; }
-static uint64_t piece_stack(const void *ctx, size_t i) { return ((const struct piece *const *)ctx)[i]->stack; }
+#define PIECE(name, expression) \
+	static uint64_t name(const void *ctx, size_t i) \
+	{ \
+		const struct piece_view *view = ctx; \
+		const struct piece *k = &view->x->pieces.items.items[view->order[i]]; \
+		return (expression); \
+	}
+PIECE(piece_ns, k->next ? k->ns : 0)
+PIECE(piece_state, k->state)
+PIECE(piece_nr, k->nr)
+PIECE(piece_stack, dense(view->x, k->stack))
 
 static void write_pieces(const struct rows *x, struct block_writer *w)
 {
-	vec(const struct piece *) list = { 0 };
+	vec(uint32_t) order = { 0 };
+	struct piece_view view = { .x = x };
 
+	vec_reserve(&order, x->pieces.items.n);
 	for (size_t i = 0; i < x->holds.n; i++)
 		FOR_PIECES(x, x->holds_by_lock.row[i], k)
-			vec_push(&list, k);
-	table_begin(w, "pieces", list.n);
-	table_column(w, "ns", 'u', piece_ns, list.items); /* 0 of a hold's last one: the rest of the hold */
-	table_column(w, "state", 'u', piece_state, list.items);
-	table_column(w, "nr", 'u', piece_nr, list.items); /* + 1 */
-	table_column(w, "stack", 'u', piece_stack, list.items);
+			vec_push(&order, (uint32_t)(k - x->pieces.items.items));
+	view.order = order.items;
+	table_begin(w, "pieces", order.n);
+	table_column(w, "ns", 'u', piece_ns, &view); /* 0 of a hold's last one: the rest of the hold */
+	table_column(w, "state", 'u', piece_state, &view);
+	table_column(w, "nr", 'u', piece_nr, &view); /* + 1 */
+	table_column(w, "stack", 'u', piece_stack, &view);
 	table_end(w);
-	vec_done(&list);
+	vec_done(&order);
 }
 
 /* ---- waits ---- */
@@ -250,11 +260,11 @@ struct wait_view {
 	struct spot *spots;
 };
 
-static const struct row_interval *first_interval(const struct rows *x, uint32_t thread, const struct spot *s)
+static const struct row_look *first_interval(const struct rows *x, uint32_t thread, const struct spot *s)
 {
 	const struct order *o = &x->by_thread;
 
-	return o->first[thread] < o->first[thread + 1] ? &x->intervals.items[o->row[s->at]] : NULL;
+	return o->first[thread] < o->first[thread + 1] ? rows_look(x, o->row[s->at]) : NULL;
 }
 
 #define WAIT(name, expression) \
@@ -263,12 +273,12 @@ static const struct row_interval *first_interval(const struct rows *x, uint32_t 
 		const struct wait_view *view = ctx; \
 		const struct rows *x = view->x; \
 		const struct row_wait *v = &x->waits.items[x->waits_by_thread.row[i]]; \
-		const struct row_interval *first = first_interval(x, v->thread, &view->spots[i]); \
+		const struct row_look *first = first_interval(x, v->thread, &view->spots[i]); \
 		(void)first; \
 		return (expression); \
 	}
 WAIT(wait_lock, first && x->kinds.items[first->kind].lock == v->lock ? 0 : (uint64_t)v->lock + 1)
-WAIT(wait_stack, (first ? first->stack : 0) == v->stack ? 0 : (uint64_t)v->stack + 1)
+WAIT(wait_stack, (first ? first->stack : 0) == v->stack ? 0 : dense(x, v->stack) + 1)
 WAIT(wait_ended, v->end)
 WAIT(wait_flags, v->flags)
 WAIT(wait_sleeps, v->sleeps - (uint64_t)(view->spots[i].to - view->spots[i].at + 1))
@@ -312,7 +322,7 @@ static void write_waits(const struct rows *x, struct block_writer *w)
 }
 
 struct delta_view {
-	const struct piece_delta *items;
+	const struct rows *x;
 	const uint32_t *place; /* of a wait's row in the order */
 };
 
@@ -328,20 +338,20 @@ static int by_place(const void *pa, const void *pb, void *ctx)
 	static uint64_t name(const void *ctx, size_t i) \
 	{ \
 		const struct delta_view *d = ctx; \
-		const struct piece_delta *v = &d->items[i]; \
+		const struct piece_delta *v = &d->x->pieces.deltas.items[i]; \
 		return (expression); \
 	}
 DELTA(delta_wait, d->place[v->wait])
 DELTA(delta_holder, or_none(v->key.holder))
 DELTA(delta_state, v->key.state)
 DELTA(delta_nr, v->key.nr)
-DELTA(delta_stack, v->key.stack)
+DELTA(delta_stack, dense(d->x, v->key.stack))
 DELTA(delta_ns, (uint64_t)v->ns)
 
 static void write_deltas(const struct rows *x, struct block_writer *w)
 {
 	uint32_t *place = xcalloc(x->waits.n, sizeof(*place));
-	struct delta_view view = { x->pieces.deltas.items, place };
+	struct delta_view view = { x, place };
 
 	for (uint32_t i = 0; i < x->waits.n; i++)
 		place[x->waits_by_thread.row[i]] = i;
@@ -362,6 +372,7 @@ static void write_deltas(const struct rows *x, struct block_writer *w)
 
 /* By the hold that the lock was taken for and the one before it. */
 struct handoff_spot {
+	const struct rows *x;
 	const struct row_handoff *v;
 	const struct row_hold *taken, *before; /* NULL none */
 	int64_t skip;
@@ -376,6 +387,7 @@ static struct handoff_spot *handoff_spots(const struct rows *x)
 		struct handoff_spot *s = &spots[i];
 		uint32_t place;
 
+		s->x = x;
 		s->v = &x->handoffs.items[x->handoffs_by_lock.row[i]];
 		if (s->v->lock != lock)
 			last = x->holds_by_lock.first[s->v->lock];
@@ -405,7 +417,7 @@ HANDOFF(handoff_acquire, s->v->acquire - (s->taken ? s->taken->t0 : 0))
 HANDOFF(handoff_from, s->before && s->before->thread == s->v->from ? 0 : or_none(s->v->from) + 1)
 HANDOFF(handoff_release, s->v->release == ROW_NEVER ? 0
 	: column_signed((int64_t)(s->v->release - (s->before ? s->before->t1 : 0))) + 1)
-HANDOFF(handoff_stack, (s->before ? s->before->stack : 0) == s->v->stack ? 0 : (uint64_t)s->v->stack + 1)
+HANDOFF(handoff_stack, (s->before ? s->before->stack : 0) == s->v->stack ? 0 : dense(s->x, s->v->stack) + 1)
 HANDOFF(handoff_forced, s->v->forced ^ (s->before && (s->before->flags & HOLD_F_FORCED)))
 
 static void write_handoffs(const struct rows *x, struct block_writer *w)
@@ -427,7 +439,7 @@ static void write_handoffs(const struct rows *x, struct block_writer *w)
 COLUMN(sample_t, samples_by_thread, samples, v->t)
 COLUMN(sample_state, samples_by_thread, samples, v->state)
 COLUMN(sample_flags, samples_by_thread, samples, v->flags)
-COLUMN(sample_stack, samples_by_thread, samples, v->stack)
+COLUMN(sample_stack, samples_by_thread, samples, dense(x, v->stack))
 
 static void write_samples(const struct rows *x, struct block_writer *w)
 {
@@ -460,13 +472,17 @@ static void write_tallies(const struct rows *x, struct block_writer *w)
 	table_end(w);
 }
 
-
-void tables_write(const struct rows *x, struct block_writer *w)
+struct spot *tables_write_intervals(const struct rows *x, struct block_writer *w)
 {
 	write_intervals(x, w);
-	write_holds(x, w);
-	write_pieces(x, w);
 	write_waits(x, w);
+	return spots_make(x, x->holds.n, hold_times);
+}
+
+void tables_write_rest(const struct rows *x, struct block_writer *w, const struct spot *holds)
+{
+	write_holds(x, w, holds);
+	write_pieces(x, w);
 	write_deltas(x, w);
 	write_handoffs(x, w);
 	write_samples(x, w);

@@ -75,7 +75,7 @@ page-deps: # the page's tests and its bundler; what is built and shown needs nei
 
 # Tests.
 ASAN := SAN=address,undefined
-.PHONY: test check check-unit check-golden golden-update check-live check-fault check-export check-layers check-headers check-sizes check-banned check-bundle check-format check-page check-browser
+.PHONY: test check check-preload check-unit check-golden golden-update check-live check-fault check-export check-layers check-headers check-sizes check-banned check-bundle check-format check-page check-browser
 .PHONY: fuzz bench bench-report demo
 test:
 	@$(MAKE) test-deps
@@ -84,7 +84,7 @@ test:
 	@$(MAKE) check-live
 	@$(MAKE) check-browser
 	@$(MAKE) check-export
-check: check-layers check-sizes check-headers check-banned check-bundle check-format check-unit check-golden check-page
+check: check-layers check-sizes check-headers check-banned check-preload check-bundle check-format check-unit check-golden check-page
 check-unit: $(UNIT_BINS)
 	@scripts/run-unit $(UNIT_BINS)
 check-golden: $(B)/gilscope $(TOOL_BINS)
@@ -106,6 +106,8 @@ check-headers: $(SKELS)
 	@CC='$(CC)' FLAGS='$(CPPFLAGS) -std=gnu11 $(WARNINGS)' scripts/check-headers
 check-format:
 	@scripts/check-format
+check-preload: $(B)/libgilscope_preload.so
+	@scripts/check-preload $<
 check-bundle:
 	@scripts/check-bundle
 check-page: $(B)/gilscope $(TOOL_BINS)

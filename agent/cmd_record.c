@@ -8,6 +8,7 @@
 #include "agent/collector_choice.h"
 #include "agent/command.h"
 #include "agent/command_child.h"
+#include "agent/output_file.h"
 #include "agent/pid_list.h"
 #include "agent/progress.h"
 #include "agent/session.h"
@@ -284,25 +285,53 @@ static char **split_command(int *argc, char **argv)
 	return NULL;
 }
 
+static int prepare(struct record_input *in)
+{
+	struct session_options *o = &in->session;
+	bool other;
+	uid_t uid;
+	gid_t gid;
+
+	if (!o->collector->prepare)
+		return 0;
+	other = invoking_user(&uid, &gid);
+	return o->collector->prepare(&o->prepared, other ? &uid : NULL, other ? &gid : NULL, in->why);
+}
+
+static void unprepare(struct record_input *in)
+{
+	if (in->session.prepared)
+		in->session.collector->unprepare(in->session.prepared);
+}
+
 static int record(struct record_input *in)
 {
 	struct session_options *o = &in->session;
 	struct collector_choice choice;
 	struct command_child child;
 	char *output = NULL;
-	int code;
+	int code, err;
 
 	if (choose_collector(in, &choice)) { /* before the command begins: what it is started with may depend on it */
 		code = ui_fail(in->why);
 		return in->command ? COMMAND_EXIT_OURS : code;
 	}
-	if (in->command && command_child_start(&child, in->command, &code, in->why)) {
+	if (in->command && prepare(in)) {
+		ui_fail(in->why);
+		return COMMAND_EXIT_OURS;
+	}
+	err = in->command ? command_child_start(&child, in->command, &code, in->why) : 0;
+	if (o->prepared)
+		o->collector->forked(o->prepared);
+	if (err) {
+		unprepare(in);
 		ui_fail(in->why);
 		return code;
 	}
 	if (!o->output)
 		o->output = output = default_output(in->command ? child.pid : in->pids.pids[0]);
 	code = in->command ? record_command(in, &child) : record_running(in);
+	unprepare(in);
 	free(output);
 	return code;
 }

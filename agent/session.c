@@ -49,6 +49,11 @@ void session_note(struct session *s, const char *fmt, ...)
 
 /* --- capture ------------------------------------------------------------------------------------------------------ */
 
+static void on_note(void *ctx, const char *text)
+{
+	session_note(ctx, "%s", text);
+}
+
 static void target_ended(struct session *s, const struct ev_hdr *h)
 {
 	struct session_target *t = session_target_by_pid(s, h->pid);
@@ -348,7 +353,8 @@ static int create_store(struct session *s, struct fail *why)
 static int start(struct session *s, struct fail *why)
 {
 	struct collector_options options = { .sample_hz = s->options->sample_hz, .threads_only = s->options->no_python,
-					     .follow_children = s->options->children, .emit = on_event, .ctx = s };
+					     .follow_children = s->options->children, .emit = on_event, .note = on_note,
+					     .ctx = s, .prepared = s->options->prepared };
 	int err = session_open_targets(s, why);
 
 	if (!err)

@@ -27,6 +27,7 @@ struct session_options {
 	unsigned n_pids;
 	uint64_t duration_ns; /* 0: until stopped or the processes named have ended */
 	const struct collector_ops *collector;
+	void *prepared; /* what its prepare made, with a command; borrowed */
 	const char *collector_choice; /* why that one, for the recording; may be NULL */
 	const char *output;
 	const char *command_line; /* ours, for the recording's meta data; may be NULL */

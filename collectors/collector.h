@@ -29,7 +29,9 @@ struct collector_options {
 	bool follow_children; /* a child process of a target is a target from its first moment */
 	bool threads_only; /* no Python knowledge: thread states and locks by address */
 	void (*emit)(void *ctx, const struct ev_hdr *event);
+	void (*note)(void *ctx, const char *text); /* a sentence for the recording: what could not be seen, and why */
 	void *ctx;
+	void *prepared; /* by prepare; NULL without a command */
 };
 
 struct collector_cost {
@@ -43,6 +45,12 @@ struct collector_ops {
 	/* Can it be used on this machine, with these rights, for this request?  0, or -errno and *why, with a hint.  Costs little,
 	 * leaves nothing behind.  That a target cannot be attached to at all is not its business: target_open says that. */
 	int (*usable)(const struct collector_request *request, struct fail *why);
+	/* Only where what is started must find something of ours (all three NULL elsewhere): before the command is forked, as which user
+	 * it will run (NULL: as we do), our environment is made its; after the fork it is ours again; when the command has ended what was
+	 * prepared is taken away. */
+	int (*prepare)(void **ret_prepared, const uid_t *owner, const gid_t *group, struct fail *why);
+	void (*forked)(void *prepared);
+	void (*unprepare)(void *prepared);
 	int (*start)(void **ret_self, const struct collector_options *options, struct fail *why);
 	/* Also again after target_refresh, and for a child that is followed; once armed any thread may call it, and it answers
 	 * -ESRCH for a process that has ended.  A target that has replaced its program meanwhile is taken as no Python. */

@@ -43,6 +43,19 @@ $(B)/gilscope.1: docs/gilscope.1.scd
 	@mkdir -p $(@D)
 	$(Q)scdoc < $< > $@
 
+# The preloaded library: its own flags, for it runs inside other programs.  No sanitizers, no fortified calls.
+PRELOAD := $(B)/libgilscope_preload.so
+PRELOAD_CFLAGS := -std=gnu11 $(if $(filter 1,$(DEBUG)),-O1 -g,-O2 -g) $(WARNINGS) $(if $(filter 1,$(WERROR)),-Werror) \
+	-fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-common -fno-stack-protector
+$(PRELOAD): $(PRELOAD_SRCS) $(wildcard collectors/signal/preload/*.h core/event/event.h core/interp/frame_walk.h) \
+		collectors/signal/preload/symbols.map $(B)/flags
+	$(call SAY,PRELOAD $@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -I. -D_GNU_SOURCE $(PRELOAD_CFLAGS) -shared -Wl,-z,relro,-z,now,--build-id=none -s \
+		-Wl,--version-script=collectors/signal/preload/symbols.map -Wl,-soname,$(@F) -o $@ $(PRELOAD_SRCS)
+$(B)/collectors/signal/embedded.o: $(PRELOAD)
+$(B)/collectors/signal/embedded.o: CPPFLAGS += -DGILSCOPE_PRELOAD_FILE='"$(PRELOAD)"'
+
 # BPF: one object per program, wrapped into a skeleton header that its loader includes as "collectors/bpf/x.skel.h".
 $(B)/%.bpf.o: %.bpf.c $(B)/flags
 	$(call SAY,BPF $<)

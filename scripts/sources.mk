@@ -110,6 +110,23 @@ BPF_COLLECTOR_SRCS := \
 	collectors/bpf/detail.c \
 	collectors/bpf/usable.c
 
+SIGNAL_COLLECTOR_SRCS := \
+	collectors/signal/door.c \
+	collectors/signal/embedded.c \
+	collectors/signal/place.c \
+	collectors/signal/process.c \
+	collectors/signal/signal.c \
+	collectors/signal/states.c
+
+# The library that is preloaded into a command; the signal collector carries it in itself.
+PRELOAD_SRCS := \
+	collectors/signal/preload/library.c \
+	collectors/signal/preload/programs.c \
+	collectors/signal/preload/samples.c \
+	collectors/signal/preload/stacks.c \
+	collectors/signal/preload/threads.c \
+	collectors/signal/preload/waits.c
+
 # Messages of other tools' formats: each x.proto becomes $(B)/…/x.pb-c.h and .c (protoc-c).
 PROTOS := \
 	viewer/export/perfetto.proto \
@@ -208,4 +225,4 @@ AGENT_SRCS := \
 
 CORE_SRCS := $(BASE_SRCS) $(EVENT_SRCS) $(UTIL_SRCS) $(INTERP_SRCS) $(TARGET_SRCS) $(SYMBOLS_SRCS) \
 	$(TIMELINE_SRCS) $(STORE_SRCS) $(ANALYSIS_SRCS)
-ALL_SRCS := $(CORE_SRCS) $(BPF_COLLECTOR_SRCS) $(VIEWER_SRCS) $(AGENT_SRCS)
+ALL_SRCS := $(CORE_SRCS) $(BPF_COLLECTOR_SRCS) $(SIGNAL_COLLECTOR_SRCS) $(VIEWER_SRCS) $(AGENT_SRCS)

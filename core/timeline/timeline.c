@@ -243,7 +243,8 @@ static enum stretch_end how_it_ended(const struct thread *th, const struct ev_of
 		return STRETCH_HOLDS;
 	if (episode_is_sleep(e, s) && (e->h.flags & EV_F_FORCED_SWITCH))
 		return STRETCH_DROPPED;
-	if (!(e->h.flags & EV_F_BLOCKED) || e->nr == -1) /* it had no reason to let go just here */
+	/* it had no reason to let go just here; one of whom it is only concluded that it slept had some */
+	if (!(e->h.flags & EV_F_BLOCKED) || (e->nr == -1 && !(e->h.flags & EV_F_INFERRED)))
 		return s->seen ? STRETCH_RELEASED : STRETCH_NOTHING;
 	if ((e->h.flags & EV_F_GIL_WAIT) && e->t_out_ns - th->cursor_ns < TAKE_GIL_NS && s->gil &&
 	    !history_covers(&s->gil->history, th->row.thread, e->t_out_ns))

@@ -104,3 +104,6 @@ bench_timeline_SRCS := $(REPLAY_SRCS)
 
 UNIT_TESTS += test_lock_place
 test_lock_place_SRCS := core/timeline/lock_place.c core/timeline/model.c
+
+UNIT_TESTS += test_signal_ring
+test_signal_ring_SRCS :=

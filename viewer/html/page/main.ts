@@ -33,7 +33,7 @@ class Shell implements Page {
   private readonly live = el('div.offscreen', { role: 'status', 'aria-live': 'polite' })
   private readonly filters = el('div.filters', { role: 'region', 'aria-label': 'Filters', hidden: true })
   private readonly rangeBar = el('div.rangebar', { role: 'region', 'aria-label': 'The whole recording' })
-  private readonly search = el('input', { type: 'search', placeholder: 'Search (/)', 'aria-label': 'Search in this view' })
+  private readonly search = el('input', { type: 'search', placeholder: 'Search  ( / )', 'aria-label': 'Search in this view' })
   private readonly theme = el('button.plain', { on: { click: () => this.nextTheme() } })
   private shown: View | null = null
   private before: Readonly<ViewState> = INITIAL

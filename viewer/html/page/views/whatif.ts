@@ -75,7 +75,7 @@ class WhatIfView implements View {
     })
     const titles: [string, string][] = [['line that holds', ''], ['waits most for it', ''], ['waiting, and what vanishes', ''], ['vanishes', 'Waiting blamed on the line that would vanish'],
       ['of it', 'Share of the waiting blamed on the line'], ['blamed', 'Waiting blamed on the line'], ['beyond', 'More would vanish by shorter queues and other timing'], ['holds', '']]
-    return el('div.grid-box', { tabindex: 0, role: 'group', 'aria-label': 'Waiting that vanishes, by line' }, el('table.saved', el('thead', el('tr', ...titles.map(([text, help], i) => el('th', { scope: 'col', class: i > 2 ? 'num' : '', title: help || undefined }, text)))), el('tbody', ...rows)))
+    return el('table.saved', el('thead', el('tr', ...titles.map(([text, help], i) => el('th', { scope: 'col', class: i > 2 ? 'num' : '', title: help || undefined }, text)))), el('tbody', ...rows))
   }
 
   private bounds(w: WhatIf): HTMLElement {

@@ -1,0 +1,431 @@
+/* The signal collector: a command is started with a library that records its own waits and samples its own threads
+ * (collectors/signal/preload); here its rings are drained, in the order of time over all threads and processes.
+ * Needs no privilege: everything is asked for by the target itself, which is ours. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "collectors/collector.h"
+#include "collectors/signal/door.h"
+#include "collectors/signal/place.h"
+#include "core/base/clock.h"
+#include "core/target/proc_task.h"
+#include "core/target/target.h"
+#include "core/util/xalloc.h"
+
+#define TICK_NS (100 * NS_PER_MS) /* losses and levels are told so often */
+#define DRAIN_MS 10 /* rings of busy threads are emptied so often … */
+#define HURRY_MS 1 /* … and so often when one was rather full */
+#define RECOVER_NS NS_PER_S
+#define LEFT_OUT_PERIOD_NS NS_PER_MS /* about what preload/stacks.c comes to when it leaves stacks out */
+
+struct signal_collector {
+	struct collector_options options;
+	struct signal_place *place;
+	struct signal_door *door;
+	struct signal_gathered gathered;
+	vec(pid_t) roots;
+	bool armed, hurry, busy, come; /* come: the command has said hello */
+	uint64_t tick_ns, left_out_ns, events, stacks;
+	uint32_t level;
+};
+
+static void note(struct signal_collector *c, const char *fmt, pid_t pid, const char *what)
+{
+	char text[256];
+
+	if (!c->options.note)
+		return;
+	snprintf(text, sizeof(text), fmt, (int)pid, what);
+	c->options.note(c->options.ctx, text);
+}
+
+/* --- the order of time ----------------------------------------------------------------------------------------------- */
+
+static int by_time(const void *a, const void *b)
+{
+	const struct signal_item *x = a, *y = b;
+
+	if (x->t_ns != y->t_ns)
+		return x->t_ns < y->t_ns ? -1 : 1;
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* Gives out what was complete at `until`: of that time everything has been drained.  The rest waits for the next round. */
+static void give_out(struct signal_collector *c, uint64_t until)
+{
+	struct signal_gathered *g = &c->gathered, rest = { 0 };
+
+	vec_sort(&g->items, by_time);
+	for (size_t i = 0; i < g->items.n; i++) {
+		const struct ev_hdr *e = (const struct ev_hdr *)(g->bytes.items + g->items.items[i].at);
+
+		if (g->items.items[i].t_ns > until) {
+			signal_gather(&rest, e);
+			continue;
+		}
+		c->options.emit(c->options.ctx, e);
+		c->events++;
+		c->stacks += e->kind == EV_STACK;
+	}
+	vec_done(&g->items);
+	vec_done(&g->bytes);
+	*g = rest;
+}
+
+/* --- processes come and go ---------------------------------------------------------------------------------------------- */
+
+static struct ev_hdr header(uint32_t kind, size_t size, pid_t pid)
+{
+	return (struct ev_hdr){ .kind = (__u16)kind, .size = (__u16)size, .pid = (__u32)pid, .tid = (__u32)pid };
+}
+
+static void tell_main_thread(struct signal_collector *c, pid_t pid, uint64_t t, uint32_t flags)
+{
+	struct ev_thread e = { .h = header(EV_THREAD, sizeof(e), pid), .t_ns = t };
+	struct proc_stat stat = { 0 };
+	char name[64];
+
+	snprintf(name, sizeof(name), "/proc/%d/stat", (int)pid);
+	if (!proc_stat_read(-1, name, &stat))
+		e.start_ns = stat.start_ns;
+	e.h.flags = flags;
+	memcpy(e.comm, stat.comm, sizeof(e.comm) - 1);
+	signal_gather(&c->gathered, &e.h);
+}
+
+static void tell_fork(struct signal_collector *c, const struct signal_process *p)
+{
+	struct ev_fork e = { .h = header(EV_FORK, sizeof(e), (pid_t)p->parent), .t_ns = p->arrived_ns, .child_pid = (__u32)p->pid,
+			     .child_tid = (__u32)p->pid };
+
+	e.h.flags = EV_F_FOLLOWED;
+	signal_gather(&c->gathered, &e.h);
+}
+
+static void tell_exec(struct signal_collector *c, const struct signal_process *p)
+{
+	struct ev_exec e = { .h = header(EV_EXEC, sizeof(e), p->pid), .t_ns = p->arrived_ns };
+	struct proc_stat stat = { 0 };
+
+	if (!proc_stat_read(p->proc, "stat", &stat))
+		memcpy(e.comm, stat.comm, sizeof(e.comm) - 1);
+	signal_gather(&c->gathered, &e.h);
+}
+
+static bool is_root(const struct signal_collector *c, pid_t pid)
+{
+	for (size_t i = 0; i < c->roots.n; i++)
+		if (c->roots.items[i] == pid)
+			return true;
+	return false;
+}
+
+static void last_drain(struct signal_collector *c, struct signal_process *p, uint64_t now)
+{
+	uint64_t left_out = 0;
+
+	signal_process_drain(p, &c->gathered);
+	signal_process_losses(p, c->tick_ns, now, &c->gathered, &left_out);
+}
+
+static void welcome(struct signal_collector *c, struct signal_process *p)
+{
+	signal_process_vec *all = signal_door_processes(c->door);
+	bool known = is_root(c, p->pid);
+
+	for (size_t i = 0; i + 1 < all->n; i++) {
+		if (all->items[i]->pid != p->pid)
+			continue;
+		last_drain(c, all->items[i], p->arrived_ns); /* its former program */
+		signal_door_remove(c->door, i);
+		known = true;
+		break;
+	}
+	c->come = true;
+	if (!known) {
+		tell_fork(c, p);
+		tell_main_thread(c, p->pid, p->arrived_ns, 0);
+	}
+	if (!p->forked)
+		tell_exec(c, p);
+}
+
+static void farewell(struct signal_collector *c, size_t i, uint64_t now)
+{
+	struct signal_process *p = signal_door_processes(c->door)->items[i];
+	struct ev_exit e = { .h = header(EV_EXIT, sizeof(e), p->pid), .t_ns = now };
+	siginfo_t info = { 0 };
+
+	last_drain(c, p, now);
+	e.h.flags = EV_F_PROCESS;
+	if (!waitid(P_PIDFD, (id_t)p->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid == p->pid)
+		e.code = info.si_code == CLD_EXITED ? info.si_status << 8 : info.si_status;
+	signal_gather(&c->gathered, &e.h);
+	signal_door_remove(c->door, i);
+}
+
+/* --- what is said of a process ------------------------------------------------------------------------------------------- */
+
+enum told { TOLD_SAMPLING = 1, TOLD_SLOTS = 2 };
+
+static void say_limits(struct signal_collector *c, struct signal_process *p)
+{
+	static const char *const why[SAMPLING_N] = {
+		[SAMPLING_NO_SIGNAL] = "every signal that could be used has a handler of its own",
+		[SAMPLING_TAKEN] = "the program took the signal for itself",
+		[SAMPLING_NO_TIMER] = "the kernel gave no timer",
+	};
+	uint32_t sampling = p->shared->sampling;
+
+	if (sampling < SAMPLING_N && why[sampling] && !(p->told & TOLD_SAMPLING)) {
+		p->told |= TOLD_SAMPLING;
+		note(c, "pid %d: no on-CPU samples from here on: %s", p->pid, why[sampling]);
+	}
+	if (p->shared->no_slot && p->ready == SHARED_SLOTS && !(p->told & TOLD_SLOTS)) {
+		p->told |= TOLD_SLOTS;
+		note(c, "pid %d: it has more threads than are recorded (%s at once)", p->pid, "512");
+	}
+}
+
+/* --- the tick --------------------------------------------------------------------------------------------------------------- */
+
+static void emit_level(struct signal_collector *c, uint32_t level, uint32_t reason, uint64_t t)
+{
+	struct ev_level e = { .h = { .kind = EV_LEVEL, .size = sizeof(e) }, .t_ns = t, .level = level, .reason = reason,
+			      .stack_period_ns = level < 3 ? LEFT_OUT_PERIOD_NS : 0 };
+
+	c->level = level;
+	signal_gather(&c->gathered, &e.h);
+}
+
+static void tick(struct signal_collector *c, uint64_t now)
+{
+	signal_process_vec *all = signal_door_processes(c->door);
+	uint64_t left_out = 0;
+
+	for (size_t i = all->n; i--; ) {
+		signal_process_losses(all->items[i], c->tick_ns, now, &c->gathered, &left_out);
+		signal_states_look(all->items[i], now, &c->gathered);
+		say_limits(c, all->items[i]);
+		if (signal_process_ended(all->items[i]))
+			farewell(c, i, now);
+	}
+	c->tick_ns = now;
+	if (left_out)
+		c->left_out_ns = now;
+	if (left_out && c->level == 3)
+		emit_level(c, 2, EV_LEVEL_STACK_RATE, now);
+	else if (c->level < 3 && now - c->left_out_ns > RECOVER_NS)
+		emit_level(c, 3, EV_LEVEL_RECOVERED, now);
+}
+
+static void drain_all(struct signal_collector *c)
+{
+	signal_process_vec *all = signal_door_processes(c->door);
+	size_t before = c->gathered.items.n;
+
+	c->hurry = false;
+	for (size_t i = 0; i < all->n; i++)
+		c->hurry |= signal_process_drain(all->items[i], &c->gathered);
+	c->busy = c->gathered.items.n > before;
+}
+
+/* --- the collector ------------------------------------------------------------------------------------------------------------ */
+
+static int signal_usable(const struct collector_request *request, struct fail *why)
+{
+	struct signal_place *p;
+	int err;
+
+	if (!request->start) {
+		fail_set(why, -EINVAL, FAIL_USAGE, "could not use the signal collector: it records a command that it starts, not a running process");
+		return fail_hint(why, "gilscope record --collector signal -- COMMAND");
+	}
+	err = signal_place_new(&p, NULL, NULL, why);
+	if (!err)
+		signal_place_free(p);
+	return err;
+}
+
+static int signal_prepare(void **ret, const uid_t *owner, const gid_t *group, struct fail *why)
+{
+	struct signal_place *p;
+	int err = signal_place_new(&p, owner, group, why);
+
+	if (err)
+		return err;
+	signal_place_enter(p);
+	*ret = p;
+	return 0;
+}
+
+static void signal_forked(void *prepared)
+{
+	signal_place_leave(prepared);
+}
+
+static void signal_unprepare(void *prepared)
+{
+	signal_place_free(prepared);
+}
+
+static int signal_start(void **ret_self, const struct collector_options *options, struct fail *why)
+{
+	struct signal_collector *c = xcalloc(1, sizeof(*c));
+	struct signal_door_options door = { .sample_hz = options->sample_hz, .follow = options->follow_children };
+	int err;
+
+	c->options = *options;
+	c->place = options->prepared;
+	c->level = 3;
+	door.listener = c->place->listener;
+	door.owner = c->place->owner;
+	err = signal_door_open(&c->door, &door);
+	if (err) {
+		free(c);
+		return fail_set(why, err, FAIL_OTHER, "could not start the signal collector: %s", strerror(-err));
+	}
+	*ret_self = c;
+	return 0;
+}
+
+static void fill_config(struct shared_config *ret, const struct target *t)
+{
+	const struct runtime *r = target_runtime(t);
+
+	memset(ret, 0, sizeof(*ret));
+	if (!r)
+		return;
+	ret->python = 1;
+	ret->walk = r->walk;
+	ret->tss_offset = target_tss_offset(t);
+	for (unsigned i = 0; i < r->n_interps && ret->n_gils < SHARED_MAX_GILS; i++) {
+		unsigned k = 0;
+
+		while (k < ret->n_gils && ret->gils[k].addr != r->interps[i].gil)
+			k++;
+		if (k < ret->n_gils || !r->interps[i].gil)
+			continue;
+		ret->gils[k] = (struct shared_gil){ .addr = r->interps[i].gil, .gc_collecting = r->interps[i].gc_collecting };
+		ret->n_gils++;
+	}
+}
+
+static int signal_add_target(void *self, struct target *t, struct fail *why)
+{
+	struct signal_collector *c = self;
+	struct shared_config config;
+
+	(void)why;
+	if (!c->armed) { /* our command, before it is let go */
+		vec_push(&c->roots, target_pid(t));
+		signal_door_expect(c->door, target_pid(t));
+		return 0;
+	}
+	fill_config(&config, t);
+	if (!target_same_program(t)) /* what was read is of the former one */
+		return 0;
+	signal_door_publish(c->door, target_pid(t), &config);
+	return 0;
+}
+
+static int signal_arm(void *self, struct fail *why)
+{
+	struct signal_collector *c = self;
+	uint64_t now = clock_now_ns();
+
+	(void)why;
+	c->armed = true;
+	c->tick_ns = now;
+	emit_level(c, 3, EV_LEVEL_START, now);
+	for (size_t i = 0; i < c->roots.n; i++)
+		tell_main_thread(c, c->roots.items[i], now, EV_F_AT_START);
+	give_out(c, now);
+	return 0;
+}
+
+static int signal_poll(void *self, int timeout_ms)
+{
+	struct signal_collector *c = self;
+	struct pollfd wake = { .fd = signal_door_wake_fd(c->door), .events = POLLIN };
+	int limit = c->hurry ? HURRY_MS : c->busy ? DRAIN_MS : timeout_ms;
+	struct signal_process *newcomer;
+	uint64_t now;
+
+	if (!c->armed) {
+		give_out(c, UINT64_MAX);
+		return 0;
+	}
+	poll(&wake, 1, limit < timeout_ms ? limit : timeout_ms);
+	while (signal_door_take(c->door, &newcomer))
+		welcome(c, newcomer);
+	now = clock_now_ns();
+	drain_all(c);
+	if (now - c->tick_ns >= TICK_NS)
+		tick(c, now);
+	give_out(c, now);
+	return 0;
+}
+
+static int signal_stop(void *self)
+{
+	struct signal_collector *c = self;
+	signal_process_vec *all = signal_door_processes(c->door);
+	uint64_t now = clock_now_ns(), left_out = 0;
+
+	if (!c->armed)
+		return 0;
+	for (size_t i = 0; i < all->n; i++)
+		__atomic_store_n(&all->items[i]->shared->stop, 1, __ATOMIC_RELAXED);
+	drain_all(c);
+	for (size_t i = 0; i < all->n; i++) {
+		signal_process_losses(all->items[i], c->tick_ns, now, &c->gathered, &left_out);
+		say_limits(c, all->items[i]);
+		signal_states_unfinished(all->items[i], now, &c->gathered);
+		c->place->in_use |= !signal_process_ended(all->items[i]);
+	}
+	c->armed = false;
+	if (!c->come && c->roots.n)
+		note(c, "pid %d: the command did not load the library (%s): nothing inside it was recorded", c->roots.items[0],
+		     "a static or setuid program, or one that clears its environment");
+	return 0;
+}
+
+static void signal_cost(void *self, struct collector_cost *ret)
+{
+	struct signal_collector *c = self;
+
+	*ret = (struct collector_cost){ .events = c->events, .stacks_sent = c->stacks };
+}
+
+static void signal_free(void *self)
+{
+	struct signal_collector *c = self;
+
+	if (!c)
+		return;
+	signal_door_close(c->door);
+	vec_done(&c->roots);
+	vec_done(&c->gathered.items);
+	vec_done(&c->gathered.bytes);
+	free(c);
+}
+
+const struct collector_ops collector_signal = {
+	.name = "signal",
+	.usable = signal_usable,
+	.prepare = signal_prepare,
+	.forked = signal_forked,
+	.unprepare = signal_unprepare,
+	.start = signal_start,
+	.add_target = signal_add_target,
+	.arm = signal_arm,
+	.poll = signal_poll,
+	.stop = signal_stop,
+	.cost = signal_cost,
+	.free = signal_free,
+};

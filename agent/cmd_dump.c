@@ -5,15 +5,17 @@
 
 #include "agent/command.h"
 #include "agent/dump_take.h"
-#include "agent/patience.h"
 #include "agent/pid_list.h"
 #include "agent/ui.h"
+#include "core/target/disposable.h"
 #include "core/target/target.h"
 #include "core/util/xalloc.h"
 #include "viewer/json/dump.h"
 #include "viewer/text/dump.h"
 
 enum { KEY_JSON = 0x100 };
+
+#define TEXT_MAX (256 << 20) /* pages of it are used as it fills */
 
 struct dump_input {
 	struct pid_list pids;
@@ -54,38 +56,66 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
-struct taking {
-	pid_t pid;
+/* The snapshot is taken and written in a disposable child: reads there take no detour, so that it is of one moment, and memory that
+ * does not answer stops the child only. */
+struct taking { /* shared */
 	struct target *target;
-	struct dump *dump;
+	bool json, color;
+	int result;
 	struct fail why;
+	size_t n;
+	char text[TEXT_MAX];
 };
 
-static int take(void *taking)
+static void take(void *taking)
 {
 	struct taking *t = taking;
-	int r = target_open(&t->target, t->pid, NULL, &t->why);
+	FILE *out = fmemopen(t->text, sizeof(t->text), "w");
+	struct dump *dump;
 
-	return r == 0 ? dump_take(&t->dump, t->target, &t->why) : r;
+	t->result = out ? dump_take(&dump, t->target, &t->why) : fail_set(&t->why, -ENOMEM, FAIL_OTHER, "could not take a snapshot: out of memory");
+	if (t->result)
+		return;
+	if (t->json)
+		t->result = json_dump(out, dump_snapshot(dump));
+	else
+		text_dump(out, dump_snapshot(dump), t->color);
+	if (t->result < 0 || fflush(out) || ferror(out))
+		t->result = fail_set(&t->why, -EFBIG, FAIL_OTHER, "could not write the snapshot: it is larger than %d MB", TEXT_MAX >> 20);
+	t->n = (size_t)ftell(out);
+}
+
+static int dump_target(const struct dump_input *in, struct target *target)
+{
+	struct taking *t = disposable_memory(sizeof(*t));
+	int r;
+
+	if (!t)
+		return fail_set(in->why, -ENOMEM, FAIL_OTHER, "could not take a snapshot: out of memory");
+	t->target = target;
+	t->json = in->json;
+	t->color = ui_color(stdout);
+	r = target_read_apart(target, take, t);
+	if (r)
+		fail_set(in->why, r, FAIL_ATTACH, "could not read pid %d: %s", (int)target_pid(target),
+			 r == -ETIMEDOUT ? "its memory did not answer" : strerror(-r));
+	else if (t->result)
+		*in->why = t->why;
+	else if (fwrite(t->text, 1, t->n, stdout) != t->n)
+		t->result = fail_set(in->why, -EIO, FAIL_OTHER, "could not write the snapshot: %s", strerror(errno));
+	r = r ? r : t->result;
+	disposable_memory_free(t, sizeof(*t));
+	return r;
 }
 
 static int dump_one(const struct dump_input *in, pid_t pid)
 {
-	struct taking *t = xcalloc(1, sizeof(*t));
-	int r, left;
+	struct target *target = NULL;
+	int r = target_open(&target, pid, NULL, in->why);
 
-	t->pid = pid;
-	left = patience_do(take, t, PATIENCE_ATTACH_NS, NULL, &r);
-	if (left)
-		return patience_refuse(left, "read", (int)pid, in->why); /* t is that thread's */
-	*in->why = t->why;
-	if (r == 0 && in->json && json_dump(stdout, dump_snapshot(t->dump)) < 0)
-		r = fail_set(in->why, -EIO, FAIL_OTHER, "could not write the snapshot: %s", strerror(errno));
-	else if (r == 0 && !in->json)
-		text_dump(stdout, dump_snapshot(t->dump), ui_color(stdout));
-	dump_free(t->dump);
-	target_free(t->target);
-	free(t);
+	if (r == 0)
+		r = dump_target(in, target);
+	target_free(target);
 	return r;
 }
 

@@ -180,7 +180,12 @@ static void print_verdict(const struct session_options *o, FILE *out)
 	fprintf(out, "\nMore: gilscope report %s\n", shown.s);
 }
 
-/* Says which, and why no better one. */
+/* Once the recording has begun: what cannot be attached to needs no collector. */
+static void say_collector(void *choice)
+{
+	ui_note("collector %s", ((const struct collector_choice *)choice)->said);
+}
+
 static int choose_collector(struct record_input *in, struct collector_choice *ret)
 {
 	struct session_options *o = &in->session;
@@ -194,8 +199,10 @@ static int choose_collector(struct record_input *in, struct collector_choice *re
 		return err;
 	o->collector = ret->ops;
 	o->collector_choice = ret->said;
-	if (!o->quiet)
-		ui_note("collector %s", ret->said);
+	if (!o->quiet) {
+		o->begun = say_collector;
+		o->begun_ctx = ret;
+	}
 	return 0;
 }
 

@@ -7,7 +7,6 @@
 #include <sys/uio.h>
 
 #include "agent/doctor.h"
-#include "agent/patience.h"
 #include "core/target/target.h"
 #include "core/util/escape.h"
 #include "core/util/file.h"
@@ -86,38 +85,14 @@ static void probe_readable(struct doctor *d, const struct check *c, struct findi
 	finding_paste_rights(f, d);
 }
 
-struct opening {
-	pid_t pid;
-	struct target *target;
-	struct fail why;
-};
-
-static int do_open(void *opening)
-{
-	struct opening *o = opening;
-
-	return target_open(&o->target, o->pid, NULL, &o->why);
-}
-
 static void probe_python(struct doctor *d, const struct check *c, struct finding *f)
 {
-	struct opening *o = xcalloc(1, sizeof(*o));
-	struct fail late = {0}, *why = &late;
-	int err, left;
+	struct fail why = {0};
 
 	(void)c;
-	o->pid = d->pid;
-	left = patience_do(do_open, o, PATIENCE_ATTACH_NS, NULL, &err);
-	if (left) { /* o is that thread's now */
-		patience_refuse(left, "attach to", (int)d->pid, why);
-	} else {
-		late = o->why;
-		d->target = o->target;
-		free(o);
-	}
-	if (left || err) {
-		finding_set(f, FINDING_FAIL, "%s", why->what);
-		snprintf(f->hint, sizeof(f->hint), "%s", why->hint);
+	if (target_open(&d->target, d->pid, NULL, &why)) {
+		finding_set(f, FINDING_FAIL, "%s", why.what);
+		snprintf(f->hint, sizeof(f->hint), "%s", why.hint);
 		return;
 	}
 	finding_set(f, FINDING_OK, "%s", target_runtime(d->target)->version);

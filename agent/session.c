@@ -23,8 +23,7 @@
 #define POLL_TREE_MS 20 /* some processes of a tree are gone soon: their names must be read before */
 #define PROGRESS_EVERY_NS (500 * NS_PER_MS)
 #define OWN_EVERY_NS NS_PER_S
-#define RESOLVER_END_NS (2 * NS_PER_S) /* target memory can block for ever (FUSE, userfaultfd) */
-#define RESOLVER_SLICE_NS (100 * NS_PER_MS)
+#define RESOLVER_END_NS (2 * NS_PER_S) /* each place of a target's memory that does not answer costs a quarter of a second */
 #define TO_WRITER_BYTES (8U << 20)
 #define TO_RESOLVER_BYTES (4U << 20)
 
@@ -261,7 +260,6 @@ static int capture(struct session *s, struct session_result *ret, struct fail *w
 				shown = now;
 				show_progress(s);
 				notice_dead(s);
-				session_watch_resolver(s);
 			}
 			if (now - own >= OWN_EVERY_NS)
 				own = now, send_own(s, now);
@@ -379,32 +377,11 @@ static int start(struct session *s, struct fail *why)
 		return fail_set(why, -EAGAIN, FAIL_OTHER, "could not start a thread: %s", strerror(EAGAIN));
 	if (s->follow)
 		session_follow_existing(s); /* those forked since the last look, which the programs know already */
+	if (s->options->begun)
+		s->options->begun(s->options->begun_ctx);
 	if (s->options->release)
 		s->options->release(s->options->release_ctx);
 	return 0;
-}
-
-static bool join_within(pthread_t thread, uint64_t ns)
-{
-	uint64_t until = clock_read_ns(CLOCK_REALTIME) + ns;
-	struct timespec ts = { (time_t)(until / NS_PER_S), (long)(until % NS_PER_S) };
-
-	return pthread_timedjoin_np(thread, NULL, &ts) == 0;
-}
-
-/* Its last names, as far as the memory of the targets answers. */
-static void end_resolver(struct session *s)
-{
-	uint64_t until = clock_now_ns() + RESOLVER_END_NS;
-
-	while (s->resolver_runs && !join_within(s->resolver, RESOLVER_SLICE_NS)) {
-		session_watch_resolver(s);
-		if (clock_now_ns() < until)
-			continue;
-		s->resolvers_given_up++;
-		session_note(s, "the last names and lines did not come in time: some are missing");
-		break;
-	}
 }
 
 static void finish_threads(struct session *s)
@@ -421,8 +398,9 @@ static void finish_threads(struct session *s)
 	session_follow_stop(s);
 	if (s->resolver_runs) {
 		usleep(20000); /* let the writer ask for the last names */
+		atomic_store(&s->names_until_ns, clock_now_ns() + RESOLVER_END_NS);
 		mailbox_close(&s->to_resolver);
-		end_resolver(s);
+		pthread_join(s->resolver, NULL);
 	}
 	if (s->writer_runs) {
 		mailbox_close(&s->to_writer);
@@ -449,7 +427,6 @@ static int finish(struct session *s, struct session_result *ret, bool complete, 
 	return complete ? err : 0;
 }
 
-/* Not when a resolver was left behind: it still uses all of it, and the process is about to end anyway. */
 static void session_free(struct session *s)
 {
 	session_follow_free(s);
@@ -477,7 +454,6 @@ int session_run(const struct session_options *options, struct session_result *re
 	if (!err)
 		err = capture(s, ret, why);
 	close_err = finish(s, ret, !err, why);
-	if (!s->resolvers_given_up)
-		session_free(s);
+	session_free(s);
 	return err ? err : close_err;
 }

@@ -36,6 +36,8 @@ struct session_options {
 	bool command; /* the one process is ours: it waits to be released, and what it is shows when it has replaced its program */
 	void (*release)(void *ctx); /* it may go on now: everything is watched.  With `command` */
 	void *release_ctx;
+	void (*begun)(void *ctx); /* attached to everything, recording; may be NULL */
+	void *begun_ctx;
 	uint32_t sample_hz; /* 0: no on-CPU samples */
 	void (*progress)(void *ctx, const struct session_progress *now); /* may be NULL */
 	void *progress_ctx;

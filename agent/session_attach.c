@@ -4,7 +4,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/patience.h"
 #include "agent/session_priv.h"
 #include "core/base/clock.h"
 #include "core/symbols/symbols.h"
@@ -14,32 +13,11 @@
 #define AGAIN_FOR_NS (3 * NS_PER_S) /* a new program is given so long to start its Python */
 #define AGAIN_PAUSE_US 50000
 
-struct opening {
-	pid_t pid;
-	struct target_options options;
-	struct target *target;
-	struct fail why;
-};
-
-static int do_open(void *opening)
+int session_open_one(struct session_target *t, bool threads_only, struct fail *why)
 {
-	struct opening *o = opening;
+	struct target_options options = { .threads_only = threads_only };
+	int err = target_open(&t->target, t->shown_pid, &options, why);
 
-	return target_open(&o->target, o->pid, &o->options, &o->why);
-}
-
-int session_open_one(struct session_target *t, bool threads_only, const volatile sig_atomic_t *stop, struct fail *why)
-{
-	struct opening *o = xcalloc(1, sizeof(*o));
-	int err, left;
-
-	*o = (struct opening){ .pid = t->shown_pid, .options.threads_only = threads_only };
-	left = patience_do(do_open, o, PATIENCE_ATTACH_NS, stop, &err);
-	if (left)
-		return patience_refuse(left, "attach to", (int)t->shown_pid, why); /* o is that thread's */
-	t->target = o->target;
-	*why = o->why;
-	free(o);
 	if (err)
 		return err;
 	if (target_runtime(t->target))
@@ -50,7 +28,7 @@ int session_open_one(struct session_target *t, bool threads_only, const volatile
 static int open_one(struct session *s, struct session_target *t, struct fail *why)
 {
 	/* our own child runs our own program until it is released */
-	return session_open_one(t, s->options->no_python || s->options->command, s->options->stop, why);
+	return session_open_one(t, s->options->no_python || s->options->command, why);
 }
 
 int session_open_targets(struct session *s, struct fail *why)

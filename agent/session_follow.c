@@ -200,14 +200,14 @@ static int ask(struct session_follow *f, struct session_target *t, struct fail *
 {
 	struct session_target fresh = { .shown_pid = t->shown_pid };
 	bool no_python = f->s->options->no_python, ready;
-	int err = session_open_one(&fresh, no_python, &f->stop, why), told = 0;
+	int err = session_open_one(&fresh, no_python, why), told = 0;
 	struct fail unused = { 0 };
 
 	if (err == -ESRCH || (err && t->ask->found))
 		return err != -ESRCH;
 	if (!err)
 		told = f->s->ops->add_target(f->s->collector, fresh.target, why);
-	else if (session_open_one(&fresh, true, &f->stop, &unused))
+	else if (session_open_one(&fresh, true, &unused))
 		return 1;
 	ready = !err && !told && (no_python || is_ready(fresh.target));
 	pthread_mutex_lock(&f->mutex);
@@ -324,8 +324,8 @@ static void add_existing(struct session_follow *f, uint32_t pid, uint32_t parent
 		begin_asking(f, t, clock_now_ns());
 		return;
 	}
-	if (session_open_one(t, s->options->no_python, s->options->stop, &why) &&
-	    session_open_one(t, true, s->options->stop, &why)) {
+	if (session_open_one(t, s->options->no_python, &why) &&
+	    session_open_one(t, true, &why)) {
 		session_target_ended(t);
 		return;
 	}

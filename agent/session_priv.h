@@ -6,8 +6,8 @@
  *   resolver                        reads target memory: names and lines, thread names, new interpreters -> to_writer
  *   followers                       ask new processes and programs whether they are Python -> collector, resolver
  *
- * Only the resolver and the followers read target memory while recording: a target whose memory blocks stops it alone, not the
- * capture, which then starts another resolver; the one that blocks is left behind.
+ * Only the resolver and the followers read target memory while recording; where it does not answer, their disposable child is left
+ * behind (core/target/read_child.h) and a note says what is missing.
  * Only the writer touches the store.  Letters: enum letter_kind; what does not fit in a mailbox is counted as lost. */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -103,7 +103,7 @@ struct session_target {
 	pid_t shown_pid;
 	uint32_t pid; /* the same, as events name it */
 	bool root; /* named by the user, not found by following */
-	bool abandoned; /* a thread is stuck reading its memory: never freed; under session.swap */
+	unsigned silent_told; /* places of its memory that did not answer, told in a note */
 	atomic_bool changed; /* interpreters changed: the collector must be told */
 	atomic_bool ended;
 	atomic_uint_fast64_t ended_ns;
@@ -134,8 +134,8 @@ struct session {
 	struct mailbox to_writer, to_resolver;
 	pthread_t writer, resolver;
 	bool writer_runs, resolver_runs;
-	struct letter *in_hand; /* frames the resolver has taken and not named yet */
-	unsigned resolvers_given_up; /* reading a target's memory blocks them for ever; they still use everything in here */
+	bool late_told; /* the resolver's */
+	atomic_uint_fast64_t names_until_ns; /* the resolver asks for no more names after that; 0: as long as it goes on */
 	uint64_t start_ns, end_ns;
 	/* written by the writer, shown as progress */
 	atomic_uint_fast64_t waits, handoffs, events, lost, db_bytes;
@@ -161,8 +161,7 @@ void session_note(struct session *s, const char *fmt, ...) __attribute__((format
 /* session_attach.c: opens all targets; tells the collector of them, again if one has replaced its program meanwhile. */
 int session_open_targets(struct session *s, struct fail *why);
 int session_attach_targets(struct session *s, struct fail *why);
-/* One process, within PATIENCE_ATTACH_NS or until *stop. */
-int session_open_one(struct session_target *t, bool threads_only, const volatile sig_atomic_t *stop, struct fail *why);
+int session_open_one(struct session_target *t, bool threads_only, struct fail *why); /* one process */
 
 /* session_follow.c: children of targets, and programs that replace others: who they are, and whether there is Python in them. */
 int session_follow_start(struct session *s, struct fail *why);
@@ -174,4 +173,3 @@ void session_follow_free(struct session *s);
 void session_send_process(struct session *s, const struct session_target *t, const struct target *target);
 void *session_writer_main(void *session);
 void *session_resolver_main(void *session);
-void session_watch_resolver(struct session *s);

@@ -19,7 +19,6 @@
 #define NEW_NAMES_SHARE 100 /* … if reading them all takes no more than this part of the time */
 #define KEEP_ENDED_NS (500 * NS_PER_MS)
 #define TAKE_NS (20 * NS_PER_MS)
-#define GIVE_UP_NS (500 * NS_PER_MS) /* a read takes 1 us; from a slow swap perhaps 100 ms */
 
 static void post(struct session *s, struct letter *l)
 {
@@ -60,6 +59,19 @@ static void find_symbol(struct session *s, struct session_target *t, const struc
 	}
 }
 
+/* The recording is over, and memory that does not answer has used up the time for the last names. */
+static bool too_late(struct session *s)
+{
+	uint64_t until = atomic_load(&s->names_until_ns);
+
+	if (!until || clock_now_ns() < until)
+		return false;
+	if (!s->late_told)
+		session_note(s, "the last names and lines did not come in time: some are missing");
+	s->late_told = true;
+	return true;
+}
+
 static void resolve(struct session *s, const struct frame_letter *f)
 {
 	struct session_target *t = session_target_by_pid(s, f->pid);
@@ -67,7 +79,7 @@ static void resolve(struct session *s, const struct frame_letter *f)
 	struct symbol_letter *l;
 	size_t function, file, bytes;
 
-	if (t)
+	if (t && !too_late(s))
 		find_symbol(s, t, &f->frame, &sym);
 	function = strlen(sym.function) + 1;
 	file = strlen(sym.file) + 1;
@@ -152,29 +164,16 @@ static void refresh(struct session *s, struct session_target *t)
 		usleep(1000);
 }
 
-/* Called by the capture thread.  A resolver that waits for memory is left where it is (the end of the process ends it, too),
- * and another goes on from the frame it was at; without the names it has cached, which it may have been changing. */
-void session_watch_resolver(struct session *s)
+/* Where its memory did not answer within the limit of a read. */
+static void tell_silent(struct session *s, struct session_target *t)
 {
-	pthread_mutex_lock(&s->swap);
-	for (unsigned i = 0; s->resolver_runs && i < s->n_targets; i++) {
-		struct session_target *t = s->targets[i];
-		uint64_t addr;
+	uint64_t addr;
 
-		if (!t->target || !target_give_up_read(t->target, GIVE_UP_NS, &addr))
-			continue;
-		t->abandoned = true;
+	while (t->target && t->silent_told < target_silent_places(t->target, t->silent_told, &addr)) {
+		t->silent_told++;
 		session_note(s, "pid %d: its memory at 0x%" PRIx64 " did not answer: names and lines that lie there are missing",
 			     (int)t->shown_pid, addr);
-		pthread_detach(s->resolver);
-		s->resolvers_given_up++;
-		if (t->symbols)
-			t->symbols = symbols_new(t->target);
-		s->resolver_runs = !pthread_create(&s->resolver, NULL, session_resolver_main, s);
-		if (!s->resolver_runs)
-			session_note(s, "could not start a thread: no more names and lines from here on");
 	}
-	pthread_mutex_unlock(&s->swap);
 }
 
 /* What has ended needs no descriptors; its names are kept a while for those who ask late. */
@@ -195,24 +194,24 @@ void *session_resolver_main(void *session)
 	unsigned born = 0;
 	bool closed;
 
-	for (unsigned i = 0; !s->resolvers_given_up && i < s->n_targets; i++) {
+	for (unsigned i = 0; i < s->n_targets; i++) {
 		if (!s->targets[i]->target)
 			continue;
 		send_gils(s, s->targets[i]);
 		send_sleepers(s, s->targets[i]);
 	}
 	do {
+		struct letter *l;
 		uint64_t now;
 
 		closed = mailbox_closed(&s->to_resolver);
-		if (!s->in_hand)
-			s->in_hand = mailbox_take(&s->to_resolver, TAKE_NS);
-		while (s->in_hand) {
-			struct letter *l = s->in_hand;
+		l = mailbox_take(&s->to_resolver, TAKE_NS);
+		while (l) {
+			struct letter *next = l->next;
 
 			resolve(s, (const struct frame_letter *)l);
-			s->in_hand = l->next;
 			free(l);
+			l = next;
 		}
 		now = clock_now_ns();
 		unsigned now_born = atomic_load(&s->born);
@@ -230,8 +229,9 @@ void *session_resolver_main(void *session)
 				continue;
 			if (again && !closed)
 				refresh(s, t);
-			if (names)
+			if (names && !too_late(s))
 				send_names(s, t);
+			tell_silent(s, t);
 		}
 		if (again)
 			refreshed_ns = now;

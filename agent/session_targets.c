@@ -50,16 +50,13 @@ bool session_ended(struct session *s)
 	return true;
 }
 
-/* One that a thread is stuck in stays as it is: that thread may yet wake up in it. */
 void session_target_close(struct session_target *t)
 {
-	if (!t->abandoned) {
-		symbols_free(t->symbols);
-		target_free(t->target);
-	}
+	symbols_free(t->symbols);
+	target_free(t->target);
 	t->symbols = NULL;
 	t->target = NULL;
-	t->abandoned = false;
+	t->silent_told = 0;
 }
 
 bool session_target_adopt(struct session *s, struct session_target *t)

@@ -35,12 +35,14 @@ INTERP_SRCS := \
 	core/interp/threads.c
 
 TARGET_SRCS := \
+	core/target/disposable.c \
 	core/target/elf_file.c \
 	core/target/find_runtime.c \
 	core/target/machine_code.c \
 	core/target/proc_maps.c \
 	core/target/proc_task.c \
 	core/target/process_mem.c \
+	core/target/read_child.c \
 	core/target/target.c \
 	core/target/target_refusal.c \
 	core/target/target_threads.c
@@ -213,7 +215,6 @@ AGENT_SRCS := \
 	agent/output_file.c \
 	agent/pid_list.c \
 	agent/progress.c \
-	agent/patience.c \
 	agent/session.c \
 	agent/session_attach.c \
 	agent/session_follow.c \

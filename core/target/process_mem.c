@@ -2,32 +2,34 @@
 #include "core/target/process_mem.h"
 
 #include <errno.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
-#include "core/base/clock.h"
+#include "core/target/read_child.h"
 
 #define USER_ADDRESS_END (1ull << 56)
 #define PAGE_MASK 4095ull
 
 static bool was_given_up(const struct process_mem *m, uint64_t start, uint64_t end)
 {
-	unsigned n = atomic_load_explicit(&m->n_given_up, memory_order_acquire);
-
-	if (n == PROCESS_MEM_GIVEN_UP_MAX)
+	if (m->n_given_up == PROCESS_MEM_GIVEN_UP_MAX || (m->strict && m->n_given_up))
 		return true;
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < m->n_given_up; i++)
 		if (start < m->given_up[i].end && end > m->given_up[i].start)
 			return true;
 	return false;
 }
 
+void process_mem_refuse(struct process_mem *m, uint64_t addr, uint64_t len)
+{
+	if (m->n_given_up == PROCESS_MEM_GIVEN_UP_MAX)
+		return;
+	m->given_up[m->n_given_up].start = addr & ~PAGE_MASK;
+	m->given_up[m->n_given_up].end = (addr + len + PAGE_MASK) & ~PAGE_MASK;
+	m->n_given_up++;
+}
+
 static int process_mem_read(const struct mem *mem, uint64_t addr, void *ret, size_t len)
 {
 	struct process_mem *m = (struct process_mem *)mem;
-	struct iovec local = { ret, len }, remote = { (void *)(uintptr_t)addr, len }; /* NOLINT: not ours to follow */
-	uint_fast64_t since;
-	ssize_t n;
 	int err;
 
 	if (len == 0)
@@ -36,38 +38,13 @@ static int process_mem_read(const struct mem *mem, uint64_t addr, void *ret, siz
 		return -EFAULT;
 	if (was_given_up(m, addr, addr + len))
 		return -ETIMEDOUT;
-	atomic_store_explicit(&m->start, addr & ~PAGE_MASK, memory_order_relaxed);
-	atomic_store_explicit(&m->end, (addr + len + PAGE_MASK) & ~PAGE_MASK, memory_order_relaxed);
-	since = clock_now_ns();
-	atomic_store_explicit(&m->since_ns, since, memory_order_release);
-	n = process_vm_readv(m->pid, &local, 1, &remote, 1, 0);
-	err = errno;
-	if (!atomic_compare_exchange_strong(&m->since_ns, &since, 0))
-		for (;;)
-			pause(); /* given up: another thread reads now, and what this one was about is over */
-	if (n < 0)
-		return -err;
-	return (size_t)n == len ? 0 : -EFAULT;
+	err = read_child_read(m->pid, addr, ret, len);
+	if (err == -ETIMEDOUT)
+		process_mem_refuse(m, addr, len);
+	return err;
 }
 
 void process_mem_init(struct process_mem *m, pid_t pid)
 {
 	*m = (struct process_mem){ .mem = { .read = process_mem_read }, .pid = pid };
-}
-
-bool process_mem_give_up(struct process_mem *m, uint64_t limit_ns, uint64_t *ret_addr)
-{
-	uint_fast64_t since = atomic_load_explicit(&m->since_ns, memory_order_acquire);
-	uint64_t start = atomic_load(&m->start), end = atomic_load(&m->end);
-	unsigned n = atomic_load(&m->n_given_up);
-
-	if (!since || clock_now_ns() < since + limit_ns || !atomic_compare_exchange_strong(&m->since_ns, &since, 0))
-		return false;
-	if (n < PROCESS_MEM_GIVEN_UP_MAX) {
-		m->given_up[n].start = start;
-		m->given_up[n].end = end;
-		atomic_store_explicit(&m->n_given_up, n + 1, memory_order_release);
-	}
-	*ret_addr = start;
-	return true;
 }

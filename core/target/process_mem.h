@@ -1,12 +1,10 @@
 #pragma once
 /* struct mem of a live process, by process_vm_readv: no stop, no signal, no write.  Needs PTRACE_MODE_ATTACH.
- * A read may block for ever: a page may be served by a userfaultfd or a FUSE file of the target's own.  No signal ends that but
- * a fatal one, so the thread that reads can only be given up: another thread sees how long a read takes, has the place refused
- * from then on, and reads on; should the first ever come back, it stops where it is and touches nothing.
+ * A read may block for ever: a page may be served by a userfaultfd or a FUSE file of the target's own, and no signal ends that but
+ * a fatal one.  So a disposable child reads (read_child.h); pages that did not answer within READ_LIMIT_NS are refused from then on.
  * Owns: nothing; embed it and keep pid valid (a pidfd elsewhere tells whether it still is the same process).
- * Context: one reading thread at a time; pending and give_up from one other.
+ * Context: one reading thread at a time.
  * Errors: -EFAULT unreadable or partly so, -ETIMEDOUT where a read was given up, -ESRCH gone, -EPERM. */
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -17,14 +15,12 @@
 struct process_mem {
 	struct mem mem;
 	pid_t pid;
-	atomic_uint_fast64_t since_ns; /* of the read under way, and its name; 0: none */
-	atomic_uint_fast64_t start, end; /* pages it reads */
+	bool strict; /* the first page that does not answer makes all of it unreadable: who attaches needs all or nothing */
 	struct {
 		uint64_t start, end;
 	} given_up[PROCESS_MEM_GIVEN_UP_MAX];
-	atomic_uint n_given_up; /* PROCESS_MEM_GIVEN_UP_MAX: all of the memory */
+	unsigned n_given_up; /* PROCESS_MEM_GIVEN_UP_MAX: all of the memory */
 };
 
 void process_mem_init(struct process_mem *m, pid_t pid);
-/* Gives up the thread that reads and what it reads, if that takes longer than limit_ns; *ret_addr tells where. */
-bool process_mem_give_up(struct process_mem *m, uint64_t limit_ns, uint64_t *ret_addr);
+void process_mem_refuse(struct process_mem *m, uint64_t addr, uint64_t len); /* its pages did not answer */

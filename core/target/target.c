@@ -11,29 +11,33 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
+#include "core/target/disposable.h"
 #include "core/target/find_runtime.h"
 #include "core/target/proc_maps.h"
+#include "core/target/read_child.h"
 #include "core/target/target_priv.h"
 #include "core/util/escape.h"
 #include "core/util/xalloc.h"
 
 #define INITIAL_PID_NAMESPACE 0xeffffffcu /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
 #define COMMAND_BYTES 512
+#define APART_LIMIT_NS (5 * NS_PER_S) /* files are read in 10 ms, from a busy disk perhaps a hundred times that */
 #define RUNTIME_PREFIX "could not attach: "
 
-static void read_command(struct target *t)
+static void read_command(int proc_fd, char *ret, size_t size)
 {
 	char *text;
 	size_t n;
 
-	if (proc_read(t->proc_fd, "cmdline", COMMAND_BYTES, &text, &n) != 0)
+	if (proc_read(proc_fd, "cmdline", COMMAND_BYTES, &text, &n) != 0)
 		return;
 	while (n > 0 && text[n - 1] == '\0')
 		n--;
 	for (size_t i = 0; i < n; i++)
 		if (text[i] == '\0')
 			text[i] = ' ';
-	escape_to(t->command, sizeof(t->command), text, n);
+	escape_to(ret, size, text, n);
 	free(text);
 }
 
@@ -98,6 +102,87 @@ static int read_runtime(struct target *t, const struct runtime_search *search, s
 	return fail_hint(why, "%s", first.hint);
 }
 
+/* --- work in a child ------------------------------------------------------------------------------------------------ */
+
+struct apart { /* shared */
+	struct read_watch watch;
+	void (*work)(void *ctx);
+	void *ctx;
+};
+
+static void do_apart(void *apart)
+{
+	struct apart *a = apart;
+
+	read_child_be_disposable(&a->watch);
+	a->work(a->ctx);
+}
+
+static bool is_stuck(void *apart)
+{
+	return read_watch_stuck(&((struct apart *)apart)->watch);
+}
+
+int target_read_apart(struct target *t, void (*work)(void *ctx), void *ctx)
+{
+	struct apart *a = disposable_memory(sizeof(*a));
+	unsigned before;
+	int err;
+
+	if (!a)
+		return -ENOMEM;
+	do {
+		before = t->mem.n_given_up;
+		memset(a, 0, sizeof(*a));
+		a->work = work;
+		a->ctx = ctx;
+		err = disposable_do("gilscope-read", do_apart, a, t->proc_fd, APART_LIMIT_NS, is_stuck);
+		if (err == -ETIMEDOUT && is_stuck(a))
+			process_mem_refuse(&t->mem, atomic_load(&a->watch.addr), atomic_load(&a->watch.len));
+	} while (err == -ETIMEDOUT && t->mem.n_given_up > before && !t->mem.strict);
+	disposable_memory_free(a, sizeof(*a));
+	return err;
+}
+
+/* --- finding Python -------------------------------------------------------------------------------------------------- */
+
+/* What is read of a target other than by read_child.h: its program's files, and its arguments, which lie in its memory.  Any of
+ * it may be served by a file system that does not answer, so a disposable child looks. */
+struct look {
+	int proc_fd;
+	const struct proc_maps *maps; /* NULL: the arguments only */
+	const struct mem *mem;
+	char command[sizeof(((struct target *)0)->command)];
+	struct runtime_search search;
+};
+
+static void do_look(void *look)
+{
+	struct look *l = look;
+
+	read_command(l->proc_fd, l->command, sizeof(l->command));
+	if (l->maps)
+		find_runtime(&l->search, l->proc_fd, l->maps, l->mem);
+}
+
+static int look_at(struct target *t, const struct proc_maps *maps, struct runtime_search *ret)
+{
+	struct look *l = disposable_memory(sizeof(*l));
+	int err;
+
+	if (!l)
+		return -ENOMEM;
+	l->proc_fd = t->proc_fd;
+	l->maps = maps;
+	l->mem = &t->mem.mem;
+	err = target_read_apart(t, do_look, l);
+	memcpy(t->command, l->command, sizeof(t->command) - 1);
+	if (ret)
+		*ret = l->search;
+	disposable_memory_free(l, sizeof(*l));
+	return err;
+}
+
 static int attach_python(struct target *t, struct fail *why)
 {
 	struct runtime_search search;
@@ -108,8 +193,13 @@ static int attach_python(struct target *t, struct fail *why)
 	r = t->maps_fd < 0 ? -errno : proc_maps_read(&maps, t->proc_fd);
 	if (r < 0)
 		return target_refuse_access(t, r, why);
-	find_runtime(&search, t->proc_fd, &maps, &t->mem.mem);
-	r = search.n ? read_runtime(t, &search, why) : target_refuse_not_python(t, &search, why);
+	r = look_at(t, &maps, &search);
+	if (r == -ETIMEDOUT)
+		r = target_refuse_silent(t, APART_LIMIT_NS, why);
+	else if (r < 0)
+		r = fail_set(why, r, FAIL_OTHER, "could not attach to pid %d: %s", (int)t->pid, strerror(-r));
+	else
+		r = search.n ? read_runtime(t, &search, why) : target_refuse_not_python(t, &search, why);
 	proc_maps_done(&maps);
 	if (r == 0)
 		t->tss_offset = target_find_tss_offset(t);
@@ -127,10 +217,14 @@ int target_open(struct target **ret, pid_t pid, const struct target_options *opt
 	t->proc_fd = t->pidfd = t->maps_fd = -1;
 	process_mem_init(&t->mem, pid);
 	r = target_enter(t, why);
-	if (r == 0) {
-		read_command(t);
-		r = options && options->threads_only ? 0 : attach_python(t, why);
-	}
+	t->mem.strict = true;
+	if (r == 0 && options && options->threads_only)
+		look_at(t, NULL, NULL);
+	else if (r == 0)
+		r = attach_python(t, why);
+	if (t->mem.n_given_up)
+		r = target_refuse_silent(t, READ_LIMIT_NS, why);
+	t->mem.strict = false;
 	if (r < 0) {
 		target_free(t);
 		return r;
@@ -205,9 +299,11 @@ bool target_same_program(const struct target *t)
 	return t->maps_fd < 0 || pread(t->maps_fd, &byte, 1, 0) > 0;
 }
 
-bool target_give_up_read(struct target *t, uint64_t limit_ns, uint64_t *ret_addr)
+unsigned target_silent_places(const struct target *t, unsigned from, uint64_t *ret_addr)
 {
-	return process_mem_give_up(&t->mem, limit_ns, ret_addr);
+	if (from < t->mem.n_given_up)
+		*ret_addr = t->mem.given_up[from].start;
+	return t->mem.n_given_up;
 }
 
 int target_refresh(struct target *t)

@@ -33,9 +33,11 @@ const struct runtime *target_runtime(const struct target *t); /* NULL with threa
 bool target_alive(const struct target *t); /* still the same process (pidfd) */
 /* … and has not replaced its program since it was opened, so that what was read of it holds. */
 bool target_same_program(const struct target *t);
-/* Another thread's read of the target's memory that takes longer than limit_ns is given up, and that thread with it: it never
- * comes back, its caller must start another.  What it read is refused from then on (-ETIMEDOUT); *ret_addr tells where. */
-bool target_give_up_read(struct target *t, uint64_t limit_ns, uint64_t *ret_addr);
+/* Runs work(ctx) in a disposable child (disposable.h), where reading it takes no detour, and waits for it: what it finds must lie in
+ * shared memory.  Places that do not answer are refused and the work begins again: 0, -ETIMEDOUT (it is limited to a few seconds), -errno. */
+int target_read_apart(struct target *t, void (*work)(void *ctx), void *ctx);
+/* How many places in its memory did not answer and are refused from then on (-ETIMEDOUT); *ret_addr is the one numbered `from`. */
+unsigned target_silent_places(const struct target *t, unsigned from, uint64_t *ret_addr);
 /* New interpreters, a GIL moved: 0, RUNTIME_CHANGED, -ESRCH gone, -errno. */
 int target_refresh(struct target *t);
 /* Offset in struct pthread (from the thread's fs base) of the thread-specific block that holds key, per the mapped

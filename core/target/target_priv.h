@@ -26,6 +26,7 @@ struct target {
 /* Opens /proc/PID and a pidfd, or says why not. */
 int target_enter(struct target *t, struct fail *why);
 /* Refusals with their hints. */
+int target_refuse_silent(const struct target *t, uint64_t limit_ns, struct fail *why);
 int target_refuse_access(const struct target *t, int err, struct fail *why);
 struct runtime_search;
 int target_refuse_not_python(const struct target *t, const struct runtime_search *search, struct fail *why);

@@ -150,3 +150,11 @@ int target_enter(struct target *t, struct fail *why)
 	t->pidfd = (int)syscall(SYS_pidfd_open, t->pid, 0);
 	return t->pidfd < 0 ? target_refuse_access(t, -errno, why) : 0;
 }
+
+int target_refuse_silent(const struct target *t, uint64_t limit_ns, struct fail *why)
+{
+	fail_set(why, -ETIMEDOUT, FAIL_ATTACH, "could not attach to pid %d: its memory did not answer within %g s", (int)t->pid,
+		 (double)limit_ns / 1e9);
+	return fail_hint(why, "Reading a page of it waits for a userfaultfd, a FUSE file system or a slow disk. With --no-python its "
+			 "thread states can be recorded all the same.");
+}

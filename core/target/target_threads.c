@@ -14,6 +14,8 @@
 #include "core/interp/layout.h"
 #include "core/interp/thread_names.h"
 #include "core/interp/threads.h"
+#include "core/target/disposable.h"
+#include "core/target/read_child.h"
 #include "core/target/target_priv.h"
 #include "core/util/escape.h"
 #include "core/util/vec.h"
@@ -381,17 +383,73 @@ static void note_name(void *ctx, uint64_t ident, const char *name)
 			escape_to(threads->items[i].name, sizeof(threads->items[i].name), name, strlen(name));
 }
 
-int target_threads(struct target *t, bool want_names, struct target_thread **ret, unsigned *ret_n)
+static int read_threads(struct target *t, bool want_names, target_thread_vec *ret)
 {
-	target_thread_vec threads = {0};
-	int r = read_tasks(t, &threads);
+	int r = read_tasks(t, ret);
 
 	if (r < 0)
 		return r;
-	if (t->has_runtime && threads.n) {
-		join_tstates(t, &threads);
+	if (t->has_runtime && ret->n) {
+		join_tstates(t, ret);
 		for (unsigned i = 0; want_names && i < t->runtime.n_interps; i++)
-			thread_names_read(t->runtime.layout, &t->mem.mem, t->runtime.interps[i].interp, note_name, &threads);
+			thread_names_read(t->runtime.layout, &t->mem.mem, t->runtime.interps[i].interp, note_name, ret);
+	}
+	return 0;
+}
+
+struct roll { /* shared */
+	struct target *target;
+	bool want_names;
+	int result;
+	uint32_t pthread_tid_offset; /* found on the way */
+	unsigned n;
+	struct target_thread threads[];
+};
+
+static void call_roll(void *roll)
+{
+	struct roll *r = roll;
+	target_thread_vec threads = {0};
+
+	r->result = read_threads(r->target, r->want_names, &threads);
+	r->pthread_tid_offset = r->target->pthread_tid_offset;
+	r->n = (unsigned)(threads.n < THREADS_MAX ? threads.n : THREADS_MAX);
+	if (r->n)
+		memcpy(r->threads, threads.items, r->n * sizeof(*threads.items));
+	vec_done(&threads);
+}
+
+/* Hundreds of reads in a row: in a child, where each takes 1 us. */
+static int read_threads_apart(struct target *t, bool want_names, target_thread_vec *ret)
+{
+	const size_t bytes = sizeof(struct roll) + THREADS_MAX * sizeof(struct target_thread); /* pages of it are used as it fills */
+	struct roll *r = disposable_memory(bytes);
+	int err;
+
+	if (!r)
+		return -ENOMEM;
+	r->target = t;
+	r->want_names = want_names;
+	err = target_read_apart(t, call_roll, r);
+	if (!err)
+		err = r->result;
+	if (!err) {
+		t->pthread_tid_offset = r->pthread_tid_offset;
+		for (unsigned i = 0; i < r->n; i++)
+			vec_push(ret, r->threads[i]);
+	}
+	disposable_memory_free(r, bytes);
+	return err;
+}
+
+int target_threads(struct target *t, bool want_names, struct target_thread **ret, unsigned *ret_n)
+{
+	target_thread_vec threads = {0};
+	int r = read_child_is_disposable() || !t->has_runtime ? read_threads(t, want_names, &threads) : read_threads_apart(t, want_names, &threads);
+
+	if (r < 0) {
+		vec_done(&threads);
+		return r;
 	}
 	*ret = threads.items;
 	*ret_n = (unsigned)threads.n;

@@ -1,6 +1,7 @@
 """A Python whose memory does not answer: a reader from outside waits for a userfaultfd that nobody serves.
 
   filename: three threads compete for the GIL; the file name of what two of them run lies in such memory, the rest does not
+  fuse:     the same, but that the file name lies in a mapped file (second argument) which is never handed out
   tstate:   the state of a thread does, which is read in order to attach
 Prints "up" when ready, "skip: …" when the kernel does not let it.  Then until killed."""
 import ctypes
@@ -51,6 +52,15 @@ def filename():
     region = mmap.mmap(-1, PAGE)
     start = ctypes.addressof(ctypes.c_char.from_buffer(region))
     register(fd, start, PAGE)
+    compete(start)
+
+
+def fuse():
+    region = mmap.mmap(os.open(sys.argv[2], os.O_RDWR), PAGE, mmap.MAP_PRIVATE)
+    compete(ctypes.addressof(ctypes.c_char.from_buffer(region)))
+
+
+def compete(start):
     threads = [threading.Thread(target=f, daemon=True) for f in (spin_in_the_open, spin_unnamed, spin_unnamed)]
     hide_file_name(spin_unnamed.__code__, start)
     for t in threads:
@@ -74,4 +84,4 @@ def tstate():
     libc.pause()
 
 
-{"filename": filename, "tstate": tstate}[sys.argv[1]]()
+{"filename": filename, "fuse": fuse, "tstate": tstate}[sys.argv[1]]()

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -11,29 +12,45 @@ import pytest
 import harness
 import recording
 
-SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "blocking_target.py")
+HERE = os.path.dirname(os.path.abspath(__file__))
+SCRIPT, FILE_SYSTEM = os.path.join(HERE, "blocking_target.py"), os.path.join(HERE, "silent_fs.py")
 END_S = 3.0  # the man page: two seconds more at the most; and some for a busy machine
 
 
 @pytest.fixture
 def blocking(any_python):
     """blocking(what) -> pid of the target, killed at the end."""
-    started = []
+    started, mounted = [], []
 
-    def start(what):
-        target = subprocess.Popen([any_python, SCRIPT, what], stdout=subprocess.PIPE)
-        started.append(target)
-        line = target.stdout.readline().decode().strip()
+    def begin(*args):
+        process = subprocess.Popen([any_python, *args], stdout=subprocess.PIPE)
+        started.append(process)
+        line = process.stdout.readline().decode().strip()
         if line.startswith("skip"):
             pytest.skip(line)
         assert line == "up", line
+        return process
+
+    def start(what):
+        if what == "fuse":
+            if os.geteuid():
+                pytest.skip("needs root to mount")
+            directory = tempfile.mkdtemp(prefix="gilscope-silent")
+            mounted.append(directory)
+            begin(FILE_SYSTEM, directory)
+            target = begin(SCRIPT, what, os.path.join(directory, "page"))
+        else:
+            target = begin(SCRIPT, what)
         time.sleep(0.3)
         return target.pid
     yield start
-    for target in started:
-        target.kill()
-        target.wait()
-        target.stdout.close()
+    for process in started:  # the file system first: then what waits for it goes on
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    for directory in mounted:
+        subprocess.run(["umount", "-l", directory], stderr=subprocess.DEVNULL)
+        os.rmdir(directory)
 
 
 def check(path):
@@ -56,9 +73,10 @@ def check(path):
     return p
 
 
-def test_recording_goes_on(blocking, can_record, tmp_path):
+@pytest.mark.parametrize("what", ["filename", "fuse"])
+def test_recording_goes_on(blocking, can_record, tmp_path, what):
     path = str(tmp_path / "x")
-    pid = blocking("filename")
+    pid = blocking(what)
     t0 = time.monotonic()
     done = harness.gilscope("record", "-p", pid, "-d", 3, "-o", path)
     assert done.returncode == 0, done.stderr
@@ -90,19 +108,30 @@ def test_attach_is_refused(blocking, can_record, tmp_path):
         done = harness.gilscope(*args)
         assert done.returncode == 3, (args, done.stdout, done.stderr)
         assert re.match(r"gilscope: could not .*: its memory did not answer", done.stderr), done.stderr
-        assert time.monotonic() - t0 < 5 + END_S
+        assert time.monotonic() - t0 < END_S
     assert not os.path.exists(path)
     done = harness.gilscope("doctor", "-p", pid)
     assert done.returncode == 3 and "did not answer" in done.stdout, done.stdout
 
 
-def test_a_signal_ends_an_attach(blocking, can_record, tmp_path):
-    recorder = harness.Recorder(blocking("tstate"), str(tmp_path / "x"), wait=False)
-    time.sleep(1.0)
+@pytest.mark.parametrize("what", ["filename", "fuse"])
+def test_a_snapshot_is_taken_without_what_is_there(blocking, what):
+    pid = blocking(what)
     t0 = time.monotonic()
-    code, _, err = recorder.stop(signal.SIGINT)
-    assert time.monotonic() - t0 < 1.0
-    assert code == 3 and "stopped" in err, err
+    done = harness.gilscope("dump", "-p", pid)
+    assert time.monotonic() - t0 < END_S
+    assert done.returncode == 0 and "spin_in_the_open" in done.stdout, (done.stdout, done.stderr)
+
+
+def test_nobody_stays_behind(blocking):
+    """Killing the one that reads ends it: a userfaultfd's waiter can be killed."""
+    pid = blocking("filename")
+    done = harness.gilscope("dump", "-p", pid)
+    assert done.returncode == 0, done.stderr
+    time.sleep(0.5)
+    left = subprocess.run(["pgrep", "-x", "gilscope-read"], stdout=subprocess.PIPE, universal_newlines=True).stdout.split()
+    mine = [p for p in left if "PPid:\t1\n" in open("/proc/%s/status" % p).read() and "(zombie)" not in open("/proc/%s/status" % p).read()]
+    assert not mine, mine
 
 
 def test_threads_only_needs_no_memory(blocking, can_record, tmp_path):

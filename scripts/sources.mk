@@ -82,9 +82,11 @@ ANALYSIS_SRCS := \
 	core/analysis/difference.c \
 	core/analysis/findings.c \
 	core/analysis/findings_gil.c \
+	core/analysis/findings_locks.c \
 	core/analysis/hold_log.c \
 	core/analysis/metric_infos.c \
 	core/analysis/metrics.c \
+	core/analysis/other_locks.c \
 	core/analysis/paired.c \
 	core/analysis/regression.c \
 	core/analysis/replay.c \
@@ -177,6 +179,7 @@ VIEWER_SRCS := \
 	viewer/text/about.c \
 	viewer/text/difference.c \
 	viewer/text/dump.c \
+	viewer/text/other_locks.c \
 	viewer/text/page.c \
 	viewer/text/pairs.c \
 	viewer/text/processes.c \

@@ -104,6 +104,8 @@ static int on_blame(void *ctx, const struct reader_blame *row)
 	b.waiter_tids = tids_of(l, row->waiters, row->n_waiters, &b.n_waiters);
 	b.holder_tids = tids_of(l, row->holders, row->n_holders, &b.n_holders);
 	vec_push(&l->procs[k->proc].blame, b);
+	if (k->lock->kind != LOCK_GIL)
+		summary_other_blame(l, k, row);
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 /* What the rules of findings share: the numbers they look at, and the words they speak with.  findings.c has the table
- * and the rules about the recording and the machine, findings_gil.c those about the GIL.
+ * and the rules about the recording and the machine, findings_gil.c those about the GIL, findings_locks.c those about other locks.
  * Owns: nothing; texts go into the arena, names in them are escaped and short. */
 #include "core/analysis/findings.h"
 #include "core/util/vec.h"
@@ -40,3 +40,4 @@ void rule_forced_handoff_storm(struct finder *f);
 void rule_gc_holding(struct finder *f);
 void rule_gil_spin(struct finder *f);
 void rule_wakeup_latency(struct finder *f);
+void rule_lock_contention(struct finder *f);

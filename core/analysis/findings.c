@@ -252,6 +252,7 @@ static const struct {
 	{"gc_holding", rule_gc_holding},
 	{"gil_spin", rule_gil_spin},
 	{"wakeup_latency", rule_wakeup_latency},
+	{"lock_contention", rule_lock_contention},
 	{"too_few_cpus", rule_too_few_cpus},
 	{"nothing_wrong", rule_nothing_wrong}, /* last: it looks at what the others found */
 };

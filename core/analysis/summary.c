@@ -216,6 +216,7 @@ static void gather_process(struct loader *l, struct load_proc *lp)
 	sort(p->threads, p->n_threads, sizeof(*p->threads), compare_threads);
 	sort(p->locks, p->n_locks, sizeof(*p->locks), compare_locks);
 	set_gil(l->s, p);
+	summary_others(l, lp);
 	p->n_blame = lp->blame.n;
 	p->blame = arena_array(l->arena, p->n_blame, sizeof(*p->blame));
 	if (p->n_blame)
@@ -276,6 +277,7 @@ static void loader_done(struct loader *l)
 	}
 	for (uint32_t i = 0; i < l->n_procs; i++) {
 		HASH_CLEAR(hh, l->procs[i].long_holds);
+		summary_others_done(&l->procs[i]);
 		vec_done(&l->procs[i].blame);
 	}
 	free(l->procs);

@@ -74,6 +74,31 @@ struct summary_lock {
 	struct summary_place places[TROUBLE_N]; /* of GILs */
 };
 
+/* Waits for anything but a GIL, by what is waited for.  A lock that outlives a wait is one; where each wait has a lock of its own
+ * (lock_kind_fleeting) the place in the program is. */
+#define SUMMARY_PARTIES_MAX 8
+struct summary_party { /* who waits, or who had it */
+	uint32_t tid, pid; /* 0 unknown; pid: of the process it is in */
+	uint64_t ns;
+	struct summary_stack stack; /* the first one seen */
+	const struct summary_frame *where; /* the program's own innermost line, NULL unknown */
+};
+struct summary_other {
+	enum lock_kind kind;
+	bool idle; /* waits for something to happen: no contention, and nobody held it */
+	const char *name; /* what holds it in the program, NULL unknown */
+	uint64_t addr; /* 0: many */
+	const char *shared; /* device:inode:offset of the file it lies in, NULL: not shared by processes, as far as is known */
+	const struct summary_frame *where; /* the program's own innermost line, of the first wait; NULL unknown */
+	struct summary_waits waits;
+	uint64_t contended_ns; /* time in which at least one thread waited */
+	/* who had it meanwhile; of an idle one who ended the waits.  Most first. */
+	struct summary_party waiters[SUMMARY_PARTIES_MAX], holders[SUMMARY_PARTIES_MAX];
+	unsigned n_waiters, n_holders;
+	uint64_t holder_known_ns; /* of waits.ns */
+	bool holder_inferred; /* some of it from wake-ups, not from the lock itself */
+};
+
 struct summary_thread {
 	uint32_t thread, tid;
 	const char *name;
@@ -172,13 +197,14 @@ struct summary_process {
 	bool free_threaded;
 	uint64_t switch_interval_ns; /* 0 unknown */
 	struct summary_lock *locks; /* most waited for first */
+	struct summary_other *others; /* contention before idle ones, most waited for first */
 	struct summary_thread *threads; /* most waiting first */
 	struct summary_blame *blame; /* most first; over a lock they add up to its waits.ns */
 	struct summary_pair *pairs; /* of GILs only, most first */
 	struct summary_long_hold *long_holds; /* most excess first */
 	struct summary_what_if what_if;
 	struct finding *findings; /* gravest first; those of the whole recording are in each process */
-	size_t n_locks, n_threads, n_blame, n_pairs, n_long_holds, n_findings;
+	size_t n_locks, n_others, n_threads, n_blame, n_pairs, n_long_holds, n_findings;
 	const struct summary_lock *gil; /* the GIL most waited for, NULL without one */
 	uint64_t life_ns, gil_wait_ns; /* of all threads, of all GILs together */
 };

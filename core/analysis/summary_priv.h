@@ -62,6 +62,9 @@ struct load_lock {
 	struct hold_log log; /* of a GIL */
 	struct worst_window waited, forced;
 	uint64_t slowest_wake_ns;
+	const char *name, *shared; /* of another lock than a GIL; NULL unknown */
+	struct other *other; /* of its last wait, which had this stack */
+	uint64_t other_stack;
 };
 
 struct load_long_hold {
@@ -76,6 +79,7 @@ struct load_proc {
 	bool known;
 	vec(struct summary_blame) blame;
 	struct load_long_hold *long_holds;
+	struct other *others; /* by key */
 };
 
 struct loader {
@@ -123,4 +127,9 @@ uint32_t summary_line(struct loader *l, uint64_t stack); /* number of its leaf's
 void summary_pairs(struct loader *l, struct summary_process *p);
 void summary_what_if(struct loader *l, struct summary_process *p);
 struct summary_place summary_place(const struct loader *l, uint64_t t0_ns, uint64_t t1_ns, uint32_t thread, uint32_t lock);
+/* other_locks.c */
+void summary_other_wait(struct loader *l, struct load_lock *k, const struct wait *row);
+void summary_other_blame(struct loader *l, struct load_lock *k, const struct reader_blame *row); /* once the waits are in */
+void summary_others(struct loader *l, struct load_proc *p); /* lays them out */
+void summary_others_done(struct load_proc *p);
 void summary_lock_places(struct loader *l, struct load_lock *k); /* once its waits are in */

@@ -1,5 +1,7 @@
 /* One callback per kind of row, each adding it to where it belongs.  Rows about a thread, lock or process that has no
  * row of its own (a damaged file) are passed over. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/analysis/summary_priv.h"
@@ -71,12 +73,18 @@ static int on_lock(void *ctx, const struct reader_lock *row)
 {
 	struct loader *l = ctx;
 	struct load_lock *k;
+	char shared[80];
 
 	if (row->row.lock >= l->n_locks || !loader_proc(l, row->row.proc))
 		return 0;
 	k = &l->locks[row->row.lock];
 	k->proc = row->row.proc;
 	k->first_stack = row->row.first_stack;
+	k->name = row->name && *row->name ? arena_strdup(l->arena, row->name) : NULL;
+	if (row->inode) {
+		snprintf(shared, sizeof(shared), "%" PRIx64 ":%" PRIu64 ":%" PRIu64, row->device, row->inode, row->offset);
+		k->shared = arena_strdup(l->arena, shared);
+	}
 	k->lock = arena_alloc(l->arena, sizeof(*k->lock));
 	*k->lock = (struct summary_lock){
 		.lock = row->row.lock, .kind = row->row.kind, .interp_id = row->interp_id, .addr = row->row.addr,
@@ -130,8 +138,9 @@ static int on_thread_waits(void *ctx, const struct reader_wait_stats *row)
 static int on_caused(void *ctx, const struct reader_caused *row)
 {
 	struct load_thread *t = loader_thread(ctx, row->holder);
+	struct load_lock *k = loader_lock(ctx, row->lock);
 
-	if (t)
+	if (t && k && k->lock->kind == LOCK_GIL)
 		t->thread->caused_ns += row->ns;
 	return 0;
 }

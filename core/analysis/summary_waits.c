@@ -143,6 +143,8 @@ static int on_wait(void *ctx, const struct wait *row)
 	}
 	if (k->lock->kind == LOCK_GIL)
 		note_gil_wait(l, k, row);
+	else
+		summary_other_wait(l, k, row);
 	return 0;
 }
 

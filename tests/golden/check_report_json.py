@@ -10,7 +10,8 @@ import sys
 
 COUNT = "count"  # a whole number, 0 or more
 STATES = ["gil", "nogil", "wait_gil", "wait_lock", "blocked", "sleep", "runnable", "unknown"]
-KINDS = ["gil", "thread_lock", "rlock", "condition", "semaphore", "import", "pymutex", "mp_semaphore", "futex", "stw"]
+KINDS = ["gil", "futex", "mutex", "mp_semaphore", "thread_lock", "rlock", "semaphore", "import", "condition", "event", "barrier",
+         "queue_get", "queue_put", "queue_join", "join", "future", "pymutex", "stw"]
 
 
 class Null:
@@ -38,6 +39,13 @@ THREAD = {
     "gil_held_ns": COUNT, "gil_held_blocked_ns": COUNT, "gil_held_preempted_ns": COUNT,
     "gil_waits": COUNT, "gil_wait_ns": COUNT, "gil_wait_p50_ns": Null(COUNT), "gil_wait_p99_ns": Null(COUNT),
     "gil_wait_max_ns": Null(COUNT), "caused_wait_ns": COUNT, "gil_spin_ns": Null(COUNT),
+}
+OTHER_LOCK = {
+    "kind": OneOf(*KINDS[1:]), "idle": bool, "name": Null(str), "address": Null(str), "shared": Null(str), "where": Null(FRAME),
+    "waits": COUNT, "wait_ns": COUNT, "wait_p50_ns": COUNT, "wait_p99_ns": COUNT, "wait_max_ns": COUNT, "contended_ns": COUNT,
+    "holder_known_ns": COUNT, "holder_inferred": bool,
+    "waiters": [{"tid": Null(COUNT), "wait_ns": COUNT, "stack": [FRAME]}],
+    "holders": [{"pid": Null(COUNT), "tid": Null(COUNT), "wait_ns": COUNT, "stack": [FRAME]}],
 }
 BLAME = {
     "lock": COUNT, "wait_ns": COUNT, "waits": COUNT,
@@ -72,7 +80,7 @@ REPORT = {
     },
     "processes": [{
         "pid": COUNT, "name": str, "command": str, "runtime": Null(str), "collector": Null(str), "estimated": bool, "free_threaded": bool,
-        "switch_interval_ns": Null(COUNT), "locks": [LOCK], "threads": [THREAD], "blame": [BLAME],
+        "switch_interval_ns": Null(COUNT), "locks": [LOCK], "other_locks": [OTHER_LOCK], "threads": [THREAD], "blame": [BLAME],
         "findings": [FINDING], "pairs": [PAIR], "long_holds": [LONG_HOLD], "what_if": Null(WHAT_IF),
     }],
 }

@@ -2,6 +2,7 @@
 #include "viewer/html/static_part.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "core/analysis/summary.h"
 #include "core/base/syscall_names.h"
@@ -178,7 +179,7 @@ static void put_locks(struct strbuf *b, const struct summary_process *p)
 	for (size_t i = 0; i < n; i++) {
 		const struct summary_lock *k = &p->locks[i];
 
-		strbuf_addf(b, "<tr><th scope=\"row\" align=\"left\">%s 0x%" PRIx64 "</th>", k->kind == LOCK_GIL ? "GIL" : "futex", k->addr);
+		strbuf_addf(b, "<tr><th scope=\"row\" align=\"left\">%s 0x%" PRIx64 "</th>", k->kind == LOCK_GIL ? "GIL" : lock_kind_names[k->kind], k->addr);
 		cell_count(b, true, k->waits.n);
 		cell_ns(b, true, k->waits.ns);
 		cell_ns(b, k->waits.n, k->waits.p50_ns);
@@ -189,6 +190,49 @@ static void put_locks(struct strbuf *b, const struct summary_process *p)
 		strbuf_addf(b, "<td align=\"right\">%s</td></tr>\n", k->utilisation_known ? human_pct(held, k->utilisation, 1) : "-");
 	}
 	table_end(b, n, p->n_locks);
+}
+
+static void put_frame(struct strbuf *b, const struct summary_frame *f)
+{
+	const char *base = f ? strrchr(f->file, '/') : NULL;
+
+	if (!f)
+		return;
+	markup_text(b, f->function);
+	strbuf_adds(b, " (");
+	markup_text(b, base ? base + 1 : f->file);
+	strbuf_addf(b, ":%" PRIu32 ")", f->line);
+}
+
+static void put_others(struct strbuf *b, const struct summary_process *p)
+{
+	static const char *const titles[] = { "Waited for", "name", "at", "waits", "waiting", "p99", "longest", "held at", NULL };
+	const size_t n = p->n_others < LOCKS_SHOWN ? p->n_others : LOCKS_SHOWN;
+
+	if (!n)
+		return;
+	strbuf_adds(b, "<h3>Other locks, and what threads wait for</h3>\n");
+	heads(b, "Idle waits are for something to happen; * inferred from who woke a waiter", titles);
+	for (size_t i = 0; i < n; i++) {
+		const struct summary_other *o = &p->others[i];
+
+		strbuf_addf(b, "<tr><th scope=\"row\" align=\"left\">%s%s</th><td>", lock_kind_names[o->kind], o->idle ? " (idle)" : "");
+		markup_text(b, o->name ? o->name : "");
+		strbuf_adds(b, "</td><td>");
+		put_frame(b, o->where);
+		strbuf_adds(b, "</td>");
+		cell_count(b, true, o->waits.n);
+		cell_ns(b, true, o->waits.ns);
+		cell_ns(b, true, o->waits.p99_ns);
+		cell_ns(b, true, o->waits.max_ns);
+		strbuf_adds(b, "<td>");
+		if (!o->idle && o->n_holders) {
+			put_frame(b, o->holders[0].where);
+			strbuf_adds(b, o->holder_inferred ? " *" : "");
+		}
+		strbuf_adds(b, "</td></tr>\n");
+	}
+	table_end(b, n, p->n_others);
 }
 
 static void put_process(struct strbuf *b, const struct summary *s, const struct summary_process *p, const struct overview *o)
@@ -207,6 +251,7 @@ static void put_process(struct strbuf *b, const struct summary *s, const struct 
 	put_pairs(b, p);
 	put_threads(b, p);
 	put_locks(b, p);
+	put_others(b, p);
 	strbuf_adds(b, "</section>\n");
 }
 

@@ -217,6 +217,33 @@ static json_t *stack(const struct summary_stack *s)
 	return list;
 }
 
+static json_t *party(const struct summary_party *p, bool holder)
+{
+	json_t *object = json_pack("{s:o, s:o, s:o}", "tid", integer_if(p->tid, p->tid), "wait_ns", integer(p->ns), "stack",
+				   stack(&p->stack));
+
+	if (holder)
+		json_object_set_new(object, "pid", integer_if(p->pid, p->pid));
+	return object;
+}
+
+static json_t *other_lock(const struct summary_other *o)
+{
+	json_t *waiters = json_array(), *holders = json_array();
+
+	for (unsigned i = 0; i < o->n_waiters; i++)
+		json_array_append_new(waiters, party(&o->waiters[i], false));
+	for (unsigned i = 0; i < o->n_holders; i++)
+		json_array_append_new(holders, party(&o->holders[i], true));
+	return json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "kind", lock_kind_names[o->kind],
+			 "idle", (int)o->idle, "name", text_or_null(o->name), "address",
+			 o->addr ? json_sprintf("0x%" PRIx64, o->addr) : json_null(), "shared", text_or_null(o->shared), "where",
+			 frame(o->where), "waits", integer(o->waits.n), "wait_ns", integer(o->waits.ns), "wait_p50_ns",
+			 integer(o->waits.p50_ns), "wait_p99_ns", integer(o->waits.p99_ns), "wait_max_ns", integer(o->waits.max_ns),
+			 "contended_ns", integer(o->contended_ns), "holder_known_ns", integer(o->holder_known_ns),
+			 "holder_inferred", (int)o->holder_inferred, "waiters", waiters, "holders", holders);
+}
+
 static json_t *tids(const uint32_t *list, unsigned n)
 {
 	json_t *array = json_array();
@@ -338,6 +365,10 @@ static void put_process(struct writer *w, const struct summary_process *p)
 	open_list(w, "locks");
 	for (size_t i = 0; i < p->n_locks; i++)
 		element(w, lock(&p->locks[i]));
+	close_list(w);
+	open_list(w, "other_locks");
+	for (size_t i = 0; i < p->n_others; i++)
+		element(w, other_lock(&p->others[i]));
 	close_list(w);
 	open_list(w, "threads");
 	for (size_t i = 0; i < p->n_threads; i++)

@@ -35,6 +35,7 @@ static void report_process(struct page *page, const struct text_context *c)
 	text_pairs(page, c);
 	text_what_if(page, c);
 	text_waits(page, c);
+	text_other_locks(page, c);
 }
 
 void text_report(FILE *out, const struct summary *s, const struct text_options *options)

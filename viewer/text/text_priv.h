@@ -15,6 +15,7 @@ void text_threads(struct page *page, const struct text_context *c);
 void text_pairs(struct page *page, const struct text_context *c);
 void text_what_if(struct page *page, const struct text_context *c);
 void text_waits(struct page *page, const struct text_context *c);
+void text_other_locks(struct page *page, const struct text_context *c);
 void text_about(struct page *page, const struct summary *s);
 
 /* processes.c: most waiting first; the first `full` have a section each, all are told by text_processes when those are not all. */

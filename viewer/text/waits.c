@@ -1,11 +1,9 @@
-/* How long waits last (with marks at multiples of the switch interval), how the GIL changes hands, other locks. */
-#include <stdlib.h>
-
+/* How long waits last (with marks at multiples of the switch interval), how the GIL changes hands. */
 #include "core/base/clock.h"
 #include "core/util/human.h"
 #include "viewer/text/text_priv.h"
 
-enum { HIST_BAR_MAX = 40, HIST_BESIDE = 60, LOCKS_SHOWN = 5 };
+enum { HIST_BAR_MAX = 40, HIST_BESIDE = 60 };
 
 static size_t bar_columns(const struct page *page)
 {
@@ -102,37 +100,9 @@ static void text_gil(struct page *page, const struct text_context *c, const stru
 	put_handoffs(page, c, gil);
 }
 
-static void other_locks(struct page *page, const struct text_context *c)
-{
-	size_t shown = 0;
-
-	for (size_t i = 0; i < c->p->n_locks && shown < LOCKS_SHOWN; i++) {
-		const struct summary_lock *k = &c->p->locks[i];
-		char n[HUMAN_LEN], ns[HUMAN_LEN], max[HUMAN_LEN];
-		char *place;
-
-		if (k->kind == LOCK_GIL || k->waits.n == 0)
-			continue;
-		if (shown++ == 0) {
-			page_heading(page, "Other locks", "by time slept on them, idle waits included");
-			page_put(page, INK_DIM, "  address             waits     in all    longest   first waited for at");
-			page_end(page);
-		}
-		page_putf(page, INK_DIM, "  0x%-14llx", (unsigned long long)k->addr);
-		page_right(page, INK_PLAIN, 8, human_count(n, k->waits.n));
-		page_right(page, INK_PLAIN, 11, human_ns(ns, k->waits.ns));
-		page_right(page, INK_PLAIN, 11, human_ns(max, k->waits.max_ns));
-		place = text_place(&k->first_stack, 44);
-		page_putf(page, INK_PLAIN, "   %s", place);
-		free(place);
-		page_end(page);
-	}
-}
-
 void text_waits(struct page *page, const struct text_context *c)
 {
 	for (size_t i = 0; i < c->p->n_locks; i++)
 		if (c->p->locks[i].kind == LOCK_GIL && c->p->locks[i].waits.n)
 			text_gil(page, c, &c->p->locks[i]);
-	other_locks(page, c);
 }

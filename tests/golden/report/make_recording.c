@@ -153,13 +153,19 @@ static void on_thread(const struct row *r)
 
 static void on_lock(const struct row *r)
 {
-	bool gil = !strcmp(find(r, "kind", "gil"), "gil");
+	enum lock_kind kind = (enum lock_kind)word(find(r, "kind", "gil"), lock_kind_names, LOCK_KIND_N);
+	bool gil = kind == LOCK_GIL;
 	uint64_t addr = number(r, "addr", 0x1000);
 
 	sink->lock(sink->ctx, &(struct lock_row){
 		.lock = (uint32_t)number(r, "id", 0), .proc = (uint32_t)number(r, "proc", 0),
-		.kind = gil ? LOCK_GIL : LOCK_FUTEX, .addr = addr, .first_stack = number(r, "stack", 0),
+		.kind = kind, .addr = addr, .first_stack = number(r, "stack", 0),
 	});
+	if (!gil && (find(r, "name", NULL) || find(r, "inode", NULL)))
+		store_lock(store, &(struct store_lock){
+			.pid = (uint32_t)number(r, "pid", 100), .addr = addr, .kind = kind, .name = find(r, "name", NULL),
+			.device = number(r, "inode", 0) ? 0x19 : 0, .inode = number(r, "inode", 0), .offset = number(r, "offset", 0),
+		});
 	if (gil)
 		store_gil(store, &(struct store_gil){
 			.pid = (uint32_t)number(r, "pid", 100), .addr = addr, .interp_id = (int64_t)number(r, "interp", 0),
@@ -245,6 +251,7 @@ static void on_wait(const struct row *r)
 		.t0_ns = at(r, "t"), .t1_ns = at(r, "t") + duration(r, "for", 0), .stack = number(r, "stack", 0),
 		.end = word(find(r, "end", "voluntary"), wait_end_names, WAIT_END_N), .sleeps = 1,
 		.asleep_ns = duration(r, "for", 0), .wake_latency_ns = duration(r, "wake", 0), .waker = MODEL_NONE,
+		.flags = flag(r, "inferred", WAIT_F_HOLDER_INFERRED),
 	};
 
 	sink->wait(sink->ctx, &w);

@@ -1,4 +1,4 @@
-/* Rank statistics against published tables and worked examples. */
+/* Rank statistics against published tables, worked examples, and SciPy. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -149,6 +149,47 @@ static void holm_steps_down(void **state)
 	assert_near(big[1], 1);
 }
 
+/* Samples, and what SciPy says of them (gen_ranks.py). */
+struct ranks_row {
+	size_t n, n_second;
+	double first[50], second[50], estimate, low, high, p_greater, p_less, p_two_sided;
+};
+static const struct ranks_row ranks[] = {
+#include "ranks.inc"
+};
+
+static void assert_bound(double a, double b)
+{
+	if (isinf(b))
+		assert_true(isinf(a) && signbit(a) == signbit(b));
+	else if (!(fabs(a - b) <= 1e-9))
+		fail_msg("%.12g is not %.12g", a, b);
+}
+
+static void as_scipy_has_it(void **state)
+{
+	size_t paired = 0, apart = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ranks) / sizeof(ranks[0]); i++) {
+		const struct ranks_row *r = &ranks[i];
+		struct paired_estimate e;
+
+		*(r->n_second ? &apart : &paired) += 1;
+		if (r->n_second)
+			assert_int_equal(unpaired_estimate(r->first, r->n, r->second, r->n_second, 0.05, &e), 0);
+		else
+			assert_int_equal(paired_estimate(r->first, r->n, 0.05, &e), 0);
+		assert_near(e.p_greater, r->p_greater);
+		assert_near(e.p_less, r->p_less);
+		assert_near(e.p_two_sided, r->p_two_sided);
+		assert_bound(e.estimate, r->estimate);
+		assert_bound(e.low, r->low);
+		assert_bound(e.high, r->high);
+	}
+	assert_true(paired >= 10 && apart >= 8);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +201,7 @@ int main(void)
 		cmocka_unit_test(critical_values_of_two_samples),
 		cmocka_unit_test(a_worked_example_of_two_samples),
 		cmocka_unit_test(holm_steps_down),
+		cmocka_unit_test(as_scipy_has_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

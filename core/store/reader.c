@@ -342,7 +342,7 @@ static int open_db(struct reader *r, const char *path, bool immutable)
 		rc = add_missing_tables(r);
 	if (rc != SQLITE_OK)
 		return rc;
-	rc = sqlite3_exec(r->db, "PRAGMA mmap_size=0; PRAGMA cell_size_check=ON; PRAGMA cache_size=-4096;"
+	rc = sqlite3_exec(r->db, "PRAGMA mmap_size=0; PRAGMA cell_size_check=ON; PRAGMA cache_size=-512;"
 			  "PRAGMA query_only=ON; PRAGMA locking_mode=NORMAL", NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
 		sqlite3_set_authorizer(r->db, on_authorize, r);
@@ -372,6 +372,13 @@ static int copy_file(const char *from, const char *to)
 	if (out >= 0)
 		close(out);
 	return err;
+}
+
+void reader_enlarge_cache(struct reader *r)
+{
+	sqlite3_set_authorizer(r->db, NULL, NULL);
+	sqlite3_exec(r->db, "PRAGMA cache_size=-4096", NULL, NULL, NULL);
+	sqlite3_set_authorizer(r->db, on_authorize, r);
 }
 
 /* A private copy of the file and its WAL, where SQLite may build its index. */

@@ -4,13 +4,12 @@
  * the way.  Credits are the largest table by far, so a report scans them once.  Credits of a wait
  * lie together, so a wait is counted once for a pair by remembering the last one.  What no credit explains (waits only
  * counted, or a damaged file) becomes a row with an unknown holder: per lock the sum is always the lock's waiting time. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "core/store/reader_priv.h"
-#include "core/util/arena.h"
+#include "core/util/pool.h"
 #include "core/util/vec.h"
 #include "core/util/xalloc.h"
 
@@ -19,18 +18,18 @@ struct thread_set { /* ascending, the first READER_BLAME_THREADS met */
 	unsigned n, cap;
 };
 
-struct pair_key {
-	uint64_t waiter_stack, holder_stack;
-	uint32_t lock, state;
-	int64_t nr;
-};
+struct waiter_key { uint64_t stack, lock; }; /* no padding: a pool's key */
 
+struct holder_key { uint64_t stack; uint32_t state; int32_t nr; };
+
+/* A waiter's side by a holder's side.  Credits come in millions and meet thousands of pairs, so what each of them touches is
+ * small and lies together. */
 struct pair {
-	struct pair_key key;
+	uint64_t sides; /* waiter's number, holder's number */
 	uint64_t ns, waits, last_wait;
-	uint32_t last_holder;
-	struct thread_set waiters, holders;
+	uint64_t holders_in; /* those of threads 0 to 63 that are in the set already */
 };
+struct pair_threads { struct thread_set waiters, holders; };
 
 struct lock_sum {
 	uint64_t ns, waits; /* credited */
@@ -42,20 +41,19 @@ struct caused_sum {
 	uint32_t holder, lock;
 };
 
-/* Open hash of indices + 1, a power of two in size. */
-struct slots {
-	uint32_t *at;
-	uint64_t size;
-};
-
 struct credit_sums {
-	struct arena memory; /* of the pairs */
-	vec(struct pair *) pairs;
+	struct pool waiter_sides, holder_sides;
+	uint32_t *last_side, n_stacks; /* by stack: the holder's side that was met last with it, + 1 */
+	vec(struct pair) pairs;
+	vec(struct pair_threads) threads; /* of each pair */
+	uint32_t *slots; /* open hash of pairs: index + 1 */
+	uint64_t n_slots, seed; /* seed: so that nobody can make a file whose pairs all collide */
+	struct pool caused_numbers; /* of (holder, lock) */
 	vec(struct caused_sum) caused;
-	struct slots pair_slots, caused_slots;
 	struct lock_sum *locks;
 	uint32_t n_locks;
-	uint64_t seed; /* so that nobody can make a file whose keys all collide */
+	uint64_t wait; /* the one whose credits come, and its waiter's side */
+	uint32_t waiter_side;
 };
 
 static void set_add(struct thread_set *set, uint32_t thread)
@@ -83,92 +81,70 @@ static void set_add(struct thread_set *set, uint32_t thread)
 	set->n++;
 }
 
-static uint64_t mix(uint64_t h, uint64_t v)
+static uint32_t holder_side(struct credit_sums *c, uint64_t stack, uint32_t state, int32_t nr)
 {
-	h = (h ^ v) * 0x9e3779b97f4a7c15ULL;
-	return h ^ h >> 29;
+	const struct holder_key key = { stack, state, nr };
+	uint32_t *last = stack < c->n_stacks ? &c->last_side[stack] : &c->last_side[0];
+
+	if (!*last || memcmp(pool_key(&c->holder_sides, *last - 1, NULL), &key, sizeof(key)))
+		*last = pool_number(&c->holder_sides, &key, sizeof(key), NULL) + 1;
+	return *last - 1;
 }
 
-static uint64_t pair_hash(const struct credit_sums *c, const struct pair_key *k)
+static uint32_t waiter_side(struct credit_sums *c, uint64_t stack, uint32_t lock)
 {
-	uint64_t h = mix(mix(c->seed, k->waiter_stack), k->holder_stack);
+	const struct waiter_key key = { stack, lock };
 
-	return mix(mix(h, (uint64_t)k->lock << 32 | k->state), (uint64_t)k->nr);
+	return pool_number(&c->waiter_sides, &key, sizeof(key), NULL);
 }
 
-static uint64_t caused_hash(const struct credit_sums *c, uint32_t holder, uint32_t lock)
+static uint64_t slot_of(const struct credit_sums *c, uint64_t sides)
 {
-	return mix(c->seed, (uint64_t)holder << 32 | lock);
+	uint64_t h = (sides ^ c->seed) * 0x9e3779b97f4a7c15ULL, at = (h ^ h >> 32) & (c->n_slots - 1);
+
+	while (c->slots[at] && c->pairs.items[c->slots[at] - 1].sides != sides)
+		at = (at + 1) & (c->n_slots - 1);
+	return at;
 }
 
-static void slots_put(struct slots *s, uint64_t hash, size_t index)
+static void grow_slots(struct credit_sums *c)
 {
-	uint64_t at = hash & (s->size - 1);
-
-	while (s->at[at])
-		at = (at + 1) & (s->size - 1);
-	s->at[at] = (uint32_t)index + 1;
+	free(c->slots);
+	c->n_slots = c->n_slots ? c->n_slots * 2 : 1024;
+	c->slots = xcalloc(c->n_slots, sizeof(*c->slots));
+	for (size_t i = 0; i < c->pairs.n; i++)
+		c->slots[slot_of(c, c->pairs.items[i].sides)] = (uint32_t)i + 1;
 }
 
-/* Room for one more; true: emptied, to be filled again. */
-static bool slots_grow(struct slots *s, size_t n)
+static size_t pair_of(struct credit_sums *c, uint32_t waiter, uint32_t holder)
 {
-	if (n * 2 < s->size)
-		return false;
-	free(s->at);
-	s->size = s->size ? s->size * 2 : 1024;
-	s->at = xcalloc(s->size, sizeof(*s->at));
-	return true;
-}
+	const uint64_t sides = (uint64_t)waiter << 32 | holder;
+	uint64_t at;
 
-static struct pair *pair_of(struct credit_sums *c, const struct pair_key *key)
-{
-	const uint64_t hash = pair_hash(c, key);
-	struct pair *p;
-
-	for (uint64_t at = hash & (c->pair_slots.size - 1); c->pair_slots.size && c->pair_slots.at[at];
-	     at = (at + 1) & (c->pair_slots.size - 1)) {
-		p = c->pairs.items[c->pair_slots.at[at] - 1];
-		if (!memcmp(&p->key, key, sizeof(*key)))
-			return p;
+	if (c->pairs.n * 2 >= c->n_slots)
+		grow_slots(c);
+	at = slot_of(c, sides);
+	if (!c->slots[at]) {
+		vec_push(&c->pairs, ((struct pair){ .sides = sides, .last_wait = UINT64_MAX }));
+		vec_push(&c->threads, ((struct pair_threads){ 0 }));
+		c->slots[at] = (uint32_t)c->pairs.n;
 	}
-	p = arena_alloc(&c->memory, sizeof(*p));
-	p->key = *key;
-	p->last_wait = UINT64_MAX;
-	p->last_holder = MODEL_NONE; /* which is in no set */
-	if (slots_grow(&c->pair_slots, c->pairs.n + 1))
-		for (size_t i = 0; i < c->pairs.n; i++)
-			slots_put(&c->pair_slots, pair_hash(c, &c->pairs.items[i]->key), i);
-	slots_put(&c->pair_slots, hash, c->pairs.n);
-	vec_push(&c->pairs, p);
-	return p;
-}
-
-static struct caused_sum *caused_of(struct credit_sums *c, uint32_t holder, uint32_t lock)
-{
-	const uint64_t hash = caused_hash(c, holder, lock);
-
-	for (uint64_t at = hash & (c->caused_slots.size - 1); c->caused_slots.size && c->caused_slots.at[at];
-	     at = (at + 1) & (c->caused_slots.size - 1)) {
-		struct caused_sum *s = &c->caused.items[c->caused_slots.at[at] - 1];
-
-		if (s->holder == holder && s->lock == lock)
-			return s;
-	}
-	if (slots_grow(&c->caused_slots, c->caused.n + 1))
-		for (size_t i = 0; i < c->caused.n; i++)
-			slots_put(&c->caused_slots, caused_hash(c, c->caused.items[i].holder, c->caused.items[i].lock), i);
-	slots_put(&c->caused_slots, hash, c->caused.n);
-	vec_push(&c->caused, ((struct caused_sum){ .last_wait = UINT64_MAX, .holder = holder, .lock = lock }));
-	return vec_last(&c->caused);
+	return c->slots[at] - 1;
 }
 
 static void add_caused(struct credit_sums *c, uint32_t holder, uint32_t lock, uint64_t wait, uint64_t ns)
 {
-	struct caused_sum *s = holder == MODEL_NONE ? NULL : caused_of(c, holder, lock);
+	const uint32_t key[] = { holder, lock };
+	struct caused_sum *s;
+	uint32_t number;
+	bool is_new;
 
-	if (!s)
+	if (holder == MODEL_NONE)
 		return;
+	number = pool_number(&c->caused_numbers, key, sizeof(key), &is_new);
+	if (is_new)
+		vec_push(&c->caused, ((struct caused_sum){ .last_wait = UINT64_MAX, .holder = holder, .lock = lock }));
+	s = &c->caused.items[number];
 	s->ns += ns;
 	s->waits += s->last_wait != wait;
 	s->last_wait = wait;
@@ -176,21 +152,25 @@ static void add_caused(struct credit_sums *c, uint32_t holder, uint32_t lock, ui
 
 void credit_sums_add(struct credit_sums *c, const struct wait *w, const struct credit *row)
 {
-	const struct pair_key key = {
-		.waiter_stack = w->stack, .holder_stack = row->stack, .lock = w->lock, .state = row->state, .nr = row->nr,
-	};
+	const uint64_t holder_bit = row->holder < 64 ? UINT64_C(1) << row->holder : 0;
 	struct lock_sum *lock = &c->locks[w->lock];
-	struct pair *p = pair_of(c, &key);
+	struct pair *p;
+	size_t pair;
 
+	if (c->wait != row->wait)
+		c->waiter_side = waiter_side(c, w->stack, w->lock);
+	c->wait = row->wait;
+	pair = pair_of(c, c->waiter_side, holder_side(c, row->stack, row->state, row->nr));
+	p = &c->pairs.items[pair];
 	p->ns += row->ns;
 	if (p->last_wait != row->wait) { /* of a wait the thread is the same */
 		p->waits++;
-		set_add(&p->waiters, w->thread);
+		set_add(&c->threads.items[pair].waiters, w->thread);
 	}
 	p->last_wait = row->wait;
-	if (p->last_holder != row->holder)
-		set_add(&p->holders, row->holder);
-	p->last_holder = row->holder;
+	if (!(p->holders_in & holder_bit))
+		set_add(&c->threads.items[pair].holders, row->holder);
+	p->holders_in |= holder_bit;
 	add_caused(c, row->holder, w->lock, row->wait, row->ns);
 	lock->ns += row->ns;
 	lock->waits += lock->last_wait != row->wait;
@@ -201,15 +181,18 @@ void credit_sums_free(struct credit_sums *c)
 {
 	if (!c)
 		return;
-	for (size_t i = 0; i < c->pairs.n; i++) {
-		free(c->pairs.items[i]->waiters.items);
-		free(c->pairs.items[i]->holders.items);
+	for (size_t i = 0; i < c->threads.n; i++) {
+		free(c->threads.items[i].waiters.items);
+		free(c->threads.items[i].holders.items);
 	}
-	arena_done(&c->memory);
+	pool_done(&c->waiter_sides);
+	pool_done(&c->holder_sides);
+	free(c->last_side);
 	vec_done(&c->pairs);
+	vec_done(&c->threads);
+	free(c->slots);
+	pool_done(&c->caused_numbers);
 	vec_done(&c->caused);
-	free(c->pair_slots.at);
-	free(c->caused_slots.at);
 	free(c->locks);
 	free(c);
 }
@@ -218,6 +201,9 @@ struct credit_sums *credit_sums_new(const struct reader_info *info)
 {
 	struct credit_sums *c = xcalloc(1, sizeof(*c));
 
+	c->wait = UINT64_MAX;
+	c->n_stacks = info->stacks;
+	c->last_side = xcalloc(c->n_stacks ? c->n_stacks : 1, sizeof(*c->last_side));
 	c->n_locks = info->locks;
 	c->locks = xcalloc(c->n_locks ? c->n_locks : 1, sizeof(*c->locks));
 	for (uint32_t i = 0; i < c->n_locks; i++)
@@ -242,58 +228,60 @@ static int add_unexplained(void *ctx, const struct reader_wait_stats *s)
 {
 	struct credit_sums *c = ctx;
 	const struct lock_sum none = { 0 }, *credited = s->lock < c->n_locks ? &c->locks[s->lock] : &none;
-	struct pair_key key = { .lock = s->lock, .state = HOLDER_UNKNOWN, .nr = -1 };
 	struct pair *p;
 
 	if (s->wait_ns <= credited->ns)
 		return 0;
-	p = pair_of(c, &key);
+	p = &c->pairs.items[pair_of(c, waiter_side(c, 0, s->lock), holder_side(c, 0, HOLDER_UNKNOWN, -1))];
 	p->ns += s->wait_ns - credited->ns;
 	p->waits += s->waits > credited->waits ? s->waits - credited->waits : 0;
 	return 0;
 }
 
+static struct reader_blame blame_of(const struct credit_sums *c, size_t pair)
+{
+	const struct pair *p = &c->pairs.items[pair];
+	const struct pair_threads *t = &c->threads.items[pair];
+	const struct waiter_key *waiter = pool_key(&c->waiter_sides, (uint32_t)(p->sides >> 32), NULL);
+	const struct holder_key *holder = pool_key(&c->holder_sides, (uint32_t)p->sides, NULL);
+
+	return (struct reader_blame){
+		.lock = (uint32_t)waiter->lock, .waiter_stack = waiter->stack, .holder_stack = holder->stack,
+		.holder_state = (enum holder_state)holder->state, .nr = holder->nr, .ns = p->ns, .waits = p->waits,
+		.waiters = t->waiters.items, .holders = t->holders.items, .n_waiters = t->waiters.n, .n_holders = t->holders.n,
+	};
+}
+
 /* Most time first; then any order that does not depend on the hash. */
 static int by_ns(const void *pa, const void *pb)
 {
-	const struct pair *a = *(struct pair *const *)pa, *b = *(struct pair *const *)pb;
+	const struct reader_blame *a = pa, *b = pb;
 
 	if (a->ns != b->ns)
 		return a->ns > b->ns ? -1 : 1;
-	if (a->key.lock != b->key.lock)
-		return a->key.lock < b->key.lock ? -1 : 1;
-	if (a->key.waiter_stack != b->key.waiter_stack)
-		return a->key.waiter_stack < b->key.waiter_stack ? -1 : 1;
-	if (a->key.holder_stack != b->key.holder_stack)
-		return a->key.holder_stack < b->key.holder_stack ? -1 : 1;
-	if (a->key.state != b->key.state)
-		return a->key.state < b->key.state ? -1 : 1;
-	return a->key.nr < b->key.nr ? -1 : a->key.nr > b->key.nr;
+	if (a->lock != b->lock)
+		return a->lock < b->lock ? -1 : 1;
+	if (a->waiter_stack != b->waiter_stack)
+		return a->waiter_stack < b->waiter_stack ? -1 : 1;
+	if (a->holder_stack != b->holder_stack)
+		return a->holder_stack < b->holder_stack ? -1 : 1;
+	if (a->holder_state != b->holder_state)
+		return a->holder_state < b->holder_state ? -1 : 1;
+	return a->nr < b->nr ? -1 : a->nr > b->nr;
 }
 
 static int give(struct credit_sums *c, unsigned limit, int (*row)(void *ctx, const struct reader_blame *b), void *ctx)
 {
+	vec(struct reader_blame) rows = { 0 };
 	int err = 0;
 
-	vec_sort(&c->pairs, by_ns);
-	for (size_t i = 0; i < c->pairs.n && !err && (!limit || i < limit); i++) {
-		const struct pair *p = c->pairs.items[i];
-		struct reader_blame out = {
-			.lock = p->key.lock,
-			.waiter_stack = p->key.waiter_stack,
-			.holder_stack = p->key.holder_stack,
-			.holder_state = (enum holder_state)p->key.state,
-			.nr = (int32_t)p->key.nr,
-			.ns = p->ns,
-			.waits = p->waits,
-			.waiters = p->waiters.items,
-			.holders = p->holders.items,
-			.n_waiters = p->waiters.n,
-			.n_holders = p->holders.n,
-		};
-
-		err = row(ctx, &out);
-	}
+	vec_reserve(&rows, c->pairs.n);
+	for (size_t i = 0; i < c->pairs.n; i++)
+		vec_push(&rows, blame_of(c, i));
+	vec_sort(&rows, by_ns);
+	for (size_t i = 0; i < rows.n && !err && (!limit || i < limit); i++)
+		err = row(ctx, &rows.items[i]);
+	vec_done(&rows);
 	return err;
 }
 

@@ -51,6 +51,7 @@ struct query {
 int reader_query(struct reader *r, struct query *ret, const char *what, const char *sql);
 bool reader_next(struct query *q); /* false: end, error or damage */
 int reader_done(struct query *q);
+void reader_enlarge_cache(struct reader *r);
 int reader_damaged(struct reader *r, const char *what, const char *detail);
 
 int64_t col_int(struct query *q, int column, int64_t min, int64_t max, const char *name);

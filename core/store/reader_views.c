@@ -92,6 +92,7 @@ int reader_view(struct reader *r, const char *view, int (*row)(void *ctx, const 
 		fail_set(&r->failure, -EINVAL, FAIL_USAGE, "could not read view '%s': there is none of that name", shown);
 		return fail_hint(&r->failure, "There are: %s.", names.s);
 	}
+	reader_enlarge_cache(r); /* joins and sorts, where rows are scanned else */
 	r->own_views = true; /* a common table shadows a view of the same name, and SQLITE_DBCONFIG_ENABLE_VIEW is off */
 	reader_query(r, &q, "the rows", sql.s);
 	r->own_views = false;

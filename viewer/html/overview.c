@@ -56,9 +56,9 @@ void overview_make(struct overview *ret, const struct rows *x)
 	for (uint32_t t = 0; t < x->n_threads; t++) {
 		memset(sums, 0, OVERVIEW_BUCKETS * sizeof(*sums));
 		for (uint32_t i = o->first[t]; i < o->first[t + 1] && x->duration_ns; i++) {
-			const struct row_interval *v = &x->intervals.items[o->row[i]];
+			const struct row_interval *v = &x->intervals.items[i];
 
-			spread(sums, x->duration_ns, v->t0, v->t0 + rows_interval_len(x, o->row[i]), x->kinds.items[rows_look(x, o->row[i])->kind].state);
+			spread(sums, x->duration_ns, v->t0, v->t0 + rows_interval_len(x, i), x->kinds.items[rows_look(x, i)->kind].state);
 		}
 		for (unsigned i = 0; i < OVERVIEW_BUCKETS; i++)
 			ret->state[(size_t)t * OVERVIEW_BUCKETS + i] = most(sums[i]);

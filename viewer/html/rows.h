@@ -72,7 +72,8 @@ struct rows {
 	vec(struct row_tally) tallies;
 	struct reduce reduce;
 	struct order by_thread, waits_by_thread, holds_by_lock, handoffs_by_lock, samples_by_thread, tallies_by_thread;
-	/* all intervals, waits and holds are there and in order; they, and by_thread, may be used for the last time */
+	/* All waits and holds are there; and all intervals, by thread, then t0 (by_thread.first says where each begins, its row is
+	 * NULL), to be used for the last time. */
 	void (*on_intervals)(struct rows *x);
 };
 

@@ -31,18 +31,19 @@ static uint64_t dense(const struct rows *x, uint32_t stack)
 		return (expression); \
 	}
 
+/* The intervals are in their order. */
 static uint64_t interval_gap(const void *ctx, size_t i)
 {
 	const struct rows *x = ctx;
-	const uint32_t row = x->by_thread.row[i], last = i ? x->by_thread.row[i - 1] : row;
-	const bool first = !i || rows_look(x, last)->thread != rows_look(x, row)->thread;
+	const uint32_t row = (uint32_t)i;
+	const bool first = !i || rows_look(x, row - 1)->thread != rows_look(x, row)->thread;
 
-	return x->intervals.items[row].t0 - (first ? 0 : x->intervals.items[last].t0 + rows_interval_len(x, last));
+	return x->intervals.items[row].t0 - (first ? 0 : x->intervals.items[row - 1].t0 + rows_interval_len(x, row - 1));
 }
 
-COLUMN(interval_len, by_thread, intervals, rows_interval_len(x, row) + (v->len & 0))
-COLUMN(interval_kind, by_thread, intervals, x->looks.items[v->look].kind)
-COLUMN(interval_stack, by_thread, intervals, dense(x, x->looks.items[v->look].stack))
+static uint64_t interval_len(const void *ctx, size_t i) { return rows_interval_len(ctx, (uint32_t)i); }
+static uint64_t interval_kind(const void *ctx, size_t i) { return rows_look(ctx, (uint32_t)i)->kind; }
+static uint64_t interval_stack(const void *ctx, size_t i) { return dense(ctx, rows_look(ctx, (uint32_t)i)->stack); }
 
 static void write_intervals(const struct rows *x, struct block_writer *w)
 {
@@ -72,7 +73,7 @@ static uint32_t place_before(const struct rows *x, uint32_t thread, uint64_t t)
 	while (low < high) {
 		uint32_t mid = low + (high - low) / 2;
 
-		if (x->intervals.items[o->row[mid]].t0 < t)
+		if (x->intervals.items[mid].t0 < t)
 			low = mid + 1;
 		else
 			high = mid;
@@ -88,8 +89,8 @@ static struct spot spot_of(const struct rows *x, uint32_t thread, uint64_t t0, u
 
 	if (s.to < s.at)
 		s.to = s.at;
-	s.begin = (int64_t)(t0 - (any ? x->intervals.items[o->row[s.at]].t0 : 0));
-	s.end = (int64_t)(t1 - (any ? x->intervals.items[o->row[s.to]].t0 + rows_interval_len(x, o->row[s.to]) : 0));
+	s.begin = (int64_t)(t0 - (any ? x->intervals.items[s.at].t0 : 0));
+	s.end = (int64_t)(t1 - (any ? x->intervals.items[s.to].t0 + rows_interval_len(x, s.to) : 0));
 	return s;
 }
 
@@ -264,7 +265,7 @@ static const struct row_look *first_interval(const struct rows *x, uint32_t thre
 {
 	const struct order *o = &x->by_thread;
 
-	return o->first[thread] < o->first[thread + 1] ? rows_look(x, o->row[s->at]) : NULL;
+	return o->first[thread] < o->first[thread + 1] ? rows_look(x, s->at) : NULL;
 }
 
 #define WAIT(name, expression) \

@@ -22,7 +22,8 @@ static void print_overview(void)
 	     "  gilscope report FILE.gilscope          the whole report of a recording\n\n"
 	     "Every command explains itself: gilscope COMMAND --help\n\n"
 	     "Exit codes: 0 ok, 1 other failure, 2 usage, 3 could not attach to the process,\n"
-	     "            4 bad recording, 77 cannot run on this machine or with these privileges");
+	     "            4 bad recording, 77 cannot run on this machine or with these privileges;\n"
+	     "            of check: 1 a regression, 3 the runs cannot be judged");
 }
 
 static char help_doc[] = "Explain a subcommand, or list them all.";

@@ -95,6 +95,7 @@ ANALYSIS_SRCS := \
 	core/analysis/stack_difference.c \
 	core/analysis/summary.c \
 	core/analysis/summary_credits.c \
+	core/analysis/summary_family.c \
 	core/analysis/summary_places.c \
 	core/analysis/summary_rows.c \
 	core/analysis/summary_waits.c \

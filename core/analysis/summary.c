@@ -320,6 +320,7 @@ static int read_tapped(struct summary **ret, struct reader *r, const struct row_
 	reader_sum_along(r);
 	l.tap = tap;
 	err = summary_rows_load(&l);
+	err = err ? err : summary_family_load(&l);
 	err = err ? err : summary_waits_load(&l);
 	err = err ? err : summary_sums_load(&l);
 	err = err ? err : summary_blame_load(&l);

@@ -190,7 +190,7 @@ struct finding {
 };
 
 struct summary_process {
-	uint32_t proc, pid;
+	uint32_t proc, pid, parent; /* parent: pid of the process here that forked it while recording, 0 none */
 	const char *name, *command, *runtime; /* runtime NULL: no Python knowledge */
 	const char *collector; /* it was recorded by */
 	bool estimated; /* from samples: every duration and share of it is an estimate */

@@ -1,7 +1,7 @@
 #pragma once
 /* What the files of the summary share: summary.c (order of work, the finished arrays), summary_rows.c (one callback per
  * kind of row), summary_waits.c (passes over waits, holds and credits), blame.c (stacks, pairs of lines),
- * summary_credits.c (their scan), summary_places.c (where to look), summary_what_if.c.
+ * summary_family.c (who forked whom), summary_credits.c (their scan), summary_places.c (where to look), summary_what_if.c.
  * A loader lives as long as summary_load runs; what it leaves behind is in the summary's arena. */
 #include <uthash.h>
 
@@ -75,6 +75,7 @@ struct load_long_hold {
 };
 
 struct load_proc {
+	uint32_t kernel_pid;
 	struct summary_process process;
 	bool known;
 	vec(struct summary_blame) blame;
@@ -117,6 +118,7 @@ struct credit_scan *credit_scan_start(struct loader *l);
 int credit_scan_finish(struct credit_scan *scan, bool stop);
 
 int summary_rows_load(struct loader *l); /* processes, threads, locks, losses … */
+int summary_family_load(struct loader *l); /* after these, too */
 int summary_waits_load(struct loader *l); /* after these */
 int summary_sums_load(struct loader *l); /* after the waits, whose scans the sums come along with */
 int summary_blame_load(struct loader *l);

@@ -39,6 +39,7 @@ static int on_process(void *ctx, const struct reader_process *row)
 		return 0;
 	p = &l->procs[row->row.proc];
 	p->known = true;
+	p->kernel_pid = row->row.pid;
 	p->process = (struct summary_process){
 		.proc = row->row.proc, .pid = row->shown_pid ? row->shown_pid : row->row.pid,
 		.name = arena_strdup(l->arena, row->name ? row->name : ""),

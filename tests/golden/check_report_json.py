@@ -79,7 +79,7 @@ REPORT = {
         "own": {"cpu_ns": Null(COUNT), "bpf_run_ns": Null(COUNT), "bpf_runs": Null(COUNT), "max_rss_bytes": Null(COUNT)},
     },
     "processes": [{
-        "pid": COUNT, "name": str, "command": str, "runtime": Null(str), "collector": Null(str), "estimated": bool, "free_threaded": bool,
+        "pid": COUNT, "parent": Null(COUNT), "name": str, "command": str, "runtime": Null(str), "collector": Null(str), "estimated": bool, "free_threaded": bool,
         "switch_interval_ns": Null(COUNT), "locks": [LOCK], "other_locks": [OTHER_LOCK], "threads": [THREAD], "blame": [BLAME],
         "findings": [FINDING], "pairs": [PAIR], "long_holds": [LONG_HOLD], "what_if": Null(WHAT_IF),
     }],

@@ -355,6 +355,7 @@ static void put_process(struct writer *w, const struct summary_process *p)
 	put(w, "{");
 	w->separator = "";
 	member(w, "pid", integer(p->pid));
+	member(w, "parent", integer_if(p->parent, p->parent));
 	member(w, "name", text(p->name));
 	member(w, "command", text(p->command));
 	member(w, "runtime", text_or_null(p->runtime));

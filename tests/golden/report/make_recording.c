@@ -317,6 +317,14 @@ static void on_level(const struct row *r)
 	});
 }
 
+static void on_fork(const struct row *r)
+{
+	sink->process_event(sink->ctx, &(struct process_event){
+		.proc = (uint32_t)number(r, "proc", 0), .t_ns = at(r, "t"), .kind = PROCESS_FORK,
+		.other_pid = (uint32_t)number(r, "child", 0),
+	});
+}
+
 static void on_own(const struct row *r)
 {
 	store_own(store, &(struct store_own){
@@ -339,7 +347,7 @@ static void on_end(const struct row *r)
 static const struct { const char *kind; void (*put)(const struct row *r); } kinds[] = {
 	{"process", on_process}, {"thread", on_thread}, {"lock", on_lock}, {"stack", on_stack}, {"interval", on_interval},
 	{"wait", on_wait}, {"hold", on_hold}, {"handoff", on_handoff}, {"sample", on_sample}, {"tally", on_tally},
-	{"loss", on_loss}, {"level", on_level}, {"own", on_own}, {"note", on_note}, {"end", on_end},
+	{"loss", on_loss}, {"level", on_level}, {"own", on_own}, {"note", on_note}, {"end", on_end}, {"fork", on_fork},
 };
 
 static void split(char *line, struct row *ret)

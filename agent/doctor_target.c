@@ -131,7 +131,7 @@ static void probe_libc(struct doctor *d, const struct check *c, struct finding *
 {
 	static char maps[1 << 20]; /* enough for the libraries; they come early */
 	const char *kind = "statically linked";
-	uint64_t offset = target_tss_offset(d->target);
+	bool known = target_knows_own_state(d->target);
 	char path[64];
 
 	(void)c;
@@ -142,8 +142,8 @@ static void probe_libc(struct doctor *d, const struct check *c, struct finding *
 		kind = "musl";
 	else if (strstr(maps, "/libc.so.6") || strstr(maps, "/libc-2."))
 		kind = "glibc";
-	finding_set(f, offset ? FINDING_OK : FINDING_WARN, "%s%s", kind,
-		    offset ? "" : ": thread-specific data is not where it is known to be");
+	finding_set(f, known ? FINDING_OK : FINDING_WARN, "%s%s", kind,
+		    known ? "" : ": thread-specific data is not where it is known to be");
 }
 
 static void probe_threads(struct doctor *d, const struct check *c, struct finding *f)

@@ -298,7 +298,7 @@ static void note_limits(struct session *s, const struct session_target *t)
 
 	if (!r)
 		return;
-	if (!target_tss_offset(t->target)) {
+	if (!target_knows_own_state(t->target)) {
 		snprintf(text, sizeof(text), "pid %d: where its threads keep their Python state is not known (another libc, or a "
 			 "high pthread key): waiters' own stacks are missing", (int)t->shown_pid);
 		store_note(s->store, s->start_ns, text);

@@ -31,6 +31,7 @@ INTERP_SRCS := \
 	core/interp/pydict.c \
 	core/interp/pystr.c \
 	core/interp/runtime.c \
+	core/interp/statics.c \
 	core/interp/thread_names.c \
 	core/interp/threads.c
 
@@ -38,6 +39,7 @@ TARGET_SRCS := \
 	core/target/disposable.c \
 	core/target/elf_file.c \
 	core/target/find_runtime.c \
+	core/target/find_statics.c \
 	core/target/machine_code.c \
 	core/target/proc_maps.c \
 	core/target/proc_task.c \

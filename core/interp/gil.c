@@ -6,12 +6,29 @@
 
 #define GIL_HEAD_BYTES 128
 
+/* Only who has it now is kept, in a variable of its own. */
+static int read_current(const struct layout *l, const struct mem *mem, struct gil_view *ret)
+{
+	struct gil_view view = {0};
+	int r = mem_u64(mem, l->static_current, &view.last_holder);
+
+	if (r == 0 && l->static_interval)
+		r = mem_u64(mem, l->static_interval, &view.interval_us);
+	if (r < 0)
+		return r;
+	view.locked = view.last_holder != 0;
+	*ret = view;
+	return 0;
+}
+
 int gil_read(const struct layout *l, const struct mem *mem, uint64_t gil, struct gil_view *ret)
 {
 	uint8_t head[GIL_HEAD_BYTES];
 	size_t n = (size_t)l->gil_switch_number + 8;
 	int r;
 
+	if (l->static_current)
+		return read_current(l, mem, ret);
 	if (n > sizeof(head) || l->gil_interval > n - 8 || l->gil_last_holder > n - 8 || l->gil_locked > n - 4)
 		return -EPROTO;
 	r = mem_read(mem, gil, head, n);
@@ -28,6 +45,8 @@ int gil_of_interp(const struct layout *l, const struct mem *mem, uint64_t runtim
 {
 	if (l->interp_gil_ptr != NO_FIELD)
 		return mem_u64(mem, interp + l->interp_gil_ptr, ret);
+	if (l->runtime_gil_ptr)
+		return mem_u64(mem, runtime_addr + l->runtime_gil_ptr, ret);
 	*ret = runtime_addr + l->runtime_gil;
 	return 0;
 }

@@ -1,6 +1,9 @@
 /* The rows and the lookups in them.  See layout.h; a new version is a row in scripts/offsets.json, not code here. */
 #include "core/interp/layout.h"
 
+#include <linux/types.h>
+
+#include "core/interp/frame_walk.h"
 #include "core/interp/instance.h"
 #include "core/interp/linetable.h"
 
@@ -21,7 +24,7 @@ const struct layout *layout_find_by_runtime_size(uint64_t size)
 	const struct layout *found = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(layout_rows); i++) {
-		if (layout_rows[i].runtime_size != size || layout_rows[i].self_describing)
+		if (layout_rows[i].runtime_size != size || layout_rows[i].self_describing || layout_rows[i].statics)
 			continue;
 		if (found)
 			return NULL;
@@ -40,10 +43,10 @@ const struct debug_offsets_table *layout_debug_offsets(uint32_t version_hex)
 
 const char *layout_supported_text(void)
 {
-	return "CPython 3.7 to 3.15 (x86-64, with the GIL)";
+	return "CPython 2.7 and 3.6 to 3.15 (x86-64, with the GIL)";
 }
 
 const char *layout_known_text(void)
 {
-	return "CPython 2.7 and 3.6, free-threaded builds and PyPy";
+	return "free-threaded builds and PyPy";
 }

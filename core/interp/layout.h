@@ -22,12 +22,16 @@ struct layout {
 
 	/* _PyRuntimeState; runtime_size is st_size of its symbol, a fingerprint of versions older than 3.11 */
 	uint32_t runtime_size, runtime_interpreters_head, runtime_gil, runtime_tss_key, runtime_gc_collecting;
+	bool statics; /* no _PyRuntime but static variables (before 3.7): these offsets are of a process, see statics.h */
+	uint32_t runtime_gil_ptr; /* 2.7: pointer to the semaphore, NULL until a thread is started */
+	uint64_t static_current, static_interval; /* addresses: who has the GIL; the switch interval, 0 none */
 	/* PyInterpreterState */
 	uint32_t interp_size, interp_next, interp_id, interp_tstate_head, interp_gil_ptr, interp_gc_collecting;
 	uint32_t interp_modules, interp_sysdict;
 	/* struct _gil_runtime_state */
 	uint32_t gil_size, gil_interval, gil_last_holder, gil_locked, gil_switch_number;
 	uint32_t gil_cond, gil_mutex, gil_switch_cond, gil_switch_mutex;
+	uint8_t gil_words; /* enum walk_gil_words */
 	/* PyThreadState; tstate_frame is frame, cframe or current_frame */
 	uint32_t tstate_size, tstate_prev, tstate_next, tstate_interp, tstate_frame, tstate_thread_id;
 	uint32_t tstate_native_thread_id, cframe_frame;
@@ -37,13 +41,15 @@ struct layout {
 	uint32_t code_size, code_filename, code_name, code_qualname, code_firstlineno, code_linetable, code_bytecode;
 	/* objects */
 	uint32_t object_type, var_size, unicode_length, unicode_state, unicode_ascii_size, unicode_compact_size;
-	uint32_t unicode_data, unicode_wstr, unicode_wstr_length, bytes_data, long_size, long_digits;
+	uint32_t unicode_data, unicode_wstr, unicode_wstr_length, bytes_data;
+	uint32_t int_value, long_size, long_digits; /* int_value: 2.7, whose strings are bytes and whose ints have one word */
 	uint32_t type_name, type_basicsize, type_flags, type_dictoffset, type_cached_keys;
-	uint32_t dict_keys, dict_values, values_array, module_dict;
+	uint32_t dict_keys, dict_values, values_array, module_dict, dict_table, dict_mask;
 	/* dict keys: dk_size (an int64), or log2 sizes in bytes */
 	uint32_t keys_size, keys_log2_index_bytes, keys_kind, keys_nentries, keys_indices;
 	bool long_tagged; /* long_size holds lv_tag (digits << 3) instead of a signed digit count */
 
+	const char *thread_name; /* the attribute of threading.Thread */
 	const struct linetable_ops *linetable;
 	const struct instance_ops *instance; /* where an instance keeps its attributes */
 };
@@ -52,7 +58,7 @@ struct layout {
 const struct layout *layout_find(uint32_t version_hex);
 /* By the size of the _PyRuntime symbol, for versions without Py_Version; NULL if no row or several match. */
 const struct layout *layout_find_by_runtime_size(uint64_t size);
-/* "CPython 3.7 to 3.15": what is supported, and what is known but not read yet; for refusals. */
+/* "CPython 2.7 and 3.6 …": what is supported, and what is known but not read yet; for refusals. */
 const char *layout_supported_text(void);
 const char *layout_known_text(void);
 

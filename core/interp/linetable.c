@@ -1,6 +1,8 @@
 /* See linetable.h.  Formats: Objects/lnotab_notes.txt (3.8, 3.10) and Objects/locations.md (3.11) of CPython. */
 #include "core/interp/linetable.h"
 
+#include <stdbool.h>
+
 #define LINE_MAX_PLAUSIBLE (1u << 30)
 #define NO_LINE_DELTA (-128)
 
@@ -9,8 +11,8 @@ static uint32_t plausible(uint32_t line)
 	return line >= 1 && line <= LINE_MAX_PLAUSIBLE ? line : 0;
 }
 
-/* Pairs of (bytes forward, lines forward signed); a pair applies from the address it reaches. */
-static uint32_t lnotab_line(const uint8_t *table, size_t n, uint32_t first_line, int32_t lasti)
+/* Pairs of (bytes forward, lines forward); a pair applies from the address it reaches. */
+static uint32_t pairs_line(const uint8_t *table, size_t n, uint32_t first_line, int32_t lasti, bool is_signed)
 {
 	uint32_t line = first_line;
 	uint64_t at = 0;
@@ -21,9 +23,19 @@ static uint32_t lnotab_line(const uint8_t *table, size_t n, uint32_t first_line,
 		at += table[i];
 		if (at > (uint64_t)lasti)
 			break;
-		line += (uint32_t)(int32_t)(int8_t)table[i + 1];
+		line += is_signed ? (uint32_t)(int32_t)(int8_t)table[i + 1] : table[i + 1];
 	}
 	return plausible(line);
+}
+
+static uint32_t lnotab_line(const uint8_t *table, size_t n, uint32_t first_line, int32_t lasti)
+{
+	return pairs_line(table, n, first_line, lasti, true);
+}
+
+static uint32_t lnotab_unsigned_line(const uint8_t *table, size_t n, uint32_t first_line, int32_t lasti)
+{
+	return pairs_line(table, n, first_line, lasti, false);
 }
 
 /* Pairs of (bytes covered, lines forward signed or none). */
@@ -104,6 +116,7 @@ static uint32_t location_line(const uint8_t *table, size_t n, uint32_t first_lin
 	return 0;
 }
 
+const struct linetable_ops linetable_lnotab_unsigned = { "lnotab, unsigned", lnotab_unsigned_line };
 const struct linetable_ops linetable_lnotab = { "lnotab, signed", lnotab_line };
 const struct linetable_ops linetable_lines = { "linetable of pairs", lines_line };
 const struct linetable_ops linetable_location = { "location table", location_line };

@@ -56,6 +56,23 @@ int dict_walk_begin_split(struct dict_walk *w, const struct layout *l, const str
 	return 0;
 }
 
+/* 2.7: one table of (hash, key, value), open addressing; empty and dummy slots have no value. */
+static int begin_open(struct dict_walk *w, const struct layout *l, const struct mem *mem, uint64_t dict)
+{
+	uint64_t table, mask;
+	int r = mem_u64(mem, dict + l->dict_table, &table);
+
+	if (r == 0)
+		r = mem_u64(mem, dict + l->dict_mask, &mask);
+	if (r < 0)
+		return r;
+	if (table == 0 || mask > 1ull << 40)
+		return DICT_NOT_ONE;
+	*w = (struct dict_walk){ .l = l, .mem = mem, .entries = table, .entry_size = ENTRY_GENERAL,
+				 .n = mask >= DICT_MAX_ENTRIES ? DICT_MAX_ENTRIES : (unsigned)mask + 1 };
+	return 0;
+}
+
 int dict_walk_begin(struct dict_walk *w, const struct layout *l, const struct mem *mem, uint64_t dict)
 {
 	uint64_t keys, values;
@@ -63,6 +80,8 @@ int dict_walk_begin(struct dict_walk *w, const struct layout *l, const struct me
 
 	if (dict == 0)
 		return DICT_NOT_ONE;
+	if (l->dict_table != NO_FIELD)
+		return begin_open(w, l, mem, dict);
 	r = mem_u64(mem, dict + l->dict_keys, &keys);
 	if (r == 0)
 		r = mem_u64(mem, dict + l->dict_values, &values);

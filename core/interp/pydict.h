@@ -1,5 +1,5 @@
 #pragma once
-/* Python's dict objects read from outside: combined and split tables, 3.6 on.
+/* Python's dict objects read from outside: combined and split tables from 3.6 on, open tables (2.7).
  * The target changes them meanwhile: what is found is plausible, not certain; every count is bounded.
  * Owns: nothing.  Context: any, no allocation.  Errors: -errno of the read. */
 #include <stddef.h>

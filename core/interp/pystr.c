@@ -155,6 +155,50 @@ static int put_chars(const struct str_place *place, const uint8_t *data, char *r
 	return 0;
 }
 
+/* One character of at most n bytes of UTF-8; what is none of it is a lone surrogate, as in Python's surrogateescape. */
+static size_t take_char(const uint8_t *p, size_t n, uint32_t *ret)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	unsigned len = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
+	uint32_t c = len == 1 ? p[0] : len ? p[0] & (0xffu >> (len + 1)) : 0;
+
+	for (unsigned i = 1; i < len; i++) {
+		if (i >= n || (p[i] & 0xc0) != 0x80)
+			len = 0;
+		else
+			c = c << 6 | (p[i] & 63);
+	}
+	if (len == 0 || c < least[len] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000)) {
+		*ret = 0xdc00 + p[0];
+		return 1;
+	}
+	*ret = c;
+	return len;
+}
+
+static int read_byte_str(const struct layout *l, const struct mem *mem, uint64_t addr, char *ret, size_t size)
+{
+	uint8_t bytes[CHARS_AT_ONCE];
+	uint32_t chars[CHARS_AT_ONCE];
+	struct str_place place = { .kind = 4 };
+	uint64_t n;
+	int r = mem_u64(mem, addr + l->var_size, &n);
+
+	if (r < 0)
+		return r;
+	if (n > INT64_MAX)
+		return PYSTR_NOT_ONE;
+	place.cut = n > sizeof(bytes);
+	if (place.cut)
+		n = sizeof(bytes);
+	r = n ? mem_read(mem, addr + l->bytes_data, bytes, n) : 0;
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n;)
+		i += take_char(bytes + i, n - i, &chars[place.length++]);
+	return put_chars(&place, (const uint8_t *)chars, ret, size);
+}
+
 int pystr_read(const struct layout *l, const struct mem *mem, uint64_t addr, char *ret, size_t size)
 {
 	uint8_t data[CHARS_AT_ONCE * 4];
@@ -162,6 +206,8 @@ int pystr_read(const struct layout *l, const struct mem *mem, uint64_t addr, cha
 	int r;
 
 	ret[0] = '\0';
+	if (addr && l->int_value != NO_FIELD)
+		return read_byte_str(l, mem, addr, ret, size);
 	r = addr ? str_place(l, mem, addr, &place) : PYSTR_NOT_ONE;
 	if (r != 0)
 		return r;
@@ -180,7 +226,11 @@ int pylong_read(const struct layout *l, const struct mem *mem, uint64_t addr, ui
 {
 	uint32_t digits[3] = {0};
 	uint64_t size, value;
-	int r = addr ? mem_u64(mem, addr + l->long_size, &size) : PYSTR_NOT_ONE;
+	int r;
+
+	if (addr && l->int_value != NO_FIELD)
+		return mem_u64(mem, addr + l->int_value, ret);
+	r = addr ? mem_u64(mem, addr + l->long_size, &size) : PYSTR_NOT_ONE;
 
 	if (r != 0)
 		return r;

@@ -1,5 +1,6 @@
 #pragma once
 /* Python's str (and int) objects read from outside: any kind, compact or not, to valid UTF-8.
+ * 2.7: str is bytes, taken as UTF-8; what is none is written as Python 3 would decode it (\\udc80).
  * What UTF-8 or a C string cannot hold is written as text: lone surrogates as \udc80, NUL as \x00.  Longer than
  * PYSTR_MAX bytes: cut at a character and ended with "…".
  * Owns: nothing.  Context: any, no allocation.  Errors: -errno of the read. */

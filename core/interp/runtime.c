@@ -15,6 +15,7 @@
 #include "core/interp/layout.h"
 #include "core/interp/pydict.h"
 #include "core/interp/pystr.h"
+#include "core/interp/statics.h"
 #include "core/interp/threads.h"
 
 #define ATTEMPTS 20
@@ -53,6 +54,24 @@ static int refuse_version(struct fail *why, uint32_t hex, bool free_threaded)
 	return -ENOTSUP;
 }
 
+/* Before 3.7: the row, completed with where this process has its variables. */
+static int lay_out_statics(struct runtime *r, const struct runtime_origin *from, struct fail *why)
+{
+	const struct layout *row = layout_find(from->version_hex);
+
+	if (!row || !row->statics)
+		return refuse_version(why, from->version_hex, false);
+	r->own_layout = malloc(sizeof(*r->own_layout));
+	if (!r->own_layout)
+		return fail_set(why, -ENOMEM, FAIL_OTHER, "could not attach: out of memory");
+	*r->own_layout = *row;
+	r->layout = r->own_layout;
+	snprintf(r->how, sizeof(r->how), "offsets of %s, checked", row->source);
+	if (static_vars_layout(from->statics, r->own_layout, &r->addr) == 0)
+		return 0;
+	return fail_set(why, -ENOTSUP, FAIL_ATTACH, "could not attach: the variables of CPython %s were not all found", row->name);
+}
+
 /* Which row: the target's own table first, then the version that the files told. */
 static int choose_layout(struct runtime *r, const struct mem *mem, uint32_t *version_hex, struct fail *why)
 {
@@ -79,7 +98,7 @@ static int choose_layout(struct runtime *r, const struct mem *mem, uint32_t *ver
 	if (err != -ENODATA)
 		return fail_set(why, err, FAIL_ATTACH, "could not read the target's memory: %s", strerror(-err));
 	r->layout = layout_find(*version_hex);
-	if (!r->layout || r->layout->self_describing)
+	if (!r->layout || r->layout->self_describing || r->layout->statics)
 		return refuse_version(why, *version_hex, false);
 	snprintf(r->how, sizeof(r->how), "offsets of %s, checked", r->layout->source);
 	return 0;
@@ -93,6 +112,28 @@ static uint8_t byte_or(uint32_t offset, uint8_t absent)
 static uint16_t half_or(uint32_t offset, uint16_t absent)
 {
 	return offset < absent ? (uint16_t)offset : absent;
+}
+
+/* Where its waiters sleep, and whether the programs can read who holds it. */
+static int walk_gil(const struct layout *l, struct walk_layout *w)
+{
+	w->gil_words = l->gil_words;
+	w->gil_size = half_or(l->gil_size, WALK_NO_FIELD);
+	w->gil_holder = l->gil_last_holder; /* see place_walk for another variable */
+	if (l->gil_words == WALK_GIL_SEMAPHORE) {
+		w->gil_wait_len = sizeof(uint32_t); /* sem_wait sleeps on its value, the first word */
+		return 0;
+	}
+	if (l->gil_words == WALK_GIL_CURRENT && !l->static_current) /* a row, not yet completed for a process */
+		return 0;
+	w->gil_wait = half_or(l->gil_cond + COND_SIGNALS, WALK_NO_FIELD);
+	w->gil_wait_len = COND_SIZE - COND_SIGNALS;
+	w->gil_forced = half_or(l->gil_switch_cond, WALK_NO_FIELD);
+	w->gil_forced_len = COND_SIZE;
+	if (l->gil_words == WALK_GIL_CURRENT)
+		return 0;
+	w->gil_forced_len = half_or(l->gil_size - l->gil_switch_cond, WALK_NO_FIELD); /* with switch_mutex, that follows */
+	return l->gil_locked == l->gil_last_holder + 8 && l->gil_switch_number == l->gil_last_holder + 16 ? 0 : -EPROTO;
 }
 
 int runtime_walk_layout(const struct layout *l, struct walk_layout *w)
@@ -114,12 +155,8 @@ int runtime_walk_layout(const struct layout *l, struct walk_layout *w)
 		.lasti_scale = (uint8_t)l->frame_lasti_scale,
 		.owner_shim = (uint8_t)l->frame_owner_shim,
 		.code_tag_mask = (uint8_t)l->frame_code_tag,
-		.gil_size = half_or(l->gil_size, WALK_NO_FIELD),
-		.gil_wait = half_or(l->gil_cond + COND_SIGNALS, WALK_NO_FIELD),
-		.gil_wait_len = COND_SIZE - COND_SIGNALS,
-		.gil_forced = half_or(l->gil_switch_cond, WALK_NO_FIELD),
-		.gil_forced_len = half_or(l->gil_size - l->gil_switch_cond, WALK_NO_FIELD),
-		.gil_holder = l->gil_last_holder,
+		.interp_tstate_head = half_or(l->interp_tstate_head, WALK_NO_FIELD),
+		.tstate_next = half_or(l->tstate_next, WALK_NO_FIELD),
 	};
 	if (l->frame_prev + 8 > span)
 		span = l->frame_prev + 8;
@@ -130,10 +167,17 @@ int runtime_walk_layout(const struct layout *l, struct walk_layout *w)
 	w->frame_span = byte_or(span, WALK_SPAN + 1);
 	if (w->frame_span > WALK_SPAN || w->tstate_frame == WALK_NO_FIELD || w->tstate_thread_id == WALK_NO_FIELD ||
 	    w->code_firstlineno == WALK_NO_FIELD || (l->frame_owner != NO_FIELD && l->frame_owner >= WALK_SPAN) ||
-	    (l->interp_gil_ptr != NO_FIELD && w->interp_gil == WALK_NO_FIELD) || w->gil_size == WALK_NO_FIELD ||
-	    l->gil_locked != l->gil_last_holder + 8 || l->gil_switch_number != l->gil_last_holder + 16)
+	    (l->interp_gil_ptr != NO_FIELD && w->interp_gil == WALK_NO_FIELD) || w->gil_size == WALK_NO_FIELD)
 		return -EPROTO;
-	return 0;
+	return walk_gil(l, w);
+}
+
+/* What of it depends on the process. */
+static void place_walk(struct runtime *r)
+{
+	if (r->layout->static_current)
+		r->walk.gil_holder = r->layout->static_current - r->interps[0].gil;
+	r->walk.interpreters = r->layout->gil_words == WALK_GIL_SEMAPHORE ? r->addr + r->layout->runtime_interpreters_head : 0;
 }
 
 static uint64_t gc_flag(const struct runtime *r, uint64_t interp)
@@ -153,7 +197,7 @@ static int read_places(struct runtime *r, const struct mem *mem, char *ret_why, 
 	r->more_interps = false;
 	for (; err == 0 && interp != 0; err = mem_u64(mem, interp + l->interp_next, &interp)) {
 		struct interp_place *place = &r->interps[r->n_interps];
-		uint64_t id;
+		uint64_t id = r->n_interps;
 
 		if (r->n_interps == RUNTIME_MAX_INTERPS) {
 			r->more_interps = true;
@@ -165,7 +209,8 @@ static int read_places(struct runtime *r, const struct mem *mem, char *ret_why, 
 				return -EPROTO;
 			}
 		*place = (struct interp_place){ .interp = interp, .gc_collecting = gc_flag(r, interp) };
-		err = mem_u64(mem, interp + l->interp_id, &id);
+		if (l->interp_id != NO_FIELD)
+			err = mem_u64(mem, interp + l->interp_id, &id);
 		if (err == 0)
 			err = gil_of_interp(l, mem, r->addr, interp, &place->gil);
 		if (err != 0)
@@ -223,7 +268,7 @@ static int check_gil(struct runtime *r, const struct mem *mem, unsigned first, c
 		err = gil_read(r->layout, mem, gil, &after);
 	if (err != 0)
 		return err;
-	if (before.interval_us < 1 || before.interval_us > INTERVAL_US_MAX)
+	if (before.interval_us > INTERVAL_US_MAX || (before.interval_us == 0 && (!r->layout->static_current || r->layout->static_interval)))
 		snprintf(ret_why, size, "its switch interval reads %" PRIu64 " us", before.interval_us);
 	else if (before.locked < -1 || before.locked > 1)
 		snprintf(ret_why, size, "its GIL's lock word reads %d", before.locked);
@@ -244,7 +289,7 @@ static int check_gils(struct runtime *r, const struct mem *mem, char *ret_why, s
 			seen |= r->interps[k].gil == r->interps[i].gil;
 		if (seen)
 			continue;
-		if (r->interps[i].gil == 0) {
+		if (r->interps[i].gil == 0 && !r->layout->runtime_gil_ptr) {
 			snprintf(ret_why, size, "interpreter %" PRId64 " has no GIL", r->interps[i].id);
 			return -EPROTO;
 		}
@@ -272,14 +317,15 @@ static int read_checked(struct runtime *r, const struct mem *mem, char *ret_why,
 	return err;
 }
 
-/* Py_tss_t { int is_initialized; pthread_key_t key; } */
+/* Py_tss_t { int is_initialized; pthread_key_t key; }; before 3.7 only the key, an int */
 static void read_tss_key(struct runtime *r, const struct mem *mem)
 {
-	uint32_t tss[2];
+	uint32_t tss[2] = { 1 };
+	bool bare = r->layout->statics;
 
 	r->tss_key = UINT32_MAX;
 	if (r->layout->runtime_tss_key != NO_FIELD &&
-	    mem_read(mem, r->addr + r->layout->runtime_tss_key, tss, sizeof(tss)) == 0 && tss[0] != 0 &&
+	    mem_read(mem, r->addr + r->layout->runtime_tss_key, tss + bare, bare ? sizeof(tss[1]) : sizeof(tss)) == 0 && tss[0] != 0 &&
 	    tss[1] < TSS_KEYS_MAX)
 		r->tss_key = tss[1];
 }
@@ -304,13 +350,13 @@ static int check_version(struct runtime *r, const struct mem *mem, uint32_t *ver
 	return 0;
 }
 
-int runtime_read(struct runtime *ret, const struct mem *mem, uint64_t runtime_addr, uint32_t version_hex,
-		 struct fail *why)
+int runtime_read(struct runtime *ret, const struct mem *mem, const struct runtime_origin *from, struct fail *why)
 {
-	struct runtime r = { .addr = runtime_addr, .tss_key = UINT32_MAX };
+	struct runtime r = { .addr = from->addr, .tss_key = UINT32_MAX };
+	uint32_t version_hex = from->version_hex;
 	char contradiction[160] = "";
 	struct gil_view gil;
-	int err = choose_layout(&r, mem, &version_hex, why);
+	int err = from->statics ? lay_out_statics(&r, from, why) : choose_layout(&r, mem, &version_hex, why);
 
 	if (err == 0 && runtime_walk_layout(r.layout, &r.walk) != 0)
 		err = fail_set(why, -EPROTO, FAIL_ATTACH, "could not attach: the target's debug offsets cannot be");
@@ -329,6 +375,7 @@ int runtime_read(struct runtime *ret, const struct mem *mem, uint64_t runtime_ad
 	if (gil_read(r.layout, mem, r.interps[r.n_interps - 1].gil, &gil) == 0 && gil.interval_us <= INTERVAL_US_MAX)
 		r.switch_interval_ns = gil.interval_us * 1000;
 	read_tss_key(&r, mem);
+	place_walk(&r);
 	version_text(&r, version_hex);
 	*ret = r;
 	return 0;
@@ -344,6 +391,7 @@ int runtime_refresh(struct runtime *r, const struct mem *mem)
 	if (err != 0)
 		return err;
 	read_tss_key(&now, mem);
+	place_walk(&now);
 	if (gil_read(now.layout, mem, now.interps[now.n_interps - 1].gil, &gil) == 0 &&
 	    gil.interval_us <= INTERVAL_US_MAX)
 		now.switch_interval_ns = gil.interval_us * 1000;

@@ -15,6 +15,7 @@
 #include "core/util/fail.h"
 
 struct layout;
+struct static_vars;
 
 #define RUNTIME_MAX_INTERPS 32
 
@@ -32,7 +33,7 @@ struct runtime {
 	char version[48]; /* "CPython 3.11.2" */
 	char how[160]; /* which way it was found, for doctor */
 	bool free_threaded;
-	uint64_t addr; /* of _PyRuntime */
+	uint64_t addr; /* of _PyRuntime, or of the lowest static variable */
 	uint64_t switch_interval_ns; /* of the first GIL */
 	uint32_t tss_key; /* autoTSSkey: pthread key whose value is the thread's PyThreadState; UINT32_MAX unset */
 	struct walk_layout walk;
@@ -41,9 +42,13 @@ struct runtime {
 	bool more_interps; /* there were more than fit */
 };
 
-/* version_hex: PY_VERSION_HEX if known from the file (Py_Version, name), 0 if not. */
-int runtime_read(struct runtime *ret, const struct mem *mem, uint64_t runtime_addr, uint32_t version_hex,
-		 struct fail *why);
+/* Where it begins, and PY_VERSION_HEX if known from the file (Py_Version, name), 0 if not. */
+struct runtime_origin {
+	uint64_t addr; /* of _PyRuntime */
+	const struct static_vars *statics; /* instead, before 3.7; NULL */
+	uint32_t version_hex;
+};
+int runtime_read(struct runtime *ret, const struct mem *mem, const struct runtime_origin *from, struct fail *why);
 /* Reads interpreters and GILs again; returns 0 or RUNTIME_CHANGED, or -errno. */
 enum { RUNTIME_CHANGED = 1 };
 int runtime_refresh(struct runtime *r, const struct mem *mem);

@@ -31,7 +31,7 @@ unsigned thread_names_read(const struct layout *l, const struct mem *mem, uint64
 		uint64_t ident, text;
 
 		if (pylong_read(l, mem, key, &ident) != 0 ||
-		    instance_attribute(l, mem, thread, "_name", &text) != 0 ||
+		    instance_attribute(l, mem, thread, l->thread_name, &text) != 0 ||
 		    pystr_read(l, mem, text, name, sizeof(name)) != 0)
 			continue;
 		found(ctx, ident, name);

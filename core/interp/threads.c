@@ -47,7 +47,8 @@ int thread_walk_next(struct thread_walk *w, struct py_thread *ret)
 	r = mem_read(w->mem, w->next, bytes, span);
 	if (r < 0)
 		return r == -EFAULT ? THREADS_TORN : r;
-	if (word(bytes, w->l->tstate_interp) != w->interp || word(bytes, w->l->tstate_prev) != w->prev)
+	if (word(bytes, w->l->tstate_interp) != w->interp ||
+	    (w->l->tstate_prev != NO_FIELD && word(bytes, w->l->tstate_prev) != w->prev))
 		return THREADS_TORN;
 	ret->tstate = w->next;
 	ret->interp = w->interp;

@@ -16,6 +16,7 @@
 
 #include "core/interp/layout.h"
 #include "core/target/elf_file.h"
+#include "core/target/find_statics.h"
 #include "core/target/machine_code.h"
 #include "core/util/escape.h"
 
@@ -96,7 +97,7 @@ static uint32_t version_of_name(const char *name)
 	return major < 10 && minor < 256 ? (uint32_t)(major << 24 | minor << 16) : 0;
 }
 
-enum { SYM_RUNTIME, SYM_VERSION, SYM_SAVE_THREAD, SYM_PYPY, SYM_THIS_STATE, SYM_N };
+enum { SYM_RUNTIME, SYM_VERSION, SYM_SAVE_THREAD, SYM_PYPY, SYM_THIS_STATE, SYM_STRING, SYM_N };
 
 /* The first reference of a kind in a function's code as it lies in memory; false if it has none. */
 static bool first_ref(const struct mem *mem, uint64_t bias, const struct elf_symbol *function, unsigned kinds, struct code_ref *ret)
@@ -140,6 +141,7 @@ static void search_module(struct runtime_search *s, struct elf_file *elf, const 
 					     [SYM_VERSION] = { .name = "Py_Version" },
 					     [SYM_SAVE_THREAD] = { .name = "PyEval_SaveThread" },
 					     [SYM_PYPY] = { .name = "pypy_execute_source" },
+					     [SYM_STRING] = { .name = "PyString_FromString" },
 					     [SYM_THIS_STATE] = { .name = "PyGILState_GetThisThreadState" } };
 	struct runtime_place *place = &s->places[s->n];
 	uint64_t bias, value, size;
@@ -154,13 +156,21 @@ static void search_module(struct runtime_search *s, struct elf_file *elf, const 
 		symbols[SYM_RUNTIME].found = true;
 		place->found_by = "section .PyRuntime";
 	}
-	if (!symbols[SYM_RUNTIME].found && symbols[SYM_SAVE_THREAD].found && s->other == PYTHON_NONE)
-		note_other(s, PYTHON_TOO_OLD, map);
-	if (!symbols[SYM_RUNTIME].found || !elf_file_bias(elf, map->start, map->offset, &bias))
+	if ((!symbols[SYM_RUNTIME].found && !symbols[SYM_SAVE_THREAD].found) || !elf_file_bias(elf, map->start, map->offset, &bias))
 		return;
-	place->addr = bias + symbols[SYM_RUNTIME].value;
-	place->state_slot = find_state_slot(mem, bias, symbols);
-	place->version_hex = place_version(mem, bias, symbols, proc_map_basename(map));
+	if (symbols[SYM_RUNTIME].found) {
+		place->addr = bias + symbols[SYM_RUNTIME].value;
+		place->state_slot = find_state_slot(mem, bias, symbols);
+		place->version_hex = place_version(mem, bias, symbols, proc_map_basename(map));
+	} else if (find_static_vars(elf, mem, bias, &place->statics, &place->found_by)) {
+		place->version_hex = version_of_name(proc_map_basename(map));
+		if (!place->version_hex) /* embedded; sys.hexversion is the proof */
+			place->version_hex = symbols[SYM_STRING].found ? 0x02070000 : 0x03060000;
+	} else {
+		if (s->other == PYTHON_NONE)
+			note_other(s, PYTHON_TOO_OLD, map);
+		return;
+	}
 	escape_to(place->module, sizeof(place->module), map->path, strlen(map->path));
 	s->n++;
 }

@@ -7,19 +7,21 @@
 #include <stdint.h>
 
 #include "core/interp/mem.h"
+#include "core/interp/statics.h"
 #include "core/target/proc_maps.h"
 
 #define RUNTIME_PLACES_MAX 4
 
 struct runtime_place {
-	uint64_t addr; /* of _PyRuntime */
+	uint64_t addr; /* of _PyRuntime; 0: statics instead (before 3.7) */
+	struct static_vars statics;
 	uint32_t version_hex; /* 0 unknown */
 	int64_t state_slot; /* of the thread variable with its PyThreadState, from the thread pointer (3.15+); 0 unknown */
 	char module[256]; /* path, escaped */
 	const char *found_by;
 };
 
-enum python_kind { PYTHON_NONE, PYTHON_TOO_OLD /* 2.7, 3.6: no _PyRuntime */, PYTHON_PYPY };
+enum python_kind { PYTHON_NONE, PYTHON_TOO_OLD /* a CPython without _PyRuntime whose variables were not found */, PYTHON_PYPY };
 struct runtime_search {
 	struct runtime_place places[RUNTIME_PLACES_MAX];
 	unsigned n;

@@ -62,6 +62,20 @@ static size_t relative_ref(const uint8_t *p, size_t n, uint64_t addr, struct cod
 	return at + 5 + immediate;
 }
 
+/* call disp32; mov $imm32, %edi */
+static size_t plain_ref(const uint8_t *p, size_t n, uint64_t addr, struct code_ref *ret)
+{
+	if (n < 5)
+		return 0;
+	if (p[0] == 0xe8)
+		*ret = (struct code_ref){ CODE_REF_CALL, 0, addr + 5 + (uint64_t)(int64_t)disp_at(p + 1) };
+	else if (p[0] == 0xbf)
+		*ret = (struct code_ref){ CODE_REF_ADDRESS, 8, (uint32_t)disp_at(p + 1) };
+	else
+		return 0;
+	return 5;
+}
+
 unsigned machine_code_refs(const uint8_t *code, size_t n, uint64_t addr, unsigned kinds, struct code_ref *ret, unsigned max)
 {
 	unsigned found = 0;
@@ -72,6 +86,8 @@ unsigned machine_code_refs(const uint8_t *code, size_t n, uint64_t addr, unsigne
 
 		if (!len)
 			len = relative_ref(code + i, n - i, addr + i, &ref);
+		if (!len)
+			len = plain_ref(code + i, n - i, addr + i, &ref);
 		if (len && (ref.kind & kinds))
 			ret[found++] = ref;
 		i += len ? len : 1;

@@ -12,14 +12,15 @@
 enum code_ref_kind {
 	CODE_REF_LOAD = 1 << 0, /* mov disp(%rip), reg */
 	CODE_REF_STORE = 1 << 1, /* mov reg, disp(%rip) */
-	CODE_REF_ADDRESS = 1 << 2, /* lea disp(%rip), reg */
+	CODE_REF_ADDRESS = 1 << 2, /* lea disp(%rip), reg; mov $address, %edi (first argument, below 4 GiB) */
 	CODE_REF_COMPARE = 1 << 3, /* cmp $0, disp(%rip) */
 	CODE_REF_EXCHANGE = 1 << 4, /* lock cmpxchg reg, disp(%rip) */
 	CODE_REF_THREAD = 1 << 5, /* mov %fs:disp, reg; value is the displacement */
+	CODE_REF_CALL = 1 << 6, /* call */
 };
 struct code_ref {
 	enum code_ref_kind kind;
-	unsigned width; /* bytes of the operand: 4, 8 */
+	unsigned width; /* bytes of the operand: 4, 8; 0 of a call */
 	uint64_t value;
 };
 

@@ -80,7 +80,11 @@ static int read_runtime(struct target *t, const struct runtime_search *search, s
 	for (unsigned i = 0; i < search->n; i++) {
 		const struct runtime_place *place = &search->places[i];
 		struct fail this = {0};
-		int r = runtime_read(&t->runtime, &t->mem.mem, place->addr, place->version_hex, &this);
+		int r;
+
+		t->statics = place->statics;
+		t->origin = (struct runtime_origin){ place->addr, place->addr ? NULL : &t->statics, place->version_hex };
+		r = runtime_read(&t->runtime, &t->mem.mem, &t->origin, &this);
 
 		if (r == 0) {
 			t->has_runtime = true;
@@ -203,7 +207,7 @@ static int attach_python(struct target *t, struct fail *why)
 	proc_maps_done(&maps);
 	if (r == 0)
 		t->tss_offset = target_find_tss_offset(t);
-	if (r == 0 && !t->tss_offset && target_is_musl(t))
+	if (r == 0 && !target_knows_own_state(t) && target_is_musl(t))
 		r = target_refuse_musl(t, why);
 	return r;
 }
@@ -278,6 +282,11 @@ const struct mem *target_mem(const struct target *t)
 	return &t->mem.mem;
 }
 
+const struct runtime_origin *target_origin(const struct target *t)
+{
+	return &t->origin;
+}
+
 const struct runtime *target_runtime(const struct target *t)
 {
 	return t->has_runtime ? &t->runtime : NULL;
@@ -323,4 +332,9 @@ int target_refresh(struct target *t)
 uint64_t target_tss_offset(const struct target *t)
 {
 	return t->tss_offset;
+}
+
+bool target_knows_own_state(const struct target *t)
+{
+	return t->tss_offset || t->runtime.walk.interpreters;
 }

@@ -29,6 +29,7 @@ const char *target_command(const struct target *t); /* /proc/PID/cmdline, escape
 const char *target_name(const struct target *t); /* comm, escaped */
 const char *target_module(const struct target *t); /* path of the module that holds the runtime, escaped; "" */
 const struct mem *target_mem(const struct target *t);
+const struct runtime_origin *target_origin(const struct target *t); /* from where its runtime was read; with one only */
 const struct runtime *target_runtime(const struct target *t); /* NULL with threads_only */
 bool target_alive(const struct target *t); /* still the same process (pidfd) */
 /* … and has not replaced its program since it was opened, so that what was read of it holds. */
@@ -43,6 +44,8 @@ int target_refresh(struct target *t);
 /* Offset in struct pthread (from the thread's fs base) of the thread-specific block that holds key, per the mapped
  * libc; 0 if unknown.  glibc x86-64: 0x310 + key*16 + 8 for key < 32 (nptl/descr.h specific_1stblock). */
 uint64_t target_tss_offset(const struct target *t);
+/* Can a thread's own state be told from the thread: by that offset, or on the list of states (2.7)? */
+bool target_knows_own_state(const struct target *t);
 
 /* What record needs, for lines to paste: setcap replaces what a file has, so every such line names all of them. */
 #define TARGET_SETCAP "cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search,cap_checkpoint_restore+ep"

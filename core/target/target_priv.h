@@ -1,6 +1,7 @@
 #pragma once
 /* What the files of core/target share about one process; others see target.h.
  * Owns, context, errors: as target.h. */
+#include "core/interp/statics.h"
 #include "core/target/proc_task.h"
 #include "core/target/process_mem.h"
 #include "core/target/target.h"
@@ -20,6 +21,8 @@ struct target {
 	char command[513];
 	char module[256];
 	struct process_mem mem;
+	struct static_vars statics;
+	struct runtime_origin origin;
 	struct runtime runtime;
 };
 

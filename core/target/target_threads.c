@@ -123,7 +123,7 @@ uint64_t target_find_tss_offset(struct target *t)
 	read_tstates(t, &threads);
 	if (t->runtime.tss_key < GLIBC_FIRST_TSS_KEYS)
 		found = find_key_offset(t, &threads);
-	else if (t->runtime.layout->runtime_tss_key == NO_FIELD)
+	else if (t->runtime.layout->runtime_tss_key == NO_FIELD && !t->runtime.walk.interpreters)
 		found = find_slot_offset(t, &threads);
 	vec_done(&threads);
 	return found;

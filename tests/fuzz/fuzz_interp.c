@@ -101,7 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	rt.interps[0].interp = 128;
 	walk_all(&rt, &m.mem, 64 + data[0]);
 	m.reads = 0;
-	if (runtime_read(&rt, &m.mem, 64, version, &why) == 0)
+	if (runtime_read(&rt, &m.mem, &(struct runtime_origin){ .addr = 64, .version_hex = version }, &why) == 0)
 		runtime_done(&rt);
 	return 0;
 }

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <linux/types.h>
 #include <string.h>
 #include <zlib.h>
 
+#include "core/interp/runtime.h"
 #include "core/util/vec.h"
 #include "core/util/xalloc.h"
 
@@ -52,10 +54,16 @@ static int record_read(const struct mem *mem, uint64_t addr, void *ret, size_t l
 	return r;
 }
 
-void image_record(struct image *ret, const struct mem *source, uint64_t runtime_addr, uint32_t version_hex)
+void image_record(struct image *ret, const struct mem *source, const struct runtime_origin *from)
 {
-	*ret = (struct image){ .mem.read = record_read, .source = source, .runtime_addr = runtime_addr,
-			       .version_hex = version_hex };
+	*ret = (struct image){ .mem.read = record_read, .source = source, .runtime_addr = from->addr, .version_hex = from->version_hex };
+	if (from->statics)
+		ret->statics = *from->statics;
+}
+
+struct runtime_origin image_origin(const struct image *image)
+{
+	return (struct runtime_origin){ image->runtime_addr, image->runtime_addr ? NULL : &image->statics, image->version_hex };
 }
 
 static int compare_ranges(const void *a, const void *b)
@@ -104,6 +112,8 @@ int image_save(struct image *image, const char *path)
 		return -EIO;
 	if (gzwrite(out, &head, sizeof(head)) != (int)sizeof(head))
 		r = -EIO;
+	if (r == 0 && !image->runtime_addr && gzwrite(out, &image->statics, sizeof(image->statics)) != (int)sizeof(image->statics))
+		r = -EIO;
 	for (size_t i = 0; i < image->n && r == 0; i++)
 		if (gzwrite(out, &image->ranges[i], 16) != 16 ||
 		    gzwrite(out, image->ranges[i].bytes, (unsigned)image->ranges[i].len) != (int)image->ranges[i].len)
@@ -126,6 +136,10 @@ int image_load(struct image *ret, const char *path)
 	}
 	ret->runtime_addr = head.runtime_addr;
 	ret->version_hex = (uint32_t)head.version_hex;
+	if (!head.runtime_addr && gzread(in, &ret->statics, sizeof(ret->statics)) != (int)sizeof(ret->statics)) {
+		gzclose(in);
+		return -EPROTO;
+	}
 	ret->ranges = xcalloc(head.n + 1, sizeof(*ret->ranges));
 	for (uint64_t i = 0; i < head.n; i++) {
 		struct image_range *r = &ret->ranges[i];

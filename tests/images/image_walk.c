@@ -62,14 +62,14 @@ static void write_thread(const struct runtime *rt, const struct mem *mem, const 
 		fprintf(out, "! flags 0x%x\n", stack.h.flags);
 }
 
-int image_walk(const struct mem *mem, uint64_t runtime_addr, uint32_t version_hex, FILE *out)
+int image_walk(const struct mem *mem, const struct runtime_origin *from, FILE *out)
 {
 	struct fail why = {0};
 	struct gil_view gil;
 	struct thread_walk w;
 	struct py_thread t;
 	struct runtime rt;
-	int r = runtime_read(&rt, mem, runtime_addr, version_hex, &why);
+	int r = runtime_read(&rt, mem, from, &why);
 
 	if (r != 0) {
 		fprintf(out, "! %s\n", why.what);

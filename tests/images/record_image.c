@@ -12,8 +12,8 @@ int main(int argc, char **argv)
 	struct fail why = {0};
 	struct target *target;
 	struct image image;
+	struct runtime_origin from;
 	unsigned major, minor, micro;
-	uint32_t hex;
 	int r;
 
 	if (argc != 3)
@@ -24,9 +24,10 @@ int main(int argc, char **argv)
 	}
 	if (sscanf(target_runtime(target)->version, "CPython %u.%u.%u", &major, &minor, &micro) != 3)
 		return 1;
-	hex = major << 24 | minor << 16 | micro << 8 | 0xf0;
-	image_record(&image, target_mem(target), target_runtime(target)->addr, hex);
-	r = image_walk(&image.mem, image.runtime_addr, hex, stdout);
+	from = *target_origin(target);
+	from.version_hex = major << 24 | minor << 16 | micro << 8 | 0xf0;
+	image_record(&image, target_mem(target), &from);
+	r = image_walk(&image.mem, &from, stdout);
 	if (r == 0)
 		r = image_save(&image, argv[2]);
 	image_free(&image);

@@ -98,19 +98,22 @@ def test_kernel_thread(tmp_path):
     refused(record("-p", 2, "-o", tmp_path / "x"), ATTACH, "kernel thread")
 
 
-def test_unknown_version(tmp_path):
-    old = sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/3.6.*/bin/python3.6")))
-    old += sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/2.7*/bin/python2.7")))
-    if not old:
-        pytest.skip("no Python older than 3.7 here")
-    for python in old:
-        child = subprocess.Popen([python, "-c", "import time; time.sleep(30)"])
-        try:
-            time.sleep(0.3)
-            refused(record("-p", child.pid, "-o", tmp_path / "x"), ATTACH, "3\\.7 to 3\\.15")
-        finally:
-            child.kill()
-            child.wait()
+def test_older_version(tmp_path):
+    """3.6 under the name of 3.5, which is how a version is known before 3.7."""
+    python = live.interpreter("3.6")
+    library = glob.glob(os.path.join(os.path.dirname(python), "../lib/libpython3.6m.so.1.0"))
+    if not library:
+        pytest.skip("python3.6 has no shared library here")
+    renamed = str(tmp_path / "libpython3.5m.so.1.0")
+    shutil.copy(library[0], renamed)
+    child = subprocess.Popen([python, "-c", "import time; print('up', flush=True); time.sleep(30)"], stdout=subprocess.PIPE,
+                             env=dict(os.environ, LD_PRELOAD=renamed))
+    try:
+        child.stdout.readline()
+        refused(record("-p", child.pid, "-o", tmp_path / "x"), ATTACH, "CPython 3\\.5 is not supported", "2\\.7 and 3\\.6 to 3\\.15")
+    finally:
+        child.kill()
+        child.wait()
 
 
 def test_newer_version(tmp_path):
@@ -128,7 +131,7 @@ def test_newer_version(tmp_path):
                              env=dict(os.environ, PYTHONHOME=os.path.dirname(os.path.dirname(found))))
     try:
         assert child.stdout.readline() == b"up\n"
-        known = ["CPython 3\\.16 is not supported", "Supported: CPython 3\\.7 to 3\\.15", "--no-python"]
+        known = ["CPython 3\\.16 is not supported", "Supported: CPython 2\\.7 and 3\\.6 to 3\\.15", "--no-python"]
         refused(record("-p", child.pid, "-o", tmp_path / "x"), ATTACH, *known)
         assert not (tmp_path / "x").exists()
         refused(harness.gilscope("dump", "-p", child.pid), ATTACH, *known)

@@ -20,7 +20,7 @@ GILSCOPE = os.environ.get("GILSCOPE", os.path.join(BUILD, "gilscope"))
 TRUTH = os.path.join(BUILD, "tests/truth/truth")
 WORKLOADS = os.path.join(HERE, "workloads")
 CACHE = os.environ.get("GILSCOPE_PYTHON_CACHE", os.path.expanduser("~/.cache/gilscope/pythons"))  # filled by tests/live/get-pythons
-WANTED = tuple((3, minor) for minor in range(7, 16))
+WANTED = ((2, 7),) + tuple((3, minor) for minor in range(6, 16))
 
 
 def version_of(python):
@@ -64,7 +64,7 @@ def with_symbols(pythons):
         shared = re.search(r"libpython\S* => (\S+)", text)
         elf = shared.group(1) if shared else path
         names = subprocess.run(["nm", elf], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
-        if re.search(rb" t take_gil", names, re.I):
+        if re.search(rb" t take_gil| b interpreter_lock", names, re.I):
             good[label] = path
     return good
 

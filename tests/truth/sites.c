@@ -11,11 +11,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* "take_gil", "take_gil.constprop.0", … but not "take_gil_foo". */
-static int site_kind(const char *name)
-{
-	static const char *const wanted[TRUTH_KINDS] = { "take_gil", "drop_gil" };
+/* 2.7 takes its GIL as any other lock; a workload that is measured has no other for which it sleeps. */
+static const char *const names_since_3_2[TRUTH_KINDS] = { "take_gil", "drop_gil" };
+static const char *const names_of_2_7[TRUTH_KINDS] = { "PyThread_acquire_lock", "PyThread_release_lock" };
 
+/* "take_gil", "take_gil.constprop.0", … but not "take_gil_foo". */
+static int site_kind(const char *const wanted[TRUTH_KINDS], const char *name)
+{
 	for (int kind = 0; kind < TRUTH_KINDS; kind++) {
 		size_t len = strlen(wanted[kind]);
 
@@ -84,7 +86,8 @@ static size_t held_offset(const char *path, Elf *elf, const GElf_Sym *sym)
 	return n == 1 ? file_offset(elf, at) : 0;
 }
 
-static unsigned sites_of_section(const char *path, Elf *elf, Elf_Scn *scn, const GElf_Shdr *sh, struct site *ret)
+static unsigned sites_of_section(const char *path, Elf *elf, Elf_Scn *scn, const GElf_Shdr *sh, const char *const wanted[TRUTH_KINDS],
+				 struct site *ret)
 {
 	Elf_Data *data = elf_getdata(scn, NULL);
 	unsigned n = 0;
@@ -99,18 +102,19 @@ static unsigned sites_of_section(const char *path, Elf *elf, Elf_Scn *scn, const
 		if (!gelf_getsym(data, (int)i, &sym) || GELF_ST_TYPE(sym.st_info) != STT_FUNC)
 			continue;
 		name = elf_strptr(elf, sh->sh_link, sym.st_name);
-		kind = name ? site_kind(name) : -1;
+		kind = name ? site_kind(wanted, name) : -1;
 		if (kind < 0)
 			continue;
 		ret[n].kind = (enum truth_kind)kind;
 		ret[n].offset = file_offset(elf, sym.st_value);
-		ret[n].held = kind == TRUTH_TAKE ? held_offset(path, elf, &sym) : 0;
+		ret[n].at_return = wanted == names_of_2_7;
+		ret[n].held = kind == TRUTH_TAKE && !ret[n].at_return ? held_offset(path, elf, &sym) : 0;
 		n++;
 	}
 	return n;
 }
 
-static unsigned find_sites(const char *path, struct site *ret)
+static unsigned find_sites(const char *path, const char *const wanted[TRUTH_KINDS], struct site *ret)
 {
 	unsigned n = 0;
 	Elf_Scn *scn = NULL;
@@ -120,7 +124,7 @@ static unsigned find_sites(const char *path, struct site *ret)
 
 	while (elf && !n && (scn = elf_nextscn(elf, scn)))
 		if (gelf_getshdr(scn, &sh) && sh.sh_type == SHT_SYMTAB)
-			n = sites_of_section(path, elf, scn, &sh, ret);
+			n = sites_of_section(path, elf, scn, &sh, wanted, ret);
 	elf_end(elf);
 	if (fd >= 0)
 		close(fd);
@@ -158,7 +162,9 @@ unsigned sites_find(pid_t pid, char ret_elf[PATH_MAX], struct site ret[TRUTH_SIT
 			continue;
 		memcpy(last, file, sizeof(last));
 		snprintf(ret_elf, PATH_MAX, "/proc/%d/root%.4000s", pid, file);
-		n = find_sites(ret_elf, ret);
+		n = find_sites(ret_elf, names_since_3_2, ret);
+		if (!n && strstr(file, "python2.7"))
+			n = find_sites(ret_elf, names_of_2_7, ret);
 		for (unsigned i = 0; i < n; i++)
 			if (ret[i].held >= offset && ret[i].held - offset < end - start)
 				ret[i].held_ip = start + ret[i].held - offset;

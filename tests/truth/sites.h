@@ -8,6 +8,7 @@
  * this very CPU), sleep, or be interrupted: all of it time in which it holds the GIL already.
  *
  * Owns: nothing.  Context: one thread, may block.  Errors: an empty result. */
+#include <stdbool.h>
 #include <limits.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -20,6 +21,7 @@ struct site { /* one copy of the function; the compiler makes several (.constpro
 	enum truth_kind kind;
 	size_t offset; /* in the file */
 	size_t held; /* in the file, of take_gil: where it has just got the GIL; 0 not found */
+	bool at_return; /* it has it when the call returns, as well as can be seen (2.7) */
 	__u64 held_ip; /* the same in the target's memory */
 };
 

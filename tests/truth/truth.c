@@ -145,7 +145,7 @@ static int attach(struct tracer *t, const struct options *o)
 	for (unsigned i = 0; i < n; i++) {
 		if (sites[i].kind == TRUTH_DROP && (o->take_only || o->probes_only))
 			continue;
-		if (sites[i].kind == TRUTH_TAKE && !sites[i].held && !o->probes_only)
+		if (sites[i].kind == TRUTH_TAKE && !sites[i].held && !sites[i].at_return && !o->probes_only)
 			return fprintf(stderr, "truth: no store to gil.locked found in take_gil of %s\n", t->elf), -ENOENT;
 		if (attach_site(t, o, &sites[i]))
 			return fprintf(stderr, "truth: could not attach to %s: %s\n", t->elf, strerror(errno)), -errno;

@@ -44,6 +44,7 @@ static void read_truth(struct lines *l, const char *version)
 
 static void walk(struct lines *l, const char *version)
 {
+	struct runtime_origin from;
 	struct image image;
 	char path[128], *text = NULL;
 	size_t n;
@@ -51,7 +52,8 @@ static void walk(struct lines *l, const char *version)
 
 	snprintf(path, sizeof(path), "tests/images/%s.image.gz", version);
 	assert_int_equal(image_load(&image, path), 0);
-	assert_int_equal(image_walk(&image.mem, image.runtime_addr, image.version_hex, out), 0);
+	from = image_origin(&image);
+	assert_int_equal(image_walk(&image.mem, &from, out), 0);
 	fclose(out);
 	image_free(&image);
 	split(l, text);
@@ -142,13 +144,15 @@ static void damage_is_refused_in_words(void **state)
 {
 	static const uint64_t values[] = { 7, 0x7fffdeadbee8, UINT64_MAX };
 	struct image image;
+	struct runtime_origin from;
 	struct runtime whole;
 	struct fail why;
 	char path[128];
 
 	snprintf(path, sizeof(path), "tests/images/%s.image.gz", (const char *)*state);
 	assert_int_equal(image_load(&image, path), 0);
-	assert_int_equal(runtime_read(&whole, &image.mem, image.runtime_addr, image.version_hex, &why), 0);
+	from = image_origin(&image);
+	assert_int_equal(runtime_read(&whole, &image.mem, &from, &why), 0);
 	for (size_t i = 0; i < 3; i++) {
 		/* last_holder of a locked GIL */
 		struct damaged_mem d = { { damaged_read }, &image.mem, whole.interps[0].gil + whole.walk.gil_holder,
@@ -156,7 +160,7 @@ static void damage_is_refused_in_words(void **state)
 		struct runtime rt = {0};
 
 		why = (struct fail){0};
-		assert_true(runtime_read(&rt, &d.mem, image.runtime_addr, image.version_hex, &why) < 0);
+		assert_true(runtime_read(&rt, &d.mem, &from, &why) < 0);
 		assert_non_null(strstr(why.what, "holder"));
 		assert_true(strlen(why.hint) > 20);
 	}
@@ -167,6 +171,7 @@ static void damage_is_refused_in_words(void **state)
 static void wrong_version_is_refused(void **state)
 {
 	uint32_t other = strncmp(*state, "3.11", 4) == 0 ? 0x030a0000 : 0x030b0000;
+	struct runtime_origin from;
 	struct image image;
 	struct runtime rt = {0};
 	struct fail why = {0};
@@ -175,7 +180,9 @@ static void wrong_version_is_refused(void **state)
 
 	snprintf(path, sizeof(path), "tests/images/%s.image.gz", (const char *)*state);
 	assert_int_equal(image_load(&image, path), 0);
-	r = runtime_read(&rt, &image.mem, image.runtime_addr, other, &why);
+	from = image_origin(&image);
+	from.version_hex = other;
+	r = runtime_read(&rt, &image.mem, &from, &why);
 	/* a self-describing runtime knows better than the caller */
 	if (r == 0)
 		assert_true(rt.layout->self_describing);
@@ -193,7 +200,7 @@ static void wrong_version_is_refused(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { VERSION("3.7"), VERSION("3.8"), VERSION("3.9"), VERSION("3.10"), VERSION("3.11"),
+	const struct CMUnitTest tests[] = { VERSION("2.7"), VERSION("3.6"), VERSION("3.7"), VERSION("3.8"), VERSION("3.9"), VERSION("3.10"), VERSION("3.11"),
 					    VERSION("3.11-debian"), VERSION("3.12"), VERSION("3.13"), VERSION("3.14"), VERSION("3.15") };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

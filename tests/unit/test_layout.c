@@ -12,6 +12,7 @@
 #include "core/interp/debug_offsets.h"
 #include "core/interp/layout.h"
 #include "core/interp/linetable.h"
+#include "core/interp/statics.h"
 
 static void rows_are_complete(void **state)
 {
@@ -21,6 +22,7 @@ static void rows_are_complete(void **state)
 
 		assert_non_null(l);
 		assert_int_equal(l->version, 0x0300 | minor);
+		assert_false(l->statics);
 		assert_non_null(l->linetable);
 		assert_non_null(l->instance);
 		/* one GIL in the runtime, or a pointer to it in each interpreter */
@@ -35,9 +37,46 @@ static void rows_are_complete(void **state)
 	}
 }
 
+/* Before 3.7 the row lacks where things are: that is of a process. */
+static void rows_of_static_variables(void **state)
+{
+	static const uint32_t versions[] = { 0x020712f0, 0x03060ff0 };
+	const struct static_vars vars = { .interp_head = 0x7f0000002000, .current = 0x7f0000009000, .gil_lock = 0x7f0000001000,
+					  .gil_mutex = 0x7f0000003080, .gil_cond = 0x7f00000030c0, .switch_mutex = 0x7f0000003000,
+					  .switch_cond = 0x7f0000003040, .tls_key = 0x7f0000000f00, .gc_collecting = 0x7f0000008000 };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct static_vars none = vars;
+		struct layout l = *layout_find(versions[i]);
+		uint64_t base;
+
+		assert_true(l.statics);
+		assert_true(l.frame_lasti_scale == 1 && l.frame_instr + 4 <= 128);
+		assert_int_equal(static_vars_layout(&vars, &l, &base), 0);
+		assert_true(base + l.runtime_interpreters_head == vars.interp_head);
+		assert_true(base + l.runtime_gc_collecting == vars.gc_collecting);
+		if (i == 0) {
+			assert_true(base + l.runtime_gil_ptr == vars.gil_lock);
+		} else {
+			assert_true(base + l.runtime_gil + l.gil_cond == vars.gil_cond);
+			assert_int_equal(l.gil_size, 0xc0 + 48);
+			assert_int_equal(l.gil_switch_mutex, 0);
+		}
+		none.current = 0;
+		assert_int_equal(static_vars_layout(&none, &l, &base), -EPROTO);
+	}
+	struct static_vars far = vars;
+	struct layout l = *layout_find(versions[1]);
+	uint64_t base;
+
+	far.switch_cond += 0x10000;
+	assert_int_equal(static_vars_layout(&far, &l, &base), -EPROTO);
+}
+
 static void unknown_versions_have_no_row(void **state)
 {
-	static const uint32_t unknown[] = { 0, 0x02071200, 0x03060f00, 0x031000f0, 0x040000f0 };
+	static const uint32_t unknown[] = { 0, 0x02061200, 0x03050f00, 0x031000f0, 0x040000f0 };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
@@ -158,6 +197,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows_are_complete),
+		cmocka_unit_test(rows_of_static_variables),
 		cmocka_unit_test(unknown_versions_have_no_row),
 		cmocka_unit_test(fingerprints),
 		cmocka_unit_test(debug_offsets_agree_with_the_row),

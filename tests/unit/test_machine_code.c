@@ -8,7 +8,7 @@
 
 #include "core/target/machine_code.h"
 
-#define ALL 63u
+#define ALL 127u
 
 static void finds(const uint8_t *code, size_t n, uint64_t addr, struct code_ref expected)
 {
@@ -30,7 +30,12 @@ static void each_form(void **state)
 	static const uint8_t lea[] = { 0x48, 0x8d, 0x3d, 0x10, 0x00, 0x00, 0x00, 0xc3 };
 	static const uint8_t exchange[] = { 0xf0, 0x48, 0x0f, 0xb1, 0x15, 0xf0, 0xff, 0xff, 0xff, 0x90 };
 
+	static const uint8_t call[] = { 0xe8, 0xdb, 0xef, 0xff, 0xff, 0xc3 };
+	static const uint8_t argument[] = { 0x31, 0xf6, 0xbf, 0xe0, 0x50, 0xb9, 0x00, 0xc3 };
+
 	(void)state;
+	finds(call, sizeof(call), 0x144620, (struct code_ref){ CODE_REF_CALL, 0, 0x143600 });
+	finds(argument, sizeof(argument), 0x42c080, (struct code_ref){ CODE_REF_ADDRESS, 8, 0xb950e0 });
 	finds(head, sizeof(head), 0x174b90, (struct code_ref){ CODE_REF_LOAD, 8, 0x2feee0 });
 	finds(interval, sizeof(interval), 0x144260, (struct code_ref){ CODE_REF_STORE, 8, 0x2a4fc0 });
 	finds(locked, sizeof(locked), 0x144280, (struct code_ref){ CODE_REF_LOAD, 4, 0x2a4fb8 });

@@ -1,17 +1,20 @@
 """What the workloads share: a stop time, counters per thread, one JSON line at the end.
 
-Usable on python 3.8 to 3.13, standard library only.  Each workload takes --seconds (default 10) and prints, first,
-{"ready": true, "pid": …} and at the end {"name": …, "seconds": …, "work": {…}}; with --ticks also one line a second.
+Usable on python 2.7 and 3.6 to 3.15, standard library only.  Each workload takes --seconds (default 10) and prints, first,
+{"ready": true, "pid": ...} and at the end {"name": ..., "seconds": ..., "work": {...}}; with --ticks also one line a second.
 Hot loops check the time only every so often, so that what is measured is the work.  With --counters FILE the counters
 are words of that file, so that another process can read them at any moment without disturbing this one.
 """
 import argparse
+import ctypes
 import json
 import mmap
 import os
 import sys
 import threading
 import time
+
+now = getattr(time, "monotonic", time.time)  # 2.7 has none
 
 
 def parse(name, **extra):
@@ -37,10 +40,10 @@ class Work:
         self.name = name
         self.options = options
         self.counts = {}
-        self.words = memoryview(self._map(options.counters)).cast("Q")
+        self.map = self._map(options.counters)
         self.threads = []
         self.stop = False
-        self.begin = time.monotonic()
+        self.begin = now()
 
     @staticmethod
     def _map(path):
@@ -54,13 +57,17 @@ class Work:
         """One word; a second thread of the same name shares it."""
         if key not in self.counts:
             n = len(self.counts)
-            self.counts[key] = self.words[n:n + 1]
+            if sys.version_info >= (3, 0):
+                self.counts[key] = memoryview(self.map).cast("Q")[n:n + 1]
+            else:
+                self.counts[key] = (ctypes.c_uint64 * 1).from_buffer(self.map, 8 * n)
         return self.counts[key]
 
     def thread(self, key, function, *args):
         """A thread called `key` that runs function(work, counter, *args) until work.stop."""
         counter = self.slot(key)
-        t = threading.Thread(target=function, args=(self, counter) + args, name=key, daemon=True)
+        t = threading.Thread(target=function, args=(self, counter) + args, name=key)
+        t.daemon = True
         self.threads.append(t)
         return t
 
@@ -68,20 +75,20 @@ class Work:
         return {key: value[0] for key, value in self.counts.items()}
 
     def run(self, on_end=None):
-        self.begin = time.monotonic()
+        self.begin = now()
         for t in self.threads:
             t.start()
         say(ready=True, pid=os.getpid(), name=self.name)
         end = self.begin + self.options.seconds
         while True:
-            left = end - time.monotonic()
+            left = end - now()
             if left <= 0:
                 break
             time.sleep(min(1.0, left))
             if self.options.ticks:
-                say(tick=round(time.monotonic() - self.begin, 3), work=self.snapshot())
+                say(tick=round(now() - self.begin, 3), work=self.snapshot())
         counts = self.snapshot()
-        seconds = time.monotonic() - self.begin
+        seconds = now() - self.begin
         self.stop = True
         if on_end:
             on_end()

@@ -29,7 +29,7 @@ def the_waiter(work, counter):
 
 def main():
     if "--print-lines" in sys.argv:
-        print(line_of("HOLD"), line_of("WAIT"))
+        print("%d %d" % (line_of("HOLD"), line_of("WAIT")))
         return
     options = _load.parse("known_lines")
     work = _load.Work("known_lines", options)

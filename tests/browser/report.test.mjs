@@ -187,6 +187,20 @@ test('timeline: zoom, a wait in detail, to its holder and back', { skip }, async
   await page.context().close()
 })
 
+test('what if: each line with what vanishes, each bound with what it assumes', { skip }, async () => {
+  const page = await open(browser, busy.html, { hash: '#1/whatif' })
+  const told = facts(busy.recording).processes[0].what_if
+  const rows = await page.getByRole('tabpanel').locator('tbody tr').allInnerTexts()
+  assert.equal(rows.length, told.pairs.length)
+  const at = (f) => `${f.function} (${f.file.split('/').pop()}:${f.line})`
+  for (const p of told.pairs)
+    assert.ok(rows.some((r) => r.includes(at(p.holder)) && r.includes(at(p.waiter)) && r.includes(humanNs(p.saved_ns))), `${at(p.holder)} in ${rows}`)
+  const text = await page.getByRole('tabpanel').innerText()
+  for (const b of told.bounds) for (const part of [b.title, ...b.assumes]) assert.ok(text.includes(part), part)
+  clean(page)
+  await page.context().close()
+})
+
 test('an area selected on the timeline filters every view', { skip }, async () => {
   const page = await open(browser, convoy.html, { hash: '#1/timeline' })
   await page.waitForTimeout(300)

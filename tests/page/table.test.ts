@@ -23,7 +23,7 @@ test('equal rows keep their order either way', () => {
 
 test('a copy has one line a row, whatever the names', () => {
   interface Named { a: string; n: number }
-  const columns: Column<Named>[] = [{ id: 'a', title: 'name', value: (r) => r.a }, { id: 'n', title: 'time', value: (r) => r.n, text: (r) => `${r.n} ms` }]
+  const columns: Column<Named>[] = [{ title: 'name', value: (r) => r.a }, { title: 'time', value: (r) => r.n, text: (r) => `${r.n} ms` }]
   assert.equal(tsv(columns, [{ a: 'x\ty\nz', n: 2 }, { a: '=1+1', n: 3 }]), 'name\ttime\nx y z\t2 ms\n=1+1\t3 ms\n')
 })
 

@@ -47,7 +47,8 @@ export function ownNames(config, entry) {
       const key = checker.getTypeAtLocation(node.argumentExpression)
       if (!(key.flags & (ts.TypeFlags.NumberLike | ts.TypeFlags.EnumLike)) && !(key.isUnion() && key.types.every((t) => t.flags & ts.TypeFlags.NumberLike)))
         keepAll(checker.getTypeAtLocation(node.expression))
-    } else if (ts.isEnumMember(node)) others.add(node.name.text) /* esbuild puts the number in its place */
+    } else if (ts.isPropertySignature(node) && ts.isIdentifier(node.name) && KEPT.test(node.getSourceFile().fileName)) others.add(node.name.text)
+    else if (ts.isEnumMember(node)) others.add(node.name.text) /* esbuild puts the number in its place */
     else if ((ts.isPropertyDeclaration(node) || ts.isMethodDeclaration(node) || ts.isAccessor(node)) && ts.isIdentifier(node.name)) own.add(node.name.text)
     else if (ts.isParameter(node) && ts.isParameterPropertyDeclaration(node, node.parent)) own.add(node.name.text)
     ts.forEachChild(node, visit)

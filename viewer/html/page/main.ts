@@ -26,23 +26,23 @@ const URL_DELAY_MS = 200
 
 class Shell implements Page {
   readonly store = new Store()
-  private readonly views: View[] = VIEWS.map((make) => make())
+  private readonly views: View[] = VIEWS.map((Made) => new Made())
   private readonly tabs = new Map<ViewId, HTMLButtonElement>()
   private readonly panels = new Map<ViewId, HTMLElement>()
   private readonly mounted = new Set<ViewId>()
   private readonly live = el('div.offscreen', { role: 'status', 'aria-live': 'polite' })
   private readonly filters = el('div.filters', { role: 'region', 'aria-label': 'Filters', hidden: true })
   private readonly rangeBar = el('div.rangebar', { role: 'region', 'aria-label': 'The whole recording' })
-  private readonly search = el('input', { type: 'search', placeholder: 'Search  ( / )', 'aria-label': 'Search in this view' })
+  private readonly search = el('input', { type: 'search', placeholder: 'Search (/)', 'aria-label': 'Search in this view' })
   private readonly theme = el('button.plain', { on: { click: () => this.nextTheme() } })
   private shown: View | null = null
   private before: Readonly<ViewState> = INITIAL
   private urlTimer = 0
 
-  constructor(readonly recording: Recording) {}
+  constructor(readonly rec: Recording) {}
 
   start(host: HTMLElement): void {
-    const bounds = boundsOf(this.recording)
+    const bounds = boundsOf(this.rec)
     this.store.set(decode(location.hash, bounds))
     this.before = this.store.get()
     host.append(this.layout())
@@ -54,7 +54,7 @@ class Shell implements Page {
     on(matchMedia('(forced-colors: active)'), 'change', () => this.redraw())
     listen(document, () => [...(this.shown?.keys ?? []), ...this.globalKeys()])
     mountRangeBar(this.rangeBar, this)
-    drawFilterBar(this.filters, this.recording, this.store)
+    drawFilterBar(this.filters, this.rec, this.store)
     this.show(this.store.get().view)
     let first = true
     new ResizeObserver(() => { if (!first) this.redraw(); first = false }).observe(this.panels.get('overview')!.parentElement!)
@@ -87,9 +87,9 @@ class Shell implements Page {
   }
 
   private header(): HTMLElement {
-    const { facts, processes, durationNs } = this.recording
+    const { facts, processes, durationNs } = this.rec
     const p = processes[0]
-    const title = processes.length === 1 && p ? processName(this.recording, 0) : `${processes.length} processes`
+    const title = processes.length === 1 && p ? processName(this.rec, 0) : `${processes.length} processes`
     const when = facts.recording.start_realtime_ns ? new Date(facts.recording.start_realtime_ns / 1e6).toISOString().replace('T', ' ').slice(0, 19) + ' UTC' : ''
     const about = [processes.length === 1 && p?.runtime ? printable(p.runtime) : '', duration(durationNs), when].filter((t) => t).join(' · ')
     document.title = `${title} – gilscope`
@@ -100,7 +100,7 @@ class Shell implements Page {
   }
 
   private verdictChip(): HTMLElement | null {
-    const worst = gravest(this.recording, null)[0]
+    const worst = gravest(this.rec, null)[0]
     if (!worst) return null
     const { severity, title } = worst.finding
     return el('button', {
@@ -109,9 +109,9 @@ class Shell implements Page {
   }
 
   private processPicker(): HTMLElement | null {
-    if (this.recording.processes.length < 2) return null
+    if (this.rec.processes.length < 2) return null
     const select = el('select', { 'aria-label': 'Process' }, el('option', { value: '' }, 'All processes'),
-      ...this.recording.processes.map((_, i) => el('option', { value: i }, processName(this.recording, i))))
+      ...this.rec.processes.map((_, i) => el('option', { value: i }, processName(this.rec, i))))
     const follow = () => { select.value = String(this.store.get().process ?? '') }
     on(select, 'change', () => this.store.set({ process: select.value === '' ? null : Number(select.value), thread: null, lock: null }))
     this.store.on((changed) => { if (changed.has('process')) follow() })
@@ -197,7 +197,7 @@ class Shell implements Page {
     if (changed.has('theme')) this.applyTheme()
     if (changed.has('search') && this.search.value !== now.search) this.search.value = now.search
     if (['selection', 'baseline', 'process', 'thread', 'lock'].some((k) => changed.has(k as Key))) {
-      drawFilterBar(this.filters, this.recording, this.store)
+      drawFilterBar(this.filters, this.rec, this.store)
     }
     if (changed.has('view')) this.show(now.view)
     else if (this.shown) this.guard(this.shown, () => this.shown!.update(changed))
@@ -221,7 +221,7 @@ class Shell implements Page {
   }
 
   private fromAddress(): void {
-    const state = decode(location.hash, boundsOf(this.recording))
+    const state = decode(location.hash, boundsOf(this.rec))
     if (encode(state) !== encode(this.store.get())) this.store.set(state)
   }
 

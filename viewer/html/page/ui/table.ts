@@ -6,7 +6,6 @@ import { clear, el, on, style } from './dom'
 type Cell = Node | string
 
 export interface Column<R> {
-  id: string
   title: string
   help?: string
   number?: boolean /* right, tabular */
@@ -17,10 +16,17 @@ export interface Column<R> {
   text?(row: R): string
 }
 
+export const some = (n: number, text: (n: number) => string): string => (n > 0 ? text(n) : '·')
+
+/* Right, tabular, nothing as a dot. */
+export function numbers<R>(title: string, value: (row: R) => number, format: (n: number) => string, help?: string): Column<R> {
+  return { title, help, number: true, value, text: (row) => some(value(row), format) }
+}
+
 export interface TableOptions<R> {
   label: string
   columns: Column<R>[]
-  sort: string /* column, '-' before it: largest first */
+  sort: string /* title of a column, '-' before it: largest first */
   empty: string
   key(row: R): number | string
   open?(row: R): void /* a click on the row; the first cell becomes a button */
@@ -45,7 +51,7 @@ export class Table<R> {
 
   constructor(private readonly options: TableOptions<R>) {
     this.down = options.sort.startsWith('-')
-    this.column = options.columns.find((c) => c.id === options.sort.replace('-', ''))!
+    this.column = options.columns.find((c) => c.title === options.sort.replace('-', ''))!
     this.head = el('tr')
     this.body = el('tbody')
     this.table = el('table.table', { 'aria-label': options.label }, el('thead', this.head), this.body)

@@ -1,11 +1,11 @@
 /* The views in the order of their tabs. */
 import type { View } from '../view'
-import { flameView } from './flame/flame'
-import { locksView } from './locks'
-import { matrixView } from './matrix'
-import { overviewView } from './overview'
-import { threadsView } from './threads'
-import { timelineView } from './timeline/timeline'
-import { whatIfView } from './whatif'
+import { FlameView } from './flame/flame'
+import { Locks } from './locks'
+import { Matrix } from './matrix'
+import { Overview } from './overview'
+import { Threads } from './threads'
+import { TimelineView } from './timeline/timeline'
+import { WhatIfView } from './whatif'
 
-export const VIEWS: (() => View)[] = [overviewView, timelineView, flameView, matrixView, locksView, threadsView, whatIfView]
+export const VIEWS: (new () => View)[] = [Overview, TimelineView, FlameView, Matrix, Locks, Threads, WhatIfView]

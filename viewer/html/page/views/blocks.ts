@@ -6,7 +6,7 @@ import { HolderState, WaitEnd } from '../data/recording'
 import { el, on } from '../ui/dom'
 import { duration, framePlace, lockName, moment, percent, place, printable, threadName, threadNames } from '../ui/format'
 import { StackList } from '../ui/stack'
-import { Table } from '../ui/table'
+import { Table, numbers } from '../ui/table'
 import type { Page } from '../view'
 import { showWait } from './findings'
 
@@ -73,18 +73,18 @@ const ENDS: { [end: number]: string } = {
 
 /* Waits, longest first; each opens on the timeline.  ns is the part that is meant. */
 export function waitTable(page: Page, label: string): Table<{ row: number; ns: number }> {
-  const rec = page.recording
+  const rec = page.rec
   const w = rec.waits
   return new Table({
-    label, sort: '-ns', empty: 'No recorded wait.', key: (r) => r.row,
+    label, sort: '-of it here', empty: 'No recorded wait.', key: (r) => r.row,
     open: (r) => page.store.set(showWait(rec, r.row)),
     columns: [
-      { id: 'at', title: 'at', help: 'Begin of the wait; a click shows it on the timeline', value: (r) => w.t0[r.row]!, text: (r) => moment(w.t0[r.row]!, 1e5) },
-      { id: 'thread', title: 'waiter', value: (r) => threadName(rec.threads[w.thread[r.row]!]) },
-      { id: 'ns', title: 'of it here', help: 'The part of the wait that is meant here', number: true, value: (r) => r.ns, text: (r) => duration(r.ns) },
-      { id: 'all', title: 'whole wait', number: true, value: (r) => w.t1[r.row]! - w.t0[r.row]!, text: (r) => duration(w.t1[r.row]! - w.t0[r.row]!) },
-      { id: 'end', title: 'end', value: (r) => ENDS[w.end[r.row]!] ?? '' },
-      { id: 'wake', title: 'wake-up', help: 'From being woken to running', number: true, value: (r) => w.wakeLatency[r.row]!, text: (r) => duration(w.wakeLatency[r.row]!) },
+      { title: 'at', help: 'Begin of the wait; a click shows it on the timeline', value: (r) => w.t0[r.row]!, text: (r) => moment(w.t0[r.row]!, 1e5) },
+      { title: 'waiter', value: (r) => threadName(rec.threads[w.thread[r.row]!]) },
+      numbers('of it here', (r) => r.ns, duration, 'The part of the wait that is meant here'),
+      numbers('whole wait', (r) => w.t1[r.row]! - w.t0[r.row]!, duration),
+      { title: 'end', value: (r) => ENDS[w.end[r.row]!] ?? '' },
+      numbers('wake-up', (r) => w.wakeLatency[r.row]!, duration, 'From being woken to running'),
     ],
   })
 }

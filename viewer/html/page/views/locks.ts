@@ -8,11 +8,9 @@ import { clear, el, style } from '../ui/dom'
 import { count, counted, duration, leafPlace, lockName, percent, place, printable, rate, threadName } from '../ui/format'
 import { histogramTable } from '../ui/histogram'
 import { segmented } from '../ui/segmented'
-import { Table } from '../ui/table'
+import { Table, numbers } from '../ui/table'
 import type { Column } from '../ui/table'
-import type { Page, View } from '../view'
-
-const some = (n: number, text: (n: number) => string): string => (n > 0 ? text(n) : '·')
+import { View } from '../view'
 
 function shareBar(share: number): HTMLElement {
   const bar = el('span.use-bar', { 'aria-hidden': 'true' })
@@ -25,22 +23,19 @@ function kindName(rec: Recording, lock: number): string {
   return kind === 'gil' ? 'GIL' : printable(kind)
 }
 
-class Locks implements View {
+export class Locks extends View {
   readonly id = 'locks' as const
   readonly title = 'Locks'
-  readonly keys = []
-  private page!: Page
   private table!: Table<LockSums>
   private readonly detail = el('section.lock-detail', { 'aria-label': 'The lock that is looked at' })
-  private readonly by = segmented('Bars show', [{ value: 'count', label: 'Number' }, { value: 'time', label: 'Time' }], 'count', (v) => this.page.store.set({ byTime: v === 'time' }))
+  private readonly by = segmented('Bars show', [{ value: 'count', label: 'Number' }, { value: 'time', label: 'Time' }], 'count', (v) => this.set({ byTime: v === 'time' }))
 
-  mount(host: HTMLElement, page: Page): void {
-    this.page = page
+  protected build(): void {
     this.table = new Table<LockSums>({
-      label: 'Locks', sort: '-ns', empty: 'No lock was waited for.', key: (l) => l.lock, columns: this.columns(page.recording),
-      open: (l) => page.store.set({ lock: page.store.get().lock === l.lock ? null : l.lock }), selected: (l) => l.lock === this.looked()?.lock,
+      label: 'Locks', sort: '-in all', empty: 'No lock was waited for.', key: (l) => l.lock, columns: this.columns(this.rec),
+      open: (l) => this.set({ lock: this.s.lock === l.lock ? null : l.lock }), selected: (l) => l.lock === this.looked()?.lock,
     })
-    host.append(el('div.locks',
+    this.host.append(el('div.locks',
       el('p.quiet above-table', 'Other locks than the GIL are known by the futex a thread slept on; such sleep may be idleness (a queue that is empty) as well as contention.'),
       this.table.element, this.detail))
     this.draw()
@@ -51,29 +46,27 @@ class Locks implements View {
     else if (changed.has('byTime')) this.drawDetail()
   }
 
-  redraw(): void {}
-
   private columns(rec: Recording): Column<LockSums>[] {
     const first = (l: LockSums) => (l.stack ? place(leafPlace(rec, l.stack)) : '')
     return [
-      { id: 'name', title: 'lock', value: (l) => lockName(rec, l.lock) },
-      { id: 'kind', title: 'kind', value: (l) => kindName(rec, l.lock) },
-      { id: 'where', title: 'first waited for at', wide: true, value: first },
-      { id: 'waits', title: 'waits', number: true, value: (l) => l.waits, text: (l) => some(l.waits, count) },
-      { id: 'ns', title: 'in all', help: 'Thread-seconds spent waiting for it', number: true, value: (l) => l.waitNs, text: (l) => some(l.waitNs, duration) },
-      { id: 'p50', title: 'p50', help: 'Half of the waits are longer', number: true, value: (l) => l.p50, text: (l) => some(l.p50, duration) },
-      { id: 'p99', title: 'p99', help: 'One in a hundred is longer', number: true, value: (l) => l.p99, text: (l) => some(l.p99, duration) },
-      { id: 'max', title: 'longest', number: true, value: (l) => l.max, text: (l) => some(l.max, duration) },
-      { id: 'handoffs', title: 'hand-offs', number: true, value: (l) => l.handoffs, text: (l) => some(l.handoffs, count) },
-      { id: 'forced', title: 'forced', help: 'Demanded by a waiter after a switch interval', number: true, value: (l) => l.forced / (l.handoffs || NaN), text: (l) => (l.handoffs ? percent(l.forced, l.handoffs) : '·') },
-      { id: 'use', title: 'held', help: 'Share of the time in which somebody held it; not seen of other locks than GILs', number: true, value: (l) => l.utilisation,
+      { title: 'lock', value: (l) => lockName(rec, l.lock) },
+      { title: 'kind', value: (l) => kindName(rec, l.lock) },
+      { title: 'first waited for at', wide: true, value: first },
+      numbers('waits', (l) => l.waits, count),
+      numbers('in all', (l) => l.waitNs, duration, 'Thread-seconds spent waiting for it'),
+      numbers('p50', (l) => l.p50, duration, 'Half of the waits are longer'),
+      numbers('p99', (l) => l.p99, duration, 'One in a hundred is longer'),
+      numbers('longest', (l) => l.max, duration),
+      numbers('hand-offs', (l) => l.handoffs, count),
+      { title: 'forced', help: 'Demanded by a waiter after a switch interval', number: true, value: (l) => l.forced / (l.handoffs || NaN), text: (l) => (l.handoffs ? percent(l.forced, l.handoffs) : '·') },
+      { title: 'held', help: 'Share of the time in which somebody held it; not seen of other locks than GILs', number: true, value: (l) => l.utilisation,
         text: (l) => (Number.isNaN(l.utilisation) ? '·' : percent(l.utilisation)), cell: (l) => (Number.isNaN(l.utilisation) ? '·' : [shareBar(l.utilisation), percent(l.utilisation)]) },
     ]
   }
 
   private rows(): LockSums[] {
-    const s = this.page.store.get()
-    const rec = this.page.recording
+    const s = this.s
+    const rec = this.rec
     const wanted = s.search.toLowerCase()
     return sums(rec, filterOf({ ...s, lock: null })).locks.filter((l) => {
       if (!l.waits && !l.heldNs && s.lock !== l.lock) return false
@@ -83,10 +76,10 @@ class Locks implements View {
 
   /* The lock of the filter, else the GIL most waited for. */
   private looked(): LockSums | null {
-    const s = this.page.store.get()
-    const all = sums(this.page.recording, filterOf({ ...s, lock: null })).locks
+    const s = this.s
+    const all = sums(this.rec, filterOf({ ...s, lock: null })).locks
     if (s.lock !== null) return all.find((l) => l.lock === s.lock) ?? null
-    const worth = (l: LockSums) => l.waitNs + (this.page.recording.locks[l.lock]!.kind === 'gil' ? 1e18 : 0)
+    const worth = (l: LockSums) => l.waitNs + (this.rec.locks[l.lock]!.kind === 'gil' ? 1e18 : 0)
     return all.filter((l) => l.waits).sort((a, b) => worth(b) - worth(a))[0] ?? null
   }
 
@@ -96,8 +89,8 @@ class Locks implements View {
   }
 
   private drawDetail(): void {
-    const s = this.page.store.get()
-    const rec = this.page.recording
+    const s = this.s
+    const rec = this.rec
     const l = this.looked()
     clear(this.detail)
     this.detail.hidden = !l
@@ -120,25 +113,21 @@ class Locks implements View {
   }
 
   private holders(l: LockSums, holders: HolderSums[]): HTMLElement {
-    const rec = this.page.recording
+    const rec = this.rec
     const table = new Table<HolderSums>({
-      label: 'Holders', sort: '-ns', empty: '', key: (h) => h.thread,
-      open: (h) => this.page.store.set({ thread: this.page.store.get().thread === h.thread ? null : h.thread }), selected: (h) => this.page.store.get().thread === h.thread,
+      label: 'Holders', sort: '-in all', empty: '', key: (h) => h.thread,
+      open: (h) => this.set({ thread: this.s.thread === h.thread ? null : h.thread }), selected: (h) => this.s.thread === h.thread,
       columns: [
-        { id: 'thread', title: 'holder', value: (h) => threadName(rec.threads[h.thread]) },
-        { id: 'holds', title: 'holds', number: true, value: (h) => h.holds, text: (h) => count(h.holds) },
-        { id: 'ns', title: 'in all', number: true, value: (h) => h.ns, text: (h) => duration(h.ns) },
-        { id: 'share', title: 'share', number: true, value: (h) => h.ns, text: (h) => percent(h.ns, l.heldNs) },
-        { id: 'asleep', title: 'asleep', help: 'Held while it slept in a system call or on another lock', number: true, value: (h) => h.blocked, text: (h) => some(h.blocked, duration) },
-        { id: 'nocpu', title: 'no CPU', help: 'Held while it waited for a CPU', number: true, value: (h) => h.preempted, text: (h) => some(h.preempted, duration) },
-        { id: 'max', title: 'longest', number: true, value: (h) => h.max, text: (h) => duration(h.max) },
+        { title: 'holder', value: (h) => threadName(rec.threads[h.thread]) },
+        numbers('holds', (h) => h.holds, count),
+        numbers('in all', (h) => h.ns, duration),
+        { title: 'share', number: true, value: (h) => h.ns, text: (h) => percent(h.ns, l.heldNs) },
+        numbers('asleep', (h) => h.blocked, duration, 'Held while it slept in a system call or on another lock'),
+        numbers('no CPU', (h) => h.preempted, duration, 'Held while it waited for a CPU'),
+        numbers('longest', (h) => h.max, duration),
       ],
     })
     table.setRows(holders)
     return el('div.lock-holders', el('div.section-head', el('h2', 'Who holds it')), table.element)
   }
-}
-
-export function locksView(): View {
-  return new Locks()
 }

@@ -8,8 +8,8 @@ import type { Key, ViewState } from '../state'
 import { clear, el, on, style } from '../ui/dom'
 import { count, counted, duration, lockName, percent, place, threadName } from '../ui/format'
 import { segmented } from '../ui/segmented'
-import { Table } from '../ui/table'
-import type { KeyBinding, Page, View } from '../view'
+import { Table, numbers } from '../ui/table'
+import { type KeyBinding, View } from '../view'
 import { linePlace, lineText, meanwhile, twoSides, waitTable } from './blocks'
 
 const SHOWN = 12 /* rows and columns; the rest is "others" */
@@ -78,19 +78,14 @@ class Grid {
   }
 }
 
-class Matrix implements View {
+export class Matrix extends View {
   readonly id = 'blame' as const
   readonly title = 'Who blocks whom'
-  readonly keys: KeyBinding[] = [
-    { keys: ['1', '2', '3'], help: 'By function, by line, by thread', run: (e) => this.page.store.set({ matrix: (['functions', 'lines', 'threads'] as const)[Number(e.key) - 1]!, cell: '' }) },
-    { keys: ['t'], help: 'As a matrix or as a table', run: () => this.page.store.set({ asTable: !this.page.store.get().asTable }) },
-  ]
-  private page!: Page
   private readonly unitChoice = segmented('Rows and columns', [
     { value: 'functions', label: 'Functions' }, { value: 'lines', label: 'Lines' }, { value: 'threads', label: 'Threads' },
-  ], 'functions', (matrix) => this.page.store.set({ matrix, cell: '' }))
+  ], 'functions', (matrix) => this.set({ matrix, cell: '' }))
   private readonly formChoice = segmented('Form', [{ value: 'matrix', label: 'Matrix' }, { value: 'table', label: 'Table' }], 'matrix',
-    (form) => this.page.store.set({ asTable: form === 'table' }))
+    (form) => this.set({ asTable: form === 'table' }))
   private readonly note = el('p.quiet')
   private readonly body = el('div.matrix-body')
   private readonly detail = el('section.matrix-detail', { 'aria-label': 'The cell that is open' })
@@ -98,9 +93,15 @@ class Matrix implements View {
   private sortColumn: number | null = null
   private focusAt: [number, number] = [1, 1]
 
-  mount(host: HTMLElement, page: Page): void {
-    this.page = page
-    host.append(el('div.matrix', el('div.bar-row', this.unitChoice.element, this.formChoice.element, this.note), this.body, this.detail))
+  override get keys(): KeyBinding[] {
+    return [
+      { keys: ['1', '2', '3'], help: 'By function, by line, by thread', run: (e) => this.set({ matrix: (['functions', 'lines', 'threads'] as const)[Number(e.key) - 1]!, cell: '' }) },
+      { keys: ['t'], help: 'As a matrix or as a table', run: () => this.set({ asTable: !this.s.asTable }) },
+    ]
+  }
+
+  protected build(): void {
+    this.host.append(el('div.matrix', el('div.bar-row', this.unitChoice.element, this.formChoice.element, this.note), this.body, this.detail))
     this.draw()
   }
 
@@ -113,37 +114,35 @@ class Matrix implements View {
     }
   }
 
-  redraw(): void {}
-
   private get unit(): PairUnit {
-    return UNITS[this.page.store.get().matrix]
+    return UNITS[this.s.matrix]
   }
 
   private sums(): Sums {
-    return sums(this.page.recording, filterOf(this.page.store.get()))
+    return sums(this.rec, filterOf(this.s))
   }
 
   private pairs(): PairSums[] {
-    const { search } = this.page.store.get()
+    const { search } = this.s
     const all = this.sums().pairs(this.unit)
     if (!search) return all
     const wanted = search.toLowerCase()
     const hit = new Map<number, boolean>()
     const matches = (id: number) => {
       let yes = hit.get(id)
-      if (yes === undefined) hit.set(id, (yes = nameOf(this.page.recording, this.unit, id).toLowerCase().includes(wanted)))
+      if (yes === undefined) hit.set(id, (yes = nameOf(this.rec, this.unit, id).toLowerCase().includes(wanted)))
       return yes
     }
     return all.filter((p) => matches(p.waiter) || matches(p.holder))
   }
 
   private draw(): void {
-    const s = this.page.store.get()
+    const s = this.s
     const pairs = this.pairs()
     const ns = pairs.reduce((n, p) => n + p.ns, 0)
     this.unitChoice.set(s.matrix)
     this.formChoice.set(s.asTable ? 'table' : 'matrix')
-    const what = s.lock === null ? 'the GIL' : lockName(this.page.recording, s.lock)
+    const what = s.lock === null ? 'the GIL' : lockName(this.rec, s.lock)
     this.note.textContent = pairs.length ? `${duration(ns)} of waiting for ${what}: down the side who waits, along the top who holds it meanwhile` : ''
     clear(this.body)
     if (!pairs.length) this.body.append(el('p.quiet', s.search ? 'Nothing matches the search.' : `Nobody waited for ${what}${s.selection ? ' in the selection' : ''}.`))
@@ -177,13 +176,13 @@ class Matrix implements View {
   }
 
   private header(kind: 'row' | 'column', id: number, sorted: boolean, sort: () => void): HTMLElement {
-    const name = nameOf(this.page.recording, this.unit, id)
+    const name = nameOf(this.rec, this.unit, id)
     return el('th', { class: kind === 'row' ? 'row-name' : 'column-name', role: `${kind}header`, scope: kind === 'row' ? 'row' : 'col', 'aria-sort': sorted && kind === 'column' ? 'descending' : undefined },
       el('button', { class: sorted ? 'link sorted' : 'link', title: `${name}\nSort ${kind === 'row' ? 'holders by this waiter' : 'waiters by this holder'}`, on: { click: sort } }, el('bdi', name)))
   }
 
   private gridRow(grid: Grid, row: number, sort: () => void): HTMLElement {
-    const rec = this.page.recording
+    const rec = this.rec
     const line = el('tr', { role: 'row' }, this.header('row', row, this.sortRow === row, sort))
     for (const column of grid.columns) {
       const at = grid.cells.get(`${row},${column}`)
@@ -248,12 +247,12 @@ class Matrix implements View {
   }
 
   private open(cell: string): void {
-    this.page.store.set({ cell: this.page.store.get().cell === cell ? '' : cell })
+    this.set({ cell: this.s.cell === cell ? '' : cell })
     this.detail.scrollIntoView({ block: 'nearest' })
   }
 
   private markOpen(): void {
-    const { cell } = this.page.store.get()
+    const { cell } = this.s
     for (const td of this.body.querySelectorAll<HTMLElement>('td[data-cell]')) {
       td.classList.toggle('open', td.dataset.cell === cell)
       td.setAttribute('aria-selected', String(td.dataset.cell === cell))
@@ -263,20 +262,20 @@ class Matrix implements View {
   /* The same as a list */
 
   private table(pairs: PairSums[], total: number): HTMLElement {
-    const rec = this.page.recording
+    const rec = this.rec
     const table = new Table<PairSums>({
-      label: 'Who blocks whom', sort: '-ns', empty: '', key: (p) => `${p.waiter},${p.holder}`,
+      label: 'Who blocks whom', sort: '-waiting', empty: '', key: (p) => `${p.waiter},${p.holder}`,
       open: (p) => this.open(`${p.waiter},${p.holder}`),
-      selected: (p) => this.page.store.get().cell === `${p.waiter},${p.holder}`,
+      selected: (p) => this.s.cell === `${p.waiter},${p.holder}`,
       columns: [
-        { id: 'waiter', title: 'waiter', wide: true, value: (p) => nameOf(rec, this.unit, p.waiter) },
-        { id: 'holder', title: 'holder', wide: true, value: (p) => nameOf(rec, this.unit, p.holder) },
-        { id: 'ns', title: 'waiting', number: true, value: (p) => p.ns, text: (p) => duration(p.ns) },
-        { id: 'share', title: 'share', number: true, value: (p) => p.ns, text: (p) => percent(p.ns, total) },
-        { id: 'waits', title: 'waits', number: true, value: (p) => p.waits, text: (p) => count(p.waits) },
-        { id: 'mean', title: 'mean', help: 'Waiting for this holder in each of these waits', number: true, value: (p) => p.ns / p.waits, text: (p) => duration(p.ns / p.waits) },
+        { title: 'waiter', wide: true, value: (p) => nameOf(rec, this.unit, p.waiter) },
+        { title: 'holder', wide: true, value: (p) => nameOf(rec, this.unit, p.holder) },
+        numbers('waiting', (p) => p.ns, duration),
+        { title: 'share', number: true, value: (p) => p.ns, text: (p) => percent(p.ns, total) },
+        numbers('waits', (p) => p.waits, count),
+        numbers('mean', (p) => p.ns / p.waits, duration, 'Waiting for this holder in each of these waits'),
         ...['running', 'asleep', 'no CPU', 'not seen'].map((title, state) => ({
-          id: title, title, help: 'What the holder did meanwhile', number: true, value: (p: PairSums) => p.byState[state]!, text: (p: PairSums) => (p.byState[state] ? percent(p.byState[state]!, p.ns) : '·'),
+          title, help: 'What the holder did meanwhile', number: true, value: (p: PairSums) => p.byState[state]!, text: (p: PairSums) => (p.byState[state] ? percent(p.byState[state]!, p.ns) : '·'),
         })),
       ],
     })
@@ -287,8 +286,8 @@ class Matrix implements View {
   private pairTable: Table<PairSums> | null = null
 
   private drawDetail(): void {
-    const s = this.page.store.get()
-    const rec = this.page.recording
+    const s = this.s
+    const rec = this.rec
     clear(this.detail)
     if (s.asTable) this.pairTable?.refresh()
     const [waiter, holder] = s.cell.split(',').map(Number)
@@ -305,13 +304,9 @@ class Matrix implements View {
     const said = meanwhile(rec, pair, detail)
     this.detail.append(
       el('div.section-head', el('h2', el('bdi', `${nameOf(rec, this.unit, pair.waiter)} waits for ${nameOf(rec, this.unit, pair.holder)}`)),
-        el('span.grow'), el('button.plain', { on: { click: () => this.page.store.set({ cell: '' }) } }, 'Close')),
+        el('span.grow'), el('button.plain', { on: { click: () => this.set({ cell: '' }) } }, 'Close')),
       el('p', `${duration(pair.ns)} in ${counted(pair.waits, 'wait')}${said ? `; holder meanwhile ${said}` : ''}`),
       twoSides(rec, pair, detail, true, this.unit === 'thread'),
       el('h3.waits-head', pair.waits > WAITS_LISTED ? `The ${WAITS_LISTED} longest of its waits` : 'Its waits, longest first'), table.element)
   }
-}
-
-export function matrixView(): View {
-  return new Matrix()
 }

@@ -5,7 +5,7 @@ import type { Recording } from '../data/recording'
 import type { Key } from '../state'
 import { clear, el, style } from '../ui/dom'
 import { bytes, count, counted, duration, lockName, percent, place, printable, processName, range, rate, threadName } from '../ui/format'
-import type { Page, View } from '../view'
+import { View } from '../view'
 import { linePlace, meanwhile, twoSides } from './blocks'
 import type { Told } from './findings'
 import { gravest, severityMark, showPlace, showWait } from './findings'
@@ -38,16 +38,11 @@ function shownPairs(all: Sums): Shown[] {
   return shown.map((pair, i) => ({ pair, detail: details[i]! }))
 }
 
-class Overview implements View {
+export class Overview extends View {
   readonly id = 'overview' as const
   readonly title = 'Overview'
-  readonly keys = []
-  private host!: HTMLElement
-  private page!: Page
 
-  mount(host: HTMLElement, page: Page): void {
-    this.host = host
-    this.page = page
+  protected build(): void {
     this.draw()
   }
 
@@ -55,15 +50,13 @@ class Overview implements View {
     if (['selection', 'process', 'thread', 'lock', 'view'].some((k) => changed.has(k as Key))) this.draw()
   }
 
-  redraw(): void {}
-
   private draw(): void {
-    const s = this.page.store.get()
-    const rec = this.page.recording
+    const s = this.s
+    const rec = this.rec
     const all = sums(rec, filterOf(s))
     clear(this.host)
     const [worst, ...others] = shownPairs(all)
-    const box = el('div.overview', this.verdict(all, worst), this.figures(all), this.findings(s.process))
+    const box = el('div.overview', this.verdict(all, worst), this.figures(all), rec.reduced && el('p.quiet', rec.reduced.note), this.findings(s.process))
     const pairs = this.pairs(all, worst, others)
     if (pairs) box.append(pairs)
     box.append(this.recording())
@@ -71,13 +64,13 @@ class Overview implements View {
   }
 
   private scope(): string {
-    const { selection } = this.page.store.get()
+    const { selection } = this.s
     return selection ? `In the selection (${range(selection.t0, selection.t1)})` : ''
   }
 
   /* One or two sentences: how full, who waits, and the worst pair of lines. */
   private verdict(all: Sums, worst: Shown | undefined): HTMLElement {
-    const rec = this.page.recording
+    const rec = this.rec
     const gil = worstGil(rec, all.locks)
     const scope = this.scope()
     const box = el('section.verdict', { 'aria-label': 'Verdict' })
@@ -93,7 +86,7 @@ class Overview implements View {
     const lock = all.locks.filter((l) => rec.locks[l.lock]!.kind === 'gil').length > 1 ? lockName(rec, gil.lock) : 'GIL'
     const line = el('p.verdict-line')
     const start = scope ? `${scope}, the ${lock} is` : `The ${lock} is`
-    const { thread } = this.page.store.get()
+    const { thread } = this.s
     line.append(`${start} held `, el('b', percent(gil.utilisation)), ' of the time, and ')
     if (thread !== null) line.append(`${threadName(rec.threads[thread])} waits for it `, el('b', percent(waiting)), ' of the time.')
     else line.append(waiting >= 0.05 ? el('b', `${n} thread${n === '1.0' ? '' : 's'}`) : 'hardly anybody',
@@ -108,7 +101,7 @@ class Overview implements View {
   }
 
   private worstLine(all: Sums, pair: PairSums, detail: PairDetail): HTMLElement {
-    const rec = this.page.recording
+    const rec = this.rec
     const l = lines(rec)
     const at = (line: number, none: string) => el('bdi.code', linePlace(rec, line) ? place(linePlace(rec, line)) : none)
     const total = this.total(all)
@@ -120,7 +113,7 @@ class Overview implements View {
   }
 
   private figures(all: Sums): HTMLElement {
-    const rec = this.page.recording
+    const rec = this.rec
     const gils = all.locks.filter((l) => rec.locks[l.lock]!.kind === 'gil')
     const gil = worstGil(rec, all.locks)
     const seconds = all.spanNs / 1e9 || 1
@@ -143,18 +136,18 @@ class Overview implements View {
   }
 
   private findings(process: number | null): HTMLElement {
-    const told = gravest(this.page.recording, process)
-    const s = this.page.store.get()
+    const told = gravest(this.rec, process)
+    const s = this.s
     return el('section.findings', { 'aria-label': 'Findings' },
       el('div.section-head', el('h2', 'Findings'), el('span.quiet', s.selection || s.thread !== null ? 'of the whole recording; what each costs, and how sure it is' : 'what each costs, and how sure it is')),
       told.length ? el('ol', ...told.map((t) => this.finding(t))) : el('p.quiet', 'Nothing worth a word.'))
   }
 
   private finding({ process, finding: f }: Told): HTMLElement {
-    const rec = this.page.recording
+    const rec = this.rec
     const cost = f.wait_ns === null || f.wait_ns === undefined ? null : `${f.certainty === 'measured' ? '' : '~'}${duration(f.wait_ns)}`
     const share = f.share ? percent(f.share) : null
-    const show = f.place ? el('button.plain', { on: { click: () => this.page.store.set(showPlace(rec, process, f.place!)) } }, 'Show on timeline') : null
+    const show = f.place ? el('button.plain', { on: { click: () => this.set(showPlace(rec, process, f.place!)) } }, 'Show on timeline') : null
     return el('li', { class: `finding ${f.severity}` }, severityMark(f.severity),
       el('div.finding-body', el('h3', el('bdi', f.title), rec.processes.length > 1 ? el('span.quiet', `  ${processName(rec, process)}`) : null),
         el('p', f.detail), el('p.advice', f.advice)),
@@ -171,34 +164,29 @@ class Overview implements View {
     return el('section.pairs', { 'aria-label': 'Who waits for whom' },
       el('div.section-head', el('h2', 'Who else waits for whom'), el('span.quiet', 'waiter left, holder right; of each two functions the costliest lines')),
       ...shown.map((p) => this.pair(p.pair, p.detail, total)),
-      rest > 0 ? el('button.link', { on: { click: () => this.page.store.set({ view: 'blame', matrix: 'functions' }) } }, `${counted(rest, 'more pair')}, ${duration(restNs)} in all: Who blocks whom`) : null)
+      rest > 0 ? el('button.link', { on: { click: () => this.set({ view: 'blame', matrix: 'functions' }) } }, `${counted(rest, 'more pair')}, ${duration(restNs)} in all: Who blocks whom`) : null)
   }
 
   private pair(pair: PairSums, detail: PairDetail, total: number): HTMLElement {
-    const rec = this.page.recording
+    const rec = this.rec
     const wait = detail.waits[0]
     const bar = el('span.share-bar', { 'aria-hidden': 'true' })
     style(bar, '--share', `${(100 * pair.ns) / (total || 1)}%`)
     return el('div.pair', el('div.pair-head', bar, el('b', duration(pair.ns)), el('span', `${percent(pair.ns, total)} of all waiting, ${counted(pair.waits, 'wait')}`),
       el('span.quiet', meanwhile(rec, pair, detail) ? `holder meanwhile ${meanwhile(rec, pair, detail)}` : ''), el('span.grow'),
-      wait ? el('button.plain', { on: { click: () => this.page.store.set(showWait(rec, wait.row)) } }, 'Longest on timeline') : null),
+      wait ? el('button.plain', { on: { click: () => this.set(showWait(rec, wait.row)) } }, 'Longest on timeline') : null),
     twoSides(rec, pair, detail, false))
   }
 
   private recording(): HTMLElement {
-    const rec = this.page.recording
+    const rec = this.rec
     const r = rec.facts.recording
     const row = (name: string, text: string) => [el('dt', name), el('dd', text)]
-    const notes = [...(rec.reduced ? [printable(rec.reduced.note)] : []), ...r.notes]
     return el('section.about-recording', { 'aria-label': 'About this recording' }, el('div.section-head', el('h2', 'About this recording')),
       el('dl', ...row('recorded', `${duration(r.duration_ns)}, ${printable(r.collector ?? 'unknown')} collector, gilscope ${printable(rec.facts.gilscope)}, ${r.complete ? 'complete' : 'NOT complete: it was cut off'}`),
         ...row('contents', `${counted(rec.intervals.n, 'interval')}, ${counted(rec.waits.n, 'wait')}, ${counted(rec.samples.n, 'sample')} of ${counted(rec.threads.length, 'thread')}`),
         ...row('stacks', r.torn_stacks || r.truncated_stacks ? `${count(r.torn_stacks)} readable only in part, ${count(r.truncated_stacks)} cut at the root` : 'all whole'),
         ...(r.levels.length > 1 ? row('detail', r.levels.map((l) => `level ${l.level} from ${duration(l.from_ns)} (${l.reason})`).slice(0, 6).join('; ')) : []),
-        ...(notes.length ? row('notes', notes.join('\n')) : [])))
+        ...(r.notes.length ? row('notes', r.notes.join('\n')) : [])))
   }
-}
-
-export function overviewView(): View {
-  return new Overview()
 }

@@ -41,13 +41,13 @@ class RangeBar {
   private dark: boolean | null = null
 
   constructor(host: HTMLElement, private page: Page) {
-    this.pyramids = pyramidsOf(page.recording)
+    this.pyramids = pyramidsOf(page.rec)
     this.surface = el('div.rb-surface', {
       tabindex: 0, role: 'slider', 'aria-orientation': 'horizontal', 'aria-label': 'Selected range of the recording', 'aria-valuemin': 0,
-      'aria-valuemax': max(1, round(page.recording.durationNs / 1e6)), 'aria-valuenow': 0,
+      'aria-valuemax': max(1, round(page.rec.durationNs / 1e6)), 'aria-valuenow': 0,
       title: 'Drag: select. Ctrl+drag: baseline. Double-click: nothing selected. Arrows move the selection, Shift+arrows resize it.',
     }, this.canvas)
-    const key = (name: string, text: string) => el('span', el('span', { class: `tl-swatch tl-swatch-${name}`, 'aria-hidden': 'true' }), text)
+    const key = (name: string, text: string) => el('span', el('span', { class: `tl-swatch s-${name}`, 'aria-hidden': 'true' }), text)
     host.append(el('div.rb', this.surface, el('div.rb-key', { 'aria-hidden': 'true' }, key('wait_gil', 'wait for the GIL'), key('nogil', 'run without the GIL'), key('gil', 'run with the GIL'))))
     this.listen()
     page.store.on((changed) => this.onChange(changed))
@@ -57,7 +57,7 @@ class RangeBar {
   }
 
   private get all(): number {
-    return max(1, this.page.recording.durationNs)
+    return max(1, this.page.rec.durationNs)
   }
 
   private onChange(changed: ReadonlySet<Key>): void {
@@ -81,7 +81,7 @@ class RangeBar {
 
   /* How many threads do what, per pixel. */
   private sum(): void {
-    const { recording: rec, store } = this.page
+    const { rec, store } = this.page
     const width = this.canvas.width, process = store.get().process
     this.crowd = f32(width * CHANNELS)
     rec.threads.forEach((t, i) => {

@@ -7,10 +7,10 @@ import type { Key, ViewState } from '../state'
 import { el, style } from '../ui/dom'
 import { count, counted, duration, lockName, percent, processName, threadName } from '../ui/format'
 import { segmented } from '../ui/segmented'
-import { Table } from '../ui/table'
+import { Table, numbers } from '../ui/table'
 import type { Column } from '../ui/table'
 import { STATE_LOOKS } from '../ui/theme'
-import type { Page, View } from '../view'
+import { View } from '../view'
 import { showWait } from './findings'
 
 const ORDER = [State.Gil, State.NoGil, State.WaitGil, State.WaitLock, State.Runnable, State.Blocked, State.Sleep, State.Unknown]
@@ -18,8 +18,6 @@ const TITLES: { [state: number]: string } = {
   [State.Gil]: 'GIL', [State.NoGil]: 'no GIL', [State.WaitGil]: 'waits for it', [State.WaitLock]: 'a lock', [State.Runnable]: 'a CPU', [State.Blocked]: 'syscall',
   [State.Sleep]: 'timer', [State.Unknown]: 'unseen',
 }
-const some = (n: number, text: (n: number) => string): string => (n > 0 ? text(n) : '·')
-
 export function stateBar(t: ThreadSums): HTMLElement {
   const bar = el('span.state-bar', { 'aria-hidden': 'true' })
   for (const state of ORDER) {
@@ -33,22 +31,19 @@ export function stateBar(t: ThreadSums): HTMLElement {
   return bar
 }
 
-class Threads implements View {
+export class Threads extends View {
   readonly id = 'threads' as const
   readonly title = 'Threads'
-  readonly keys = []
-  private page!: Page
   private table!: Table<ThreadSums>
   private shownColumns: ViewState['columns'] = 'gil'
-  private readonly choice = segmented('Columns', [{ value: 'gil', label: 'Waits and holds' }, { value: 'states', label: 'States' }], 'gil', (columns) => this.page.store.set({ columns }))
+  private readonly choice = segmented('Columns', [{ value: 'gil', label: 'Waits and holds' }, { value: 'states', label: 'States' }], 'gil', (columns) => this.set({ columns }))
   private readonly note = el('p.quiet')
 
-  mount(host: HTMLElement, page: Page): void {
-    this.page = page
-    this.shownColumns = page.store.get().columns
+  protected build(): void {
+    this.shownColumns = this.s.columns
     this.choice.set(this.shownColumns)
     this.table = this.makeTable()
-    host.append(el('div.threads', el('div.bar-row above-table', this.choice.element, this.note), this.table.element, this.legend()))
+    this.host.append(el('div.threads', el('div.bar-row above-table', this.choice.element, this.note), this.table.element, this.legend()))
     this.draw()
   }
 
@@ -57,13 +52,10 @@ class Threads implements View {
     else if (changed.has('thread')) this.table.refresh()
   }
 
-  redraw(): void {}
-
   private makeTable(): Table<ThreadSums> {
-    const { store, recording } = this.page
     return new Table<ThreadSums>({
-      label: 'Threads', sort: '-ns', empty: 'No thread lived then, or none matches.', key: (t) => t.thread, columns: this.columns(recording),
-      open: (t) => store.set({ thread: store.get().thread === t.thread ? null : t.thread }), selected: (t) => store.get().thread === t.thread,
+      label: 'Threads', sort: this.s.columns === 'states' ? '-waited' : '-in all', empty: 'No thread lived then, or none matches.', key: (t) => t.thread, columns: this.columns(this.rec),
+      open: (t) => this.set({ thread: this.s.thread === t.thread ? null : t.thread }), selected: (t) => this.s.thread === t.thread,
     })
   }
 
@@ -72,33 +64,29 @@ class Threads implements View {
   }
 
   private columns(rec: Recording): Column<ThreadSums>[] {
-    const state = (s: State): Column<ThreadSums> => ({
-      id: `s${s}`, title: TITLES[s]!, help: `${STATE_LOOKS[s].label}, of its life`, number: true, value: (t) => t.stateNs[s]! / (t.lifeNs || 1),
-      text: (t) => (t.stateNs[s]! > 0 ? percent(t.stateNs[s]!, t.lifeNs) : '·'),
-    })
-    const time = (id: string, title: string, help: string, of: (t: ThreadSums) => number): Column<ThreadSums> => ({ id, title, help, number: true, value: of, text: (t) => some(of(t), duration) })
+    const state = (s: State) => numbers(TITLES[s]!, (t: ThreadSums) => t.stateNs[s]! / (t.lifeNs || 1), percent, `${STATE_LOOKS[s].label}, of its life`)
     const common: Column<ThreadSums>[] = [
-      { id: 'name', title: 'thread', value: (t) => threadName(rec.threads[t.thread]), cell: (t) => [el('bdi', { title: threadName(rec.threads[t.thread]) }, threadName(rec.threads[t.thread]))] },
-      { id: 'tid', title: 'tid', number: true, value: (t) => rec.threads[t.thread]!.tid },
-      ...(rec.processes.length > 1 ? [{ id: 'process', title: 'process', name: true, value: (t: ThreadSums) => processName(rec, rec.threads[t.thread]!.process) }] : []),
-      { id: 'bar', title: 'its life', help: 'Share of each state; sorts by waiting for the GIL', value: (t) => t.stateNs[State.WaitGil]! / (t.lifeNs || 1), text: (t) => percent(t.stateNs[State.WaitGil]!, t.lifeNs), cell: (t) => stateBar(t) },
+      { title: 'thread', value: (t) => threadName(rec.threads[t.thread]), cell: (t) => [el('bdi', { title: threadName(rec.threads[t.thread]) }, threadName(rec.threads[t.thread]))] },
+      { title: 'tid', number: true, value: (t) => rec.threads[t.thread]!.tid },
+      ...(rec.processes.length > 1 ? [{ title: 'process', name: true, value: (t: ThreadSums) => processName(rec, rec.threads[t.thread]!.process) }] : []),
+      { title: 'its life', help: 'Share of each state; sorts by waiting for the GIL', value: (t) => t.stateNs[State.WaitGil]! / (t.lifeNs || 1), text: (t) => percent(t.stateNs[State.WaitGil]!, t.lifeNs), cell: (t) => stateBar(t) },
     ]
-    const show: Column<ThreadSums> = { id: 'show', title: 'show', help: 'Its longest wait on the timeline', value: (t) => t.max, text: () => '', cell: (t) => this.link(t) }
-    const waited = time('ns', 'in all', 'Time it waited for the GIL', (t) => t.waitNs)
-    if (this.page.store.get().columns === 'states')
-      return [...common, ...ORDER.filter((s) => s !== State.Unknown || this.anyUnknown(rec)).map(state), { ...waited, title: 'waited' }, time('life', 'lived', 'Its life in the time that is shown', (t) => t.lifeNs), show]
+    const show: Column<ThreadSums> = { title: 'show', help: 'Its longest wait on the timeline', value: (t) => t.max, text: () => '', cell: (t) => this.link(t) }
+    const waited = numbers('in all', (t: ThreadSums) => t.waitNs, duration, 'Time it waited for the GIL')
+    if (this.s.columns === 'states')
+      return [...common, ...ORDER.filter((s) => s !== State.Unknown || this.anyUnknown(rec)).map(state), { ...waited, title: 'waited' }, numbers('lived', (t) => t.lifeNs, duration, 'Its life in the time that is shown'), show]
     return [
       ...common,
-      { id: 'waits', title: 'waits', number: true, help: 'How often it waited for the GIL', value: (t) => t.waits, text: (t) => some(t.waits, count) },
+      numbers('waits', (t) => t.waits, count, 'How often it waited for the GIL'),
       waited,
-      time('p50', 'p50', 'Half of its waits are longer', (t) => t.p50),
-      time('p99', 'p99', 'One in a hundred is longer', (t) => t.p99),
-      time('max', 'longest', 'Its longest wait', (t) => t.max),
-      time('held', 'holds', 'Time it held the GIL', (t) => t.heldNs),
-      time('asleep', 'asleep', 'Held the GIL while asleep in a system call, for a time or on another lock', (t) => t.heldBlockedNs),
-      time('nocpu', 'no CPU', 'Held the GIL while it waited for a CPU', (t) => t.heldPreemptedNs),
-      time('caused', 'delays', 'Waiting of others during its holds', (t) => t.causedNs),
-      time('spin', 'spin', 'CPU time that went into taking the GIL without sleeping (sampled)', (t) => t.spinNs),
+      numbers('p50', (t) => t.p50, duration, 'Half of its waits are longer'),
+      numbers('p99', (t) => t.p99, duration, 'One in a hundred is longer'),
+      numbers('longest', (t) => t.max, duration, 'Its longest wait'),
+      numbers('holds', (t) => t.heldNs, duration, 'Time it held the GIL'),
+      numbers('asleep', (t) => t.heldBlockedNs, duration, 'Held the GIL while asleep in a system call, for a time or on another lock'),
+      numbers('no CPU', (t) => t.heldPreemptedNs, duration, 'Held the GIL while it waited for a CPU'),
+      numbers('delays', (t) => t.causedNs, duration, 'Waiting of others during its holds'),
+      numbers('spin', (t) => t.spinNs, duration, 'CPU time that went into taking the GIL without sleeping (sampled)'),
       show,
     ]
   }
@@ -112,20 +100,20 @@ class Threads implements View {
   }
 
   private show(t: ThreadSums): void {
-    const { waits } = this.page.recording
-    const { selection, lock } = this.page.store.get()
-    const [from, to] = this.page.recording.threads[t.thread]!.waits
+    const { waits } = this.rec
+    const { selection, lock } = this.s
+    const [from, to] = this.rec.threads[t.thread]!.waits
     let best = -1
     for (let row = from; row < to; row++) {
       if (selection && (waits.t1[row]! <= selection.t0 || waits.t0[row]! >= selection.t1)) continue
-      const gil = this.page.recording.locks[waits.lock[row]!]?.kind === 'gil'
+      const gil = this.rec.locks[waits.lock[row]!]?.kind === 'gil'
       if ((lock === null ? gil : waits.lock[row] === lock) && (best < 0 || waits.t1[row]! - waits.t0[row]! > waits.t1[best]! - waits.t0[best]!)) best = row
     }
-    this.page.store.set(best < 0 ? { view: 'timeline', thread: t.thread } : showWait(this.page.recording, best))
+    this.set(best < 0 ? { view: 'timeline', thread: t.thread } : showWait(this.rec, best))
   }
 
   private draw(): void {
-    const s = this.page.store.get()
+    const s = this.s
     if (s.columns !== this.shownColumns) {
       const table = this.makeTable()
       this.table.element.replaceWith(table.element)
@@ -133,7 +121,7 @@ class Threads implements View {
       this.shownColumns = s.columns
       this.choice.set(s.columns)
     }
-    const rec = this.page.recording
+    const rec = this.rec
     const wanted = s.search.toLowerCase()
     const all = sums(rec, filterOf({ ...s, thread: null })).threads
     const rows = all.filter((t) => !wanted || `${threadName(rec.threads[t.thread])} ${rec.threads[t.thread]!.tid}`.toLowerCase().includes(wanted))
@@ -141,8 +129,4 @@ class Threads implements View {
     this.note.textContent = `${wanted ? `${count(rows.length)} of ` : ''}${counted(all.length, 'thread')}; waits are those for ${what}. A click filters the other views by the thread.`
     this.table.setRows(rows)
   }
-}
-
-export function threadsView(): View {
-  return new Threads()
 }

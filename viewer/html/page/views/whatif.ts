@@ -5,23 +5,18 @@ import type { FactsFrame, WhatIf } from '../data/recording'
 import type { Key } from '../state'
 import { clear, el, style } from '../ui/dom'
 import { count, duration, percent, place, printable, processName } from '../ui/format'
-import type { Page, View } from '../view'
+import { View } from '../view'
 import { processRow } from './findings'
 
 function frameText(f: FactsFrame | null): string {
   return f ? place(f) : '(no Python stack)'
 }
 
-class WhatIfView implements View {
+export class WhatIfView extends View {
   readonly id = 'whatif' as const
   readonly title = 'What if'
-  readonly keys = []
-  private host!: HTMLElement
-  private page!: Page
 
-  mount(host: HTMLElement, page: Page): void {
-    this.host = host
-    this.page = page
+  protected build(): void {
     this.draw()
   }
 
@@ -29,18 +24,16 @@ class WhatIfView implements View {
     if (changed.has('process')) this.draw()
   }
 
-  redraw(): void {}
-
   private draw(): void {
-    const { process, selection, thread } = this.page.store.get()
-    const { processes } = this.page.recording.facts
+    const { process, selection, thread } = this.s
+    const { processes } = this.rec.facts
     clear(this.host)
     const box = el('div.whatif')
     if (selection || thread !== null) box.append(el('p.quiet', 'These answers are about the whole recording, not about what is selected.'))
     processes.forEach((p, i) => {
-      const row = processRow(this.page.recording, p, i)
+      const row = processRow(this.rec, p, i)
       if (process !== null && process !== row) return
-      if (processes.length > 1) box.append(el('h2', processName(this.page.recording, row)))
+      if (processes.length > 1) box.append(el('h2', processName(this.rec, row)))
       if (p.what_if) box.append(this.pairs(p.what_if), this.bounds(p.what_if))
       else box.append(el('p', 'Not computed: this recording has no waits that could be replayed.'))
     })
@@ -75,7 +68,7 @@ class WhatIfView implements View {
     })
     const titles: [string, string][] = [['line that holds', ''], ['waits most for it', ''], ['waiting, and what vanishes', ''], ['vanishes', 'Waiting blamed on the line that would vanish'],
       ['of it', 'Share of the waiting blamed on the line'], ['blamed', 'Waiting blamed on the line'], ['beyond', 'More would vanish by shorter queues and other timing'], ['holds', '']]
-    return el('table.saved', el('thead', el('tr', ...titles.map(([text, help], i) => el('th', { scope: 'col', class: i > 2 ? 'num' : '', title: help || undefined }, text)))), el('tbody', ...rows))
+    return el('div.grid-box', { tabindex: 0, role: 'group', 'aria-label': 'Waiting that vanishes, by line' }, el('table.saved', el('thead', el('tr', ...titles.map(([text, help], i) => el('th', { scope: 'col', class: i > 2 ? 'num' : '', title: help || undefined }, text)))), el('tbody', ...rows)))
   }
 
   private bounds(w: WhatIf): HTMLElement {
@@ -85,8 +78,4 @@ class WhatIfView implements View {
         el('div', el('h3', printable(b.title)), el('ul', ...b.assumes.map((text) => el('li', printable(text)))))))),
       w.bounds.length ? null : el('p.quiet', 'Not computed.'))
   }
-}
-
-export function whatIfView(): View {
-  return new WhatIfView()
 }

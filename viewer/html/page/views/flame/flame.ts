@@ -12,7 +12,7 @@ import { clear, el, on, style } from '../../ui/dom'
 import { counted, duration, percent } from '../../ui/format'
 import { segmented } from '../../ui/segmented'
 import { isDark } from '../../ui/theme'
-import type { KeyBinding, Page, View } from '../../view'
+import { type KeyBinding, View } from '../../view'
 import { diffColor, FlameCanvas } from './canvas'
 import { FunctionTable } from './functions'
 import { amount, changeWord, isDiff, itemsText, nameOf, perSecond, placeOf, rates, selfAmount, share, spoken, stackOf, type Graph } from './graph'
@@ -35,10 +35,9 @@ const SWITCHES: { key: Switch; label: string; title: string }[] = [
   { key: 'collapse', label: 'Collapse recursion', title: 'A function that is in a stack several times is one box (r)' },
 ]
 
-class FlameView implements View {
+export class FlameView extends View {
   readonly id = 'flame'
   readonly title = 'Flame graphs'
-  private page!: Page
   private graphs!: Graphs
   private parts: Graph[] = []
   private tops: number[] = []
@@ -49,7 +48,7 @@ class FlameView implements View {
   private totals = 0 /* timer */
 
   private readonly sources = new Map<FlameSource, HTMLButtonElement>()
-  private readonly layout = segmented('Layout', LAYOUTS, 'left', (layout) => this.page.store.set({ layout, root: '' }))
+  private readonly layout = segmented('Layout', LAYOUTS, 'left', (layout) => this.set({ layout, root: '' }))
   private readonly switches = new Map<Switch, HTMLButtonElement>()
   private readonly found = el('span.flame-found')
   private readonly tableSwitch = el('button.plain', { 'aria-pressed': 'true', title: 'The same as rows, below the picture', on: { click: () => this.showGrid(!this.gridShown) } }, 'Table')
@@ -63,11 +62,9 @@ class FlameView implements View {
   private canvases: FlameCanvas[] = []
   private table!: FunctionTable
   private grid!: TreeGrid
-  private host!: HTMLElement
 
-  mount(host: HTMLElement, page: Page): void {
-    this.page = page
-    this.graphs = new Graphs(page.recording)
+  protected build(): void {
+    this.graphs = new Graphs(this.rec)
     this.table = new FunctionTable((symbol) => this.centreOn(symbol))
     this.grid = new TreeGrid({
       current: (part, box) => this.setCurrent(part, box, false),
@@ -76,13 +73,12 @@ class FlameView implements View {
     })
     this.canvases = [0, 1].map((part) => this.makeCanvas(part))
     this.body.append(this.table.element, this.stages)
-    this.host = el('div.flame', this.picker(), this.options(), this.note, this.crumbs, this.empty, this.body, this.grid.element, this.tooltip)
-    host.append(this.host)
+    this.host.append(el('div.flame', this.picker(), this.options(), this.note, this.crumbs, this.empty, this.body, this.grid.element, this.tooltip))
     this.update(new Set(DATA))
   }
 
   update(changed: ReadonlySet<Key>): void {
-    const s = this.page.store.get()
+    const s = this.s
     if (DATA.some((k) => changed.has(k))) this.rebuild(s)
     else if (changed.has('root')) this.show(s)
     else if (changed.has('search')) this.search(s, true)
@@ -91,7 +87,7 @@ class FlameView implements View {
   redraw(): void {
     for (const canvas of this.canvases) canvas.redraw()
     this.grid.redraw()
-    if (this.page) this.drawNote(this.page.store.get())
+    if (this.page) this.drawNote(this.s)
   }
 
   /* Parts of the view */
@@ -110,7 +106,7 @@ class FlameView implements View {
   private picker(): HTMLElement {
     const bar = el('div.flame-sources', { role: 'group', 'aria-label': 'What the flame graph shows' })
     for (const source of SOURCE_ORDER) {
-      const button = el('button', { 'aria-pressed': 'false', on: { click: () => this.page.store.set({ source, root: '' }) } })
+      const button = el('button', { 'aria-pressed': 'false', on: { click: () => this.set({ source, root: '' }) } })
       this.sources.set(source, button)
       bar.append(button)
     }
@@ -136,7 +132,7 @@ class FlameView implements View {
   }
 
   private flip(key: Switch): void {
-    this.page.store.set({ [key]: !this.page.store.get()[key], ...(key === 'lines' || this.page.store.get().layout === 'sandwich' ? {} : { root: '' }) })
+    this.set({ [key]: !this.s[key], ...(key === 'lines' || this.s.layout === 'sandwich' ? {} : { root: '' }) })
   }
 
   /* From state to picture */
@@ -194,7 +190,7 @@ class FlameView implements View {
   }
 
   private whyNothing(s: Readonly<ViewState>): string {
-    const why = whyEmpty(this.page.recording, s.source, this.graphs.filterOf(s))
+    const why = whyEmpty(this.rec, s.source, this.graphs.filterOf(s))
     const hidden = this.parts[0]?.tree.hidden
     return hidden ? 'all of it is hidden' : `Nothing to show: ${why}.`
   }
@@ -207,7 +203,7 @@ class FlameView implements View {
   /* The totals of the other sources come after the picture. */
   private drawTotals(s: Readonly<ViewState>): void {
     clearTimeout(this.totals)
-    const filter = this.graphs.filterOf(s), rec = this.page.recording
+    const filter = this.graphs.filterOf(s), rec = this.rec
     const draw = (source: FlameSource) => {
       const { total } = this.graphs.size(source, filter), ns = total * unitNs(rec, source), button = this.sources.get(source)!
       const text = total ? `${SOURCES[source].sampled ? '~' : ''}${duration(ns)}` : 'none'
@@ -231,7 +227,7 @@ class FlameView implements View {
     clear(this.note)
     const g = this.parts[this.parts.length - 1]
     if (!g || !(g.tree.width[0]! > 0)) return
-    const look = SOURCES[s.source], { tree } = g, rec = this.page.recording
+    const look = SOURCES[s.source], { tree } = g, rec = this.rec
     const said = [isDiff(g) ? `Width: ${look.width}, both ranges together, per second of each.` : `Width: ${look.width}.`]
     if (look.sampled) said.push(`Sampled at ${rec.sampleHz} Hz: each sample stands for ${duration(g.unitNs)}.`)
     if (s.layout !== 'sandwich') said.push(`${isDiff(g) ? amount(g, 0) : duration(tree.total[0]! * g.unitNs)} in ${itemsText(g, 0)}.`)
@@ -245,7 +241,7 @@ class FlameView implements View {
     const symbols = g.symbols
     for (const symbol of this.graphs.hiddenOf(s))
       this.note.append(' ', el('span.chip', el('span.chip-label', 'Hidden'), el('bdi', symbols.name(symbol)),
-        el('button', { 'aria-label': `Show ${symbols.name(symbol)} again`, on: { click: () => this.page.store.set({ hidden: s.hidden.split('.').filter((k) => symbols.ofKey(k) !== symbol).join('.') }) } }, '×')))
+        el('button', { 'aria-label': `Show ${symbols.name(symbol)} again`, on: { click: () => this.set({ hidden: s.hidden.split('.').filter((k) => symbols.ofKey(k) !== symbol).join('.') }) } }, '×')))
     if (tree.hidden) this.note.append(` ${duration(tree.hidden * g.unitNs)} hidden.`)
   }
 
@@ -290,11 +286,11 @@ class FlameView implements View {
 
   private nextMatch(by: number): void {
     const all = this.matches.flatMap((m, part) => m.boxes.map((box) => ({ part, box })))
-    if (!all.length) return this.page.say(this.page.store.get().search ? 'no match' : 'nothing searched for')
+    if (!all.length) return this.page.say(this.s.search ? 'no match' : 'nothing searched for')
     this.match = this.match < 0 && by < 0 ? all.length - 1 : (this.match + by + all.length) % all.length
     const { part, box } = all[this.match]!
     if (!this.inView(part, box)) {
-      this.page.store.set({ root: '' })
+      this.set({ root: '' })
       this.match = all.findIndex((m) => m.part === part && m.box === box)
     }
     this.setCurrent(part, box, true)
@@ -412,39 +408,39 @@ class FlameView implements View {
 
   private zoom(part: number, box: number): void {
     const g = this.parts[part]!
-    if (this.page.store.get().layout === 'sandwich') return this.centreOn(g.symbols.functionSymbol(g.tree.symbol[box]!))
-    this.page.store.set({ root: pathOf(g.tree, g.symbols, box) })
+    if (this.s.layout === 'sandwich') return this.centreOn(g.symbols.functionSymbol(g.tree.symbol[box]!))
+    this.set({ root: pathOf(g.tree, g.symbols, box) })
     this.setCurrent(part, box, false)
     this.page.say(box ? `zoomed to ${spoken(g, box)}` : 'zoom reset')
   }
 
   private centreOn(symbol: number): void {
-    const s = this.page.store.get(), symbols = this.graphs.symbolsOf(s)
+    const s = this.s, symbols = this.graphs.symbolsOf(s)
     if (symbol === ROOT_SYMBOL) return
-    this.page.store.set({ layout: 'sandwich', root: symbols.key(symbol) })
+    this.set({ layout: 'sandwich', root: symbols.key(symbol) })
     this.page.say(`callers and callees of ${symbols.name(symbol)}`)
   }
 
   private hide(symbol: number): void {
-    const s = this.page.store.get(), symbols = this.graphs.symbolsOf(s)
-    this.page.store.set({ hidden: [...s.hidden.split('.').filter((k) => k), symbols.key(symbol)].join('.'), root: '' })
+    const s = this.s, symbols = this.graphs.symbolsOf(s)
+    this.set({ hidden: [...s.hidden.split('.').filter((k) => k), symbols.key(symbol)].join('.'), root: '' })
     this.page.say(`hidden: stacks through ${symbols.name(symbol)}`)
   }
 
   private reset(): void {
-    this.page.store.set({ root: '' })
+    this.set({ root: '' })
     this.page.say('zoom reset')
   }
 
   private menu(part: number, box: number, x: number, y: number): void {
-    const g = this.parts[part]!, symbol = g.tree.symbol[box]!, sandwich = this.page.store.get().layout === 'sandwich'
+    const g = this.parts[part]!, symbol = g.tree.symbol[box]!, sandwich = this.s.layout === 'sandwich'
     const row = g.tree.row[box]!, { items, table } = SOURCES[g.source]
     const items_: Item[] = []
     if (!sandwich) items_.push({ label: 'Zoom to this box', run: () => this.zoom(part, box) })
     if (symbol !== ROOT_SYMBOL)
       items_.push({ label: 'Callers and callees (sandwich)', run: () => this.centreOn(g.symbols.functionSymbol(symbol)) },
         { label: 'Hide all stacks through it', run: () => this.hide(g.symbols.functionSymbol(symbol)) },
-        { label: 'Search for it', run: () => this.page.store.set({ search: placeOf(g, box) ? g.symbols.name(symbol) : nameOf(g, box) }) },
+        { label: 'Search for it', run: () => this.set({ search: placeOf(g, box) ? g.symbols.name(symbol) : nameOf(g, box) }) },
         { label: 'Copy stack', run: () => void copyOrShow(stackOf(g, box), () => this.page.say('stack copied')) })
     if (row !== NONE) {
       const which = { wait: 'worst wait', interval: 'longest stretch', sample: 'a sample' }[table as string] ?? items[0]
@@ -458,19 +454,19 @@ class FlameView implements View {
 
   /* The timeline, with the row and as much again on both sides. */
   private jump(g: Graph, row: number): void {
-    const { table } = SOURCES[g.source], rec = this.page.recording
+    const { table } = SOURCES[g.source], rec = this.rec
     const [t0, t1] = table === 'wait' ? [rec.waits.t0[row]!, rec.waits.t1[row]!] : table === 'interval' ? [rec.intervals.t0[row]!, rec.intervals.t1[row]!] : [rec.samples.t[row]! - 5e6, rec.samples.t[row]! + 5e6]
     const pad = max(1e5, t1 - t0)
-    this.page.store.set({ view: 'timeline', focus: { table, row }, visible: { t0: max(0, round(t0 - pad)), t1: min(rec.durationNs, round(t1 + pad)) }, search: '' })
+    this.set({ view: 'timeline', focus: { table, row }, visible: { t0: max(0, round(t0 - pad)), t1: min(rec.durationNs, round(t1 + pad)) }, search: '' })
   }
 
-  get keys(): KeyBinding[] {
-    const set = (patch: Partial<ViewState>) => () => this.page.store.set(patch)
-    const store = this.page?.store.get()
+  override get keys(): KeyBinding[] {
+    const set = (patch: Partial<ViewState>) => () => this.set(patch)
+    const s = this.page && this.s
     const keys: KeyBinding[] = [
       { keys: ['1'], help: 'Time order', run: set({ layout: 'time', root: '' }) },
       { keys: ['2'], help: 'Left heavy', run: set({ layout: 'left', root: '' }) },
-      { keys: ['3'], help: 'Sandwich: callers and callees of one function', run: () => (this.current > 0 ? this.centreOn(this.currentFunction()) : this.page.store.set({ layout: 'sandwich', root: '' })) },
+      { keys: ['3'], help: 'Sandwich: callers and callees of one function', run: () => (this.current > 0 ? this.centreOn(this.currentFunction()) : this.set({ layout: 'sandwich', root: '' })) },
       { keys: ['i'], help: 'Inverted: innermost functions on top', run: () => this.flip('inverted') },
       { keys: ['t'], help: 'By thread', run: () => this.flip('byThread') },
       { keys: ['l'], help: 'Lines or functions', run: () => this.flip('lines') },
@@ -484,7 +480,7 @@ class FlameView implements View {
       { keys: ['ContextMenu', 'Shift+F10'], help: 'Menu of the box: hide, copy, timeline', run: (e) => this.focusStage(e) },
       { keys: ['0'], help: 'Reset zoom (Esc too)', run: () => this.reset() },
     ]
-    if (store?.root && store.layout !== 'sandwich') keys.push({ keys: ['Escape'], help: 'Reset zoom', run: () => this.reset() })
+    if (s?.root && s.layout !== 'sandwich') keys.push({ keys: ['Escape'], help: 'Reset zoom', run: () => this.reset() })
     return keys
   }
 
@@ -500,9 +496,9 @@ class FlameView implements View {
   }
 
   private step(by: number): void {
-    const at = SOURCE_ORDER.indexOf(this.page.store.get().source), n = SOURCE_ORDER.length
+    const at = SOURCE_ORDER.indexOf(this.s.source), n = SOURCE_ORDER.length
     const source = SOURCE_ORDER[(at + by + n) % n]!
-    this.page.store.set({ source, root: '' })
+    this.set({ source, root: '' })
     this.page.say(SOURCES[source].title)
   }
 }
@@ -514,9 +510,5 @@ function legend(): HTMLElement {
     return el('span.flame-swatch', box, text)
   }
   return el('span.flame-legend', swatch(-1, 'gone'), swatch(-0.4, 'less'), swatch(0, 'unchanged'), swatch(0.4, 'more'), swatch(1, 'new'))
-}
-
-export function flameView(): View {
-  return new FlameView()
 }
 

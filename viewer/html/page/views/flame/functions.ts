@@ -57,13 +57,13 @@ export class FunctionTable {
     this.table = new Table<Row>({
       label: 'Functions',
       columns: [
-        { id: 'name', title: 'Function', wide: true, value: (r) => r.name, cell: (r) => el('bdi', r.name) },
-        { id: 'place', title: 'File', value: (r) => r.place, cell: (r) => el('bdi.quiet', r.place) },
-        { id: 'self', title: 'Self', number: true, value: (r) => r.self, text: (r) => (r.self ? time(r.self) : '') },
-        { id: 'total', title: 'Total', number: true, value: (r) => r.total, text: (r) => time(r.total) },
-        ...(this.diff ? [{ id: 'change', title: 'Change', number: true, value: (r: Row) => r.change, text: (r: Row) => `${r.change > 0 ? '+' : r.change < 0 ? '−' : ''}${time(abs(r.change))}` }] : []),
+        { title: 'Function', wide: true, value: (r) => r.name, cell: (r) => el('bdi', r.name) },
+        { title: 'File', value: (r) => r.place, cell: (r) => el('bdi.quiet', r.place) },
+        { title: 'Self', number: true, value: (r) => r.self, text: (r) => (r.self ? time(r.self) : '') },
+        { title: 'Total', number: true, value: (r) => r.total, text: (r) => time(r.total) },
+        ...(this.diff ? [{ title: 'Change', number: true, value: (r: Row) => r.change, text: (r: Row) => `${r.change > 0 ? '+' : r.change < 0 ? '−' : ''}${time(abs(r.change))}` }] : []),
       ],
-      sort: '-self', empty: 'no functions', key: (r) => r.symbol, open: (r) => this.choose(r.symbol), selected: (r) => r.symbol === this.chosen,
+      sort: '-Self', empty: 'no functions', key: (r) => r.symbol, open: (r) => this.choose(r.symbol), selected: (r) => r.symbol === this.chosen,
     })
     if (had) had.element.replaceWith(this.table.element)
     else this.element.append(this.table.element)

@@ -113,7 +113,7 @@ export class TreeGrid {
     style(bar, 'width', `${(100 * tree.width[box]!) / (tree.width[0]! || 1)}%`)
     const name = cell('c-name', el('span', { class: `twisty${children ? (isOpen ? ' open' : ' closed') : ''}`, 'aria-hidden': 'true' }),
       this.parts.length > 1 && parent < 0 ? el('span.quiet', g.callers ? 'callers of ' : 'callees of ') : '', el('bdi', nameOf(g, box)))
-    style(name, 'padding-left', `${4 + min(level, 40) * 14}px`)
+    style(name, '--level', String(min(level, 40)))
     const noSelf = (g.tree.inverted && level > 1) || (g.callers && level > 0)
     const row = el('div', {
       role: 'row', class: `tree-row${i === this.at ? ' at' : ''}`, tabindex: i === this.at ? 0 : -1, 'data-i': i, 'aria-rowindex': i + 2, 'aria-level': level + 1,

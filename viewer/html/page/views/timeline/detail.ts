@@ -61,7 +61,7 @@ export class DetailPanel {
     this.buttons.get('thread')!.disabled = thread === NONE
     for (const id of ['previous', 'next', 'zoom', 'select', 'thread', 'holder'] as const) this.buttons.get(id)!.hidden = false
     clear(this.heading)
-    this.heading.append(el('span', { class: `tl-swatch tl-swatch-${STATE_LOOKS[stateOf(rec, f)].name}`, 'aria-hidden': 'true' }),
+    this.heading.append(el('span', { class: `tl-swatch s-${STATE_LOOKS[stateOf(rec, f)].name}`, 'aria-hidden': 'true' }),
       el('bdi', who(rec, thread)), ` ${titleOf(rec, f)}`, f.table === 'sample' ? '' : `, ${duration(t1 - t0)}`)
     const span = max(1, t1 - t0)
     const rows: [string, string][] = [['thread', thread === NONE ? 'not known' : `${threadName(rec.threads[thread])}, tid ${rec.threads[thread]!.tid}`],

@@ -3,12 +3,12 @@ import { f32, floor, max, min, round } from '../../data/math'
 import { CHANNELS } from '../../data/pyramid'
 import type { Pyramids } from '../../data/pyramid'
 import { NONE, State } from '../../data/recording'
-import type { Range, Recording } from '../../data/recording'
+import type { Range } from '../../data/recording'
 import type { Focus, Key } from '../../state'
 import { el, style } from '../../ui/dom'
 import { duration } from '../../ui/format'
 import { isDark } from '../../ui/theme'
-import type { KeyBinding, Page, View } from '../../view'
+import { type KeyBinding, View } from '../../view'
 import { holderColors, palette } from './colors'
 import type { Palette } from './colors'
 import { spoken } from './describe'
@@ -31,12 +31,9 @@ import { Tooltip } from './tooltip'
 const MIN_SPAN_NS = 50
 const RELAYOUT: Key[] = ['group', 'sort', 'filter', 'hideIdle', 'process']
 
-export class TimelineView implements View {
+export class TimelineView extends View {
   readonly id = 'timeline' as const
   readonly title = 'Timeline'
-  readonly keys: KeyBinding[]
-  private page!: Page
-  private rec!: Recording
   private rgb!: Uint8Array
   private pyramids!: Pyramids
   private totals!: ThreadTotals
@@ -65,20 +62,15 @@ export class TimelineView implements View {
   private pending = 0
   private stale = { base: true, overlay: true, grid: true }
 
-  constructor() {
-    this.keys = this.bindings()
-  }
-
-  mount(host: HTMLElement, page: Page): void {
-    this.page = page
-    const rec = (this.rec = page.recording)
+  protected build(): void {
+    const { rec } = this
     this.rgb = holderColors(rec.threads.length)
     this.pyramids = pyramidsOf(rec)
     this.totals = threadTotals(rec)
     this.frame = new FramePainter(rec, this.pyramids, this.rgb)
     this.overlay = new OverlayPainter(rec)
     this.tip = new Tooltip(rec)
-    this.toolbar = new Toolbar(page.store, { zoom: (f) => this.zoom(f), all: () => this.setVisible(null), fit: () => this.fit() })
+    this.toolbar = new Toolbar(this.page.store, { zoom: (f) => this.zoom(f), all: () => this.setVisible(null), fit: () => this.fit() })
     this.detail = new DetailPanel(rec, {
       holder: () => this.goToHolder(), back: () => this.goBack(), previous: () => this.step(-1), next: () => this.step(1), zoom: () => this.fit(),
       select: () => this.selectFocus(), thread: () => this.filterFocus(), close: () => this.closeDetail(),
@@ -97,8 +89,9 @@ export class TimelineView implements View {
     this.surface = el('div.tl-surface', this.base, this.top)
     this.stage = el('div.tl-stage', this.grid.element, this.surface)
     this.scroller = el('div.tl-scroll', { on: { scroll: () => this.invalidate(true) } }, this.stage, this.spacer)
+    if (this.rec.reduced) this.legend.element.append(el('li.tl-note', this.rec.reduced.note))
     this.root = el('div.tl', this.toolbar.element, this.scroller, this.legend.element, this.detail.element, this.tip.element)
-    host.append(this.root)
+    this.host.append(this.root)
     this.listen()
     new ResizeObserver(() => this.redraw()).observe(this.scroller)
     this.update(new Set<Key>([...RELAYOUT, 'focus']))
@@ -129,7 +122,7 @@ export class TimelineView implements View {
   }
 
   private get visible(): Range {
-    const v = this.page.store.get().visible
+    const v = this.s.visible
     return v ? this.clamped(v) : this.whole
   }
 
@@ -142,7 +135,7 @@ export class TimelineView implements View {
 
   private setVisible(r: Range | null): void {
     const to = r && this.clamped(r)
-    this.page.store.set({ visible: to && to.t1 - to.t0 < this.whole.t1 ? to : null })
+    this.set({ visible: to && to.t1 - to.t0 < this.whole.t1 ? to : null })
   }
 
   private timeAt(x: number): number {
@@ -170,7 +163,7 @@ export class TimelineView implements View {
   }
 
   private fit(): void {
-    const { focus, selection } = this.page.store.get()
+    const { focus, selection } = this.s
     const r = focus && exists(this.rec, focus) ? rangeOf(this.rec, focus) : selection
     if (!r) return
     const margin = max(25, (r.t1 - r.t0) * (focus ? 0.35 : 0.02))
@@ -187,7 +180,7 @@ export class TimelineView implements View {
   }
 
   private relayout(): void {
-    const s = this.page.store.get()
+    const s = this.s
     const { lanes, hidden } = lanesOf(this.rec, this.totals, { ...s, collapsed: this.collapsed })
     this.layout = layoutOf(lanes)
     this.toolbar.update(hidden)
@@ -239,7 +232,7 @@ export class TimelineView implements View {
       performance.clearMeasures('frame')
       performance.measure('frame', { start })
     }
-    const s = this.page.store.get()
+    const s = this.s
     if (this.stale.grid)
       this.grid.draw(this.layout, g.scroll, g.height - AXIS_HEIGHT, g.from, g.to, this.collapsed, this.hoverLane,
         (lane) => (lane.kind === 'thread' && lane.thread === s.thread) || (lane.kind === 'lock' && lane.lock === s.lock))
@@ -338,13 +331,13 @@ export class TimelineView implements View {
 
   private setFocus(focus: Focus | null): void {
     const listed = this.list.isOpen
-    this.page.store.set({ focus })
+    this.set({ focus })
     /* the list lay over the details of that same row */
     if (listed && this.list.isOpen) this.showFocus()
   }
 
   private showFocus(): void {
-    const { focus } = this.page.store.get()
+    const { focus } = this.s
     if (!focus || !exists(this.rec, focus)) {
       this.detail.hide()
       return
@@ -377,7 +370,7 @@ export class TimelineView implements View {
   }
 
   private step(direction: 1 | -1): void {
-    const { focus } = this.page.store.get()
+    const { focus } = this.s
     if (!focus || !exists(this.rec, focus)) {
       this.focusFirst()
       return
@@ -396,7 +389,7 @@ export class TimelineView implements View {
   }
 
   private goToHolder(): void {
-    const s = this.page.store.get()
+    const s = this.s
     if (!s.focus || !exists(this.rec, s.focus)) return
     const to = holderOf(this.rec, s.focus)
     if (!to) {
@@ -409,21 +402,21 @@ export class TimelineView implements View {
 
   private goBack(): void {
     const stop = this.places.pop()
-    if (stop) this.page.store.set(stop)
+    if (stop) this.set(stop)
     else this.page.say('nowhere to go back to')
   }
 
   private selectFocus(): void {
-    const { focus } = this.page.store.get()
+    const { focus } = this.s
     if (!focus) return
     const r = rangeOf(this.rec, focus)
-    if (r.t1 > r.t0) this.page.store.set({ selection: r })
+    if (r.t1 > r.t0) this.set({ selection: r })
   }
 
   private filterFocus(): void {
-    const { focus } = this.page.store.get()
+    const { focus } = this.s
     const thread = focus ? threadOf(this.rec, focus) : NONE
-    if (thread !== NONE) this.page.store.set({ thread })
+    if (thread !== NONE) this.set({ thread })
   }
 
   private closeDetail(): void {
@@ -436,17 +429,17 @@ export class TimelineView implements View {
 
   /* Esc takes away one thing at a time. */
   private escape(): void {
-    const s = this.page.store.get()
+    const s = this.s
     if (this.list.isOpen || s.focus) this.closeDetail()
-    else if (s.selection) this.page.store.set({ selection: null })
-    else if (s.baseline) this.page.store.set({ baseline: null })
+    else if (s.selection) this.set({ selection: null })
+    else if (s.baseline) this.set({ baseline: null })
   }
 
   private say(lane: Lane): void {
     this.page.say(lane.kind === 'thread' ? `thread ${lane.label}` : lane.kind === 'lock' ? `lock ${lane.label}` : lane.label)
   }
 
-  private bindings(): KeyBinding[] {
+  override get keys(): KeyBinding[] {
     const key = (keys: string[], help: string, run: () => void): KeyBinding => ({ keys, help, run })
     return [
       key(['w', '+', '='], 'zoom in, at the mouse; also Ctrl+wheel', () => this.zoom(0.6)),

@@ -69,7 +69,8 @@ static int make_memory(struct signal_process *p, uint32_t sample_hz, bool follow
 	p->shared->sample_hz = sample_hz;
 	p->shared->follow = follow;
 	p->shared->magic = SHARED_MAGIC;
-	return make_ready(p, SHARED_SPARE_RINGS);
+	p->spare = SHARED_SPARE_RINGS;
+	return make_ready(p, p->spare);
 }
 
 int signal_process_new(struct signal_process **ret, pid_t pid, uint32_t sample_hz, bool follow)
@@ -198,14 +199,50 @@ static bool drain_slot(struct signal_process *p, uint32_t i, struct signal_gathe
 
 	while ((got = ring_get(shared_ring_data(p->shared, i), SHARED_RING_BYTES, &at, head, &record, sizeof(record))) == RING_GOT)
 		if (!take(p, t, &record.h, g))
-			p->corrupt++;
+			p->lost[EV_LOSS_RING_OTHER]++;
 	if (got == RING_E_CORRUPT) {
-		p->corrupt++;
+		p->lost[EV_LOSS_RING_OTHER]++;
 		at = head;
 	}
 	ring_free(&s->ring, at);
 	return at - begin > SHARED_RING_BYTES / 4;
 }
+
+/* --- what was lost ---------------------------------------------------------------------------------------------------------- */
+
+static void count_losses(struct signal_process *p, uint32_t i)
+{
+	struct shared_slot *s = &p->shared->slot[i];
+	struct signal_thread *t = &p->threads[i];
+
+	if (!t->tid || t->tid != s->tid)
+		return;
+	for (int k = 0; k < EV_LOSS_QUEUE; k++) {
+		uint64_t now = s->lost[k];
+
+		p->lost[k] += now - t->lost_seen[k] < (1U << 30) ? now - t->lost_seen[k] : 0;
+		t->lost_seen[k] = now;
+	}
+	p->left_out += s->stacks_left_out - t->left_out_seen;
+	t->left_out_seen = s->stacks_left_out;
+}
+
+void signal_process_losses(struct signal_process *p, uint64_t t0, uint64_t t1, struct signal_gathered *g, uint64_t *ret_left_out)
+{
+	for (uint32_t i = 0; i < p->ready; i++)
+		count_losses(p, i);
+	for (uint32_t cls = 0; cls < EV_LOSS_QUEUE; cls++) {
+		struct ev_loss e = { .h = { .kind = EV_LOSS, .size = sizeof(e) }, .t0_ns = t0, .t1_ns = t1, .count = p->lost[cls], .cls = cls };
+
+		if (e.count)
+			signal_gather(g, &e.h);
+	}
+	memset(p->lost, 0, sizeof(p->lost));
+	*ret_left_out += p->left_out;
+	p->left_out = 0;
+}
+
+/* --- draining ---------------------------------------------------------------------------------------------------------------- */
 
 /* A thread that has another tid than the slot's last one is another thread. */
 static bool drain_one(struct signal_process *p, uint32_t i, struct signal_gathered *g)
@@ -213,6 +250,7 @@ static bool drain_one(struct signal_process *p, uint32_t i, struct signal_gather
 	struct shared_slot *s = &p->shared->slot[i];
 	struct signal_thread *t = &p->threads[i];
 	uint32_t state = __atomic_load_n(&s->state, __ATOMIC_ACQUIRE), tid = __atomic_load_n(&s->tid, __ATOMIC_ACQUIRE);
+	bool full;
 
 	if (state == SLOT_FREE || !tid)
 		return false;
@@ -221,7 +259,14 @@ static bool drain_one(struct signal_process *p, uint32_t i, struct signal_gather
 		t->tid = tid;
 		t->look.nr = -1;
 	}
-	return drain_slot(p, i, g);
+	full = drain_slot(p, i, g);
+	if (state == SLOT_ENDED) { /* nothing more comes: room for another thread */
+		count_losses(p, i);
+		t->tid = 0;
+		__atomic_store_n(&s->tid, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&s->state, SLOT_FREE, __ATOMIC_RELEASE);
+	}
+	return full;
 }
 
 bool signal_process_drain(struct signal_process *p, struct signal_gathered *g)
@@ -233,51 +278,10 @@ bool signal_process_drain(struct signal_process *p, struct signal_gathered *g)
 		full |= drain_one(p, i, g);
 		live += p->shared->slot[i].state != SLOT_FREE;
 	}
-	if (live + SHARED_SPARE_RINGS / 2 > p->ready)
-		make_ready(p, live + SHARED_SPARE_RINGS);
+	if (p->shared->no_slot != p->no_slot_seen && p->spare < SHARED_SLOTS / 4)
+		p->spare *= 2; /* threads come faster than we look */
+	p->no_slot_seen = p->shared->no_slot;
+	if (live + p->spare / 2 > p->ready)
+		make_ready(p, live + p->spare);
 	return full;
-}
-
-/* --- what was lost ---------------------------------------------------------------------------------------------------------- */
-
-static void slot_losses(struct signal_process *p, uint32_t i, uint64_t counts[EV_LOSS_QUEUE], uint64_t *left_out)
-{
-	struct shared_slot *s = &p->shared->slot[i];
-	struct signal_thread *t = &p->threads[i];
-
-	if (!t->tid || t->tid != s->tid)
-		return;
-	for (int k = 0; k < EV_LOSS_QUEUE; k++) {
-		uint64_t now = s->lost[k];
-
-		counts[k] += now - t->lost_seen[k] < (1U << 30) ? now - t->lost_seen[k] : 0;
-		t->lost_seen[k] = now;
-	}
-	*left_out += s->stacks_left_out - t->left_out_seen;
-	t->left_out_seen = s->stacks_left_out;
-}
-
-void signal_process_losses(struct signal_process *p, uint64_t t0, uint64_t t1, struct signal_gathered *g, uint64_t *ret_left_out)
-{
-	uint64_t counts[EV_LOSS_QUEUE] = { 0 };
-
-	for (uint32_t i = 0; i < p->ready; i++) {
-		struct shared_slot *s = &p->shared->slot[i];
-
-		slot_losses(p, i, counts, ret_left_out);
-		/* only now: its counters have been read, its ring is empty */
-		if (__atomic_load_n(&s->state, __ATOMIC_ACQUIRE) == SLOT_ENDED && ring_head(&s->ring) == s->ring.tail) {
-			p->threads[i].tid = 0;
-			__atomic_store_n(&s->tid, 0, __ATOMIC_RELAXED);
-			__atomic_store_n(&s->state, SLOT_FREE, __ATOMIC_RELEASE);
-		}
-	}
-	counts[EV_LOSS_RING_OTHER] += p->corrupt;
-	p->corrupt = 0;
-	for (uint32_t cls = 0; cls < EV_LOSS_QUEUE; cls++) {
-		struct ev_loss e = { .h = { .kind = EV_LOSS, .size = sizeof(e) }, .t0_ns = t0, .t1_ns = t1, .count = counts[cls], .cls = cls };
-
-		if (e.count)
-			signal_gather(g, &e.h);
-	}
 }

@@ -3,7 +3,7 @@
  * threads now and then.  A target may write anything into that memory at any time: all of it is copied first and checked then.
  *
  * Owns: the mapping and its file, the pidfd, its directory in /proc.  Context: the capture thread, but for signal_process_publish (the collector's
- * mutex is held) and signal_process_renew.  Errors: counted (corrupt), never fatal. */
+ * mutex is held) and signal_process_renew.  Errors: counted as losses, never fatal. */
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -40,11 +40,12 @@ struct signal_process {
 	uint64_t arrived_ns;
 	bool forked; /* it goes on with its parent's program */
 	bool python;
-	uint32_t parent, ready;
+	uint32_t parent;
+	uint32_t ready, spare, no_slot_seen; /* rings with memory; so many more than in use */
 	struct signal_thread threads[SHARED_SLOTS];
-	uint64_t corrupt; /* records that made no sense */
+	uint64_t lost[EV_LOSS_QUEUE], left_out; /* since they were last told; records that made no sense are lost ones of another kind */
 	uint64_t looked_ns;
-	uint32_t told; /* of what has been said about it: bits of notes.c */
+	uint32_t told; /* of what has been said about it: enum told in signal.c */
 };
 
 /* -errno */

@@ -28,7 +28,8 @@ struct signal_collector {
 	struct signal_door *door;
 	struct signal_gathered gathered;
 	vec(pid_t) roots;
-	bool armed, hurry, busy, come; /* come: the command has said hello */
+	vec(struct pollfd) polled;
+	bool some_ended, armed, hurry, come; /* come: the command has said hello */
 	uint64_t tick_ns, left_out_ns, events, stacks;
 	uint32_t level;
 };
@@ -74,6 +75,36 @@ static void give_out(struct signal_collector *c, uint64_t until)
 	vec_done(&g->items);
 	vec_done(&g->bytes);
 	*g = rest;
+}
+
+/* --- what is said of a process ------------------------------------------------------------------------------------------- */
+
+enum told { TOLD_SAMPLING = 1 };
+
+static void say_limits(struct signal_collector *c, struct signal_process *p)
+{
+	static const char *const why[SAMPLING_N] = {
+		[SAMPLING_NO_SIGNAL] = "every signal that could be used has a handler of its own",
+		[SAMPLING_TAKEN] = "the program took the signal for itself",
+		[SAMPLING_NO_TIMER] = "the kernel gave no timer",
+	};
+	uint32_t sampling = p->shared->sampling;
+
+	if (sampling < SAMPLING_N && why[sampling] && !(p->told & TOLD_SAMPLING)) {
+		p->told |= TOLD_SAMPLING;
+		note(c, "pid %d: no on-CPU samples from here on: %s", p->pid, why[sampling]);
+	}
+}
+
+/* At its end: threads that were born faster than rings were made for them, or were more than there are rings. */
+static void say_missed(struct signal_collector *c, struct signal_process *p)
+{
+	char times[32];
+
+	if (!p->shared->no_slot)
+		return;
+	snprintf(times, sizeof(times), "%u", p->shared->no_slot);
+	note(c, "pid %d: %s times a thread found no room to be recorded in: it was taken up later, or ended before", p->pid, times);
 }
 
 /* --- processes come and go ---------------------------------------------------------------------------------------------- */
@@ -161,34 +192,12 @@ static void farewell(struct signal_collector *c, size_t i, uint64_t now)
 	siginfo_t info = { 0 };
 
 	last_drain(c, p, now);
+	say_missed(c, p);
 	e.h.flags = EV_F_PROCESS;
 	if (!waitid(P_PIDFD, (id_t)p->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid == p->pid)
 		e.code = info.si_code == CLD_EXITED ? info.si_status << 8 : info.si_status;
 	signal_gather(&c->gathered, &e.h);
 	signal_door_remove(c->door, i);
-}
-
-/* --- what is said of a process ------------------------------------------------------------------------------------------- */
-
-enum told { TOLD_SAMPLING = 1, TOLD_SLOTS = 2 };
-
-static void say_limits(struct signal_collector *c, struct signal_process *p)
-{
-	static const char *const why[SAMPLING_N] = {
-		[SAMPLING_NO_SIGNAL] = "every signal that could be used has a handler of its own",
-		[SAMPLING_TAKEN] = "the program took the signal for itself",
-		[SAMPLING_NO_TIMER] = "the kernel gave no timer",
-	};
-	uint32_t sampling = p->shared->sampling;
-
-	if (sampling < SAMPLING_N && why[sampling] && !(p->told & TOLD_SAMPLING)) {
-		p->told |= TOLD_SAMPLING;
-		note(c, "pid %d: no on-CPU samples from here on: %s", p->pid, why[sampling]);
-	}
-	if (p->shared->no_slot && p->ready == SHARED_SLOTS && !(p->told & TOLD_SLOTS)) {
-		p->told |= TOLD_SLOTS;
-		note(c, "pid %d: it has more threads than are recorded (%s at once)", p->pid, "512");
-	}
 }
 
 /* --- the tick --------------------------------------------------------------------------------------------------------------- */
@@ -211,8 +220,6 @@ static void tick(struct signal_collector *c, uint64_t now)
 		signal_process_losses(all->items[i], c->tick_ns, now, &c->gathered, &left_out);
 		signal_states_look(all->items[i], now, &c->gathered);
 		say_limits(c, all->items[i]);
-		if (signal_process_ended(all->items[i]))
-			farewell(c, i, now);
 	}
 	c->tick_ns = now;
 	if (left_out)
@@ -226,12 +233,10 @@ static void tick(struct signal_collector *c, uint64_t now)
 static void drain_all(struct signal_collector *c)
 {
 	signal_process_vec *all = signal_door_processes(c->door);
-	size_t before = c->gathered.items.n;
 
 	c->hurry = false;
 	for (size_t i = 0; i < all->n; i++)
 		c->hurry |= signal_process_drain(all->items[i], &c->gathered);
-	c->busy = c->gathered.items.n > before;
 }
 
 /* --- the collector ------------------------------------------------------------------------------------------------------------ */
@@ -348,11 +353,32 @@ static int signal_arm(void *self, struct fail *why)
 	return 0;
 }
 
+/* Somebody at the door, or a process that ends: its end has no other witness, so it is noticed at once. */
+static void wait_for_news(struct signal_collector *c, int timeout_ms)
+{
+	signal_process_vec *all = signal_door_processes(c->door);
+
+	vec_clear(&c->polled);
+	vec_push(&c->polled, ((struct pollfd){ .fd = signal_door_wake_fd(c->door), .events = POLLIN }));
+	for (size_t i = 0; i < all->n; i++)
+		vec_push(&c->polled, ((struct pollfd){ .fd = all->items[i]->pidfd, .events = POLLIN }));
+	c->some_ended = poll(c->polled.items, c->polled.n, timeout_ms) > (c->polled.items[0].revents ? 1 : 0);
+}
+
+static void see_off(struct signal_collector *c, uint64_t now)
+{
+	signal_process_vec *all = signal_door_processes(c->door);
+
+	for (size_t i = c->some_ended ? all->n : 0; i--; )
+		if (signal_process_ended(all->items[i]))
+			farewell(c, i, now);
+	c->some_ended = false;
+}
+
 static int signal_poll(void *self, int timeout_ms)
 {
 	struct signal_collector *c = self;
-	struct pollfd wake = { .fd = signal_door_wake_fd(c->door), .events = POLLIN };
-	int limit = c->hurry ? HURRY_MS : c->busy ? DRAIN_MS : timeout_ms;
+	int limit = c->hurry ? HURRY_MS : c->come ? DRAIN_MS : timeout_ms;
 	struct signal_process *newcomer;
 	uint64_t now;
 
@@ -360,13 +386,14 @@ static int signal_poll(void *self, int timeout_ms)
 		give_out(c, UINT64_MAX);
 		return 0;
 	}
-	poll(&wake, 1, limit < timeout_ms ? limit : timeout_ms);
+	wait_for_news(c, limit < timeout_ms ? limit : timeout_ms);
 	while (signal_door_take(c->door, &newcomer))
 		welcome(c, newcomer);
 	now = clock_now_ns();
 	drain_all(c);
 	if (now - c->tick_ns >= TICK_NS)
 		tick(c, now);
+	see_off(c, now);
 	give_out(c, now);
 	return 0;
 }
@@ -385,6 +412,7 @@ static int signal_stop(void *self)
 	for (size_t i = 0; i < all->n; i++) {
 		signal_process_losses(all->items[i], c->tick_ns, now, &c->gathered, &left_out);
 		say_limits(c, all->items[i]);
+		say_missed(c, all->items[i]);
 		signal_states_unfinished(all->items[i], now, &c->gathered);
 		c->place->in_use |= !signal_process_ended(all->items[i]);
 	}
@@ -410,6 +438,7 @@ static void signal_free(void *self)
 		return;
 	signal_door_close(c->door);
 	vec_done(&c->roots);
+	vec_done(&c->polled);
 	vec_done(&c->gathered.items);
 	vec_done(&c->gathered.bytes);
 	free(c);

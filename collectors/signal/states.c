@@ -43,6 +43,7 @@ void signal_states_ran(const struct signal_process *p, const struct signal_threa
 	if (off < NOT_OFF_NS)
 		return;
 	fill(&e, p, t->tid, ran->to_ns - off, ran->to_ns);
+	e.h.flags |= ran->h.flags & (EV_F_TAKE_SEEN | EV_F_MOVED | EV_F_STAYED);
 	if (ran->blocked)
 		fill_call(&e, &t->look, ran->from_ns, ran->to_ns);
 	signal_gather(g, &e.h);

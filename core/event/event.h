@@ -56,6 +56,7 @@ enum ev_flags {
 	EV_F_UNPLACED = 1 << 23, /* agg: at some sleep on a GIL it was not looked where its Python code stood */
 	EV_F_FOLLOWED = 1 << 24, /* fork: the child is recorded too */
 	EV_F_INFERRED = 1 << 25, /* off/sample: concluded from samples, not observed; times are estimates, off by up to a sampling period */
+	EV_F_TAKE_SEEN = 1 << 26, /* off/sample: MOVED or STAYED is certain: a thread that takes the GIL is seen doing so */
 };
 
 /* One stretch off the CPU, emitted when the thread runs again. */

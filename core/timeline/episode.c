@@ -76,6 +76,8 @@ static bool had_it(const struct thread *th, const struct ev_off *e, const struct
 {
 	const struct episode *w = &th->wait;
 
+	if (e->h.flags & EV_F_TAKE_SEEN)
+		return e->h.flags & EV_F_MOVED;
 	/* drop_gil sleeps on gil.mutex, on switch_mutex and then on switch_cond; it may wake somebody in between */
 	if (w->in_drop && episode_is_sleep(e, s) && s->gil == w->lock && (e->h.flags & EV_F_FORCED_SWITCH))
 		return e->t_out_ns - th->in_ns >= TAKE_GIL_SLOW_NS;
@@ -94,6 +96,8 @@ enum episode_step episode_decide(struct timeline *t, struct thread *th, const st
 		return EPISODE_NONE;
 	if (had_it(th, e, s))
 		return step(t, th, false);
+	if ((e->h.flags & (EV_F_TAKE_SEEN | EV_F_STAYED)) == (EV_F_TAKE_SEEN | EV_F_STAYED) && (episode_is_sleep(e, s) || e->nr == -1))
+		return EPISODE_GOES_ON;
 	/* asleep in a system call it made: only Python code makes any (a page fault, nr -1, may also be take_gil's) */
 	if (!episode_is_sleep(e, s) && (e->h.flags & EV_F_BLOCKED) && e->nr != -1)
 		return step(t, th, false);
@@ -119,9 +123,9 @@ enum episode_step episode_decide_sample(struct timeline *t, struct thread *th, c
 {
 	if (!th->wait.lock)
 		return EPISODE_NONE;
-	if (s->self)
+	if (s->self || ((e->h.flags & EV_F_TAKE_SEEN) && (e->h.flags & EV_F_MOVED)))
 		return step(t, th, false);
-	if (e->h.flags & EV_F_WANTS_GIL) {
+	if (e->h.flags & (EV_F_WANTS_GIL | EV_F_TAKE_SEEN)) {
 		th->wait.wants_ns = e->t_ns;
 		return EPISODE_GOES_ON;
 	}

@@ -107,3 +107,5 @@ test_lock_place_SRCS := core/timeline/lock_place.c core/timeline/model.c
 
 UNIT_TESTS += test_signal_ring
 test_signal_ring_SRCS :=
+
+TEST_TOOLS += tests/live/signal_guest

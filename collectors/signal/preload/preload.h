@@ -143,6 +143,7 @@ void stack_paid(struct thread_rec *t, uint64_t cost_ns);
 
 /* waits.c; async-signal-safe */
 struct gil_rec *gil_of(uint64_t addr);
+uint32_t take_seen(const struct thread_rec *t); /* flags: has it had the GIL since its last sleep on it? */
 void look_at_gil(struct thread_rec *t, struct gil_rec *g, uint64_t tstate, struct gil_words *w, uint32_t *flags, __u64 *holder_ident);
 bool gil_read_words(const struct gil_rec *g, bool alive, struct gil_words *ret);
 void account_ran(struct thread_rec *t, uint64_t now); /* the thread does something at `now`; tells of time off the CPU before */

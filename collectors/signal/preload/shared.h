@@ -10,7 +10,7 @@
 
 #define SHARED_MAGIC UINT64_C(0x31676973706c6967) /* "gilpsig1" */
 #define SHARED_SLOTS 512U /* threads of a process at once */
-#define SHARED_RING_BYTES (128U << 10)
+#define SHARED_RING_BYTES (256U << 10)
 #define SHARED_SPARE_RINGS 8U /* so many more than are in use have their memory already */
 #define SHARED_MAX_GILS 16
 #define SHARED_LEASE_NS UINT64_C(2000000000)

@@ -8,7 +8,7 @@
 #include "collectors/signal/preload/preload.h"
 #include "collectors/signal/preload/sys.h"
 
-#define FULL_FOR_NS 20000000 /* gilscope makes room about as often */
+#define FULL_FOR_NS 5000000 /* gilscope makes room about as often */
 #define STARTS 256 /* threads between pthread_create and their first instruction */
 
 struct thread_rec thread_recs[SHARED_SLOTS];

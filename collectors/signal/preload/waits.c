@@ -15,6 +15,7 @@
 
 #define RAN_MIN_NS 100000 /* shorter stretches between two waits are taken as on the CPU */
 #define OFF_MIN_NS 30000
+#define MUTEX_SHARED 128 /* glibc: PTHREAD_MUTEX_PSHARED_BIT */
 #define PARKED_WITHIN 4096 /* bytes above the stack pointer: CPython's _PySemaphore_Wait lies 256 to 296 above its caller's word */
 
 /* --- what the GIL's words say -------------------------------------------------------------------------------------- */
@@ -51,6 +52,13 @@ bool gil_read_words(const struct gil_rec *g, bool alive, struct gil_words *ret)
 static bool is_forced(const struct gil_rec *g, uint64_t addr)
 {
 	return addr - g->addr - lib.walk.gil_forced < lib.walk.gil_forced_len;
+}
+
+uint32_t take_seen(const struct thread_rec *t)
+{
+	if (!t->slept || lib.walk.gil_words == WALK_GIL_SEMAPHORE) /* which nobody signals */
+		return 0;
+	return EV_F_TAKE_SEEN | (t->took ? EV_F_MOVED : EV_F_STAYED);
 }
 
 static uint64_t ident_of(uint64_t tstate)
@@ -119,7 +127,7 @@ void account_ran(struct thread_rec *t, uint64_t now)
 	busy = u.cpu_ns - t->ran_cpu_ns + t->waited_ns;
 	if (t->ran_ns && passed > busy && passed - busy >= OFF_MIN_NS) {
 		uint64_t gave_up = u.switches - t->ran_switches;
-		struct shared_ran r = { .h = { .kind = SHARED_RAN, .size = sizeof(r), .pid = lib.pid, .tid = t->tid }, .from_ns = from,
+		struct shared_ran r = { .h = { .kind = SHARED_RAN, .size = sizeof(r), .pid = lib.pid, .tid = t->tid, .flags = take_seen(t) }, .from_ns = from,
 					.to_ns = now, .off_ns = passed - busy,
 					.blocked = gave_up > t->waits ? (uint32_t)(gave_up - t->waits) : 0 };
 
@@ -160,14 +168,13 @@ static void begin_on_gil(struct wait *w, uint64_t tstate, struct gil_words *word
 	w->e.h.flags |= EV_F_GIL_WAIT;
 	if (is_forced(w->gil, w->e.arg0))
 		w->e.h.flags |= EV_F_FORCED_SWITCH;
-	else if (w->e.arg1 == FUTEX_WAIT_PRIVATE)
+	else if ((w->e.arg1 & FUTEX_CMD_MASK) == FUTEX_WAIT)
 		w->e.h.flags |= EV_F_GIL_MUTEX;
 	gil_read_words(w->gil, true, words);
 	look_at_gil(t, w->gil, tstate, words, &w->e.h.flags, &w->e.holder_ident);
-	if (t->took)
-		w->e.h.flags |= EV_F_MOVED;
-	else if (t->slept && t->gil == w->gil)
-		w->e.h.flags |= EV_F_STAYED;
+	if (t->gil != w->gil)
+		t->slept = 0;
+	w->e.h.flags |= take_seen(t);
 	t->slept = 1;
 	t->gil = w->gil;
 	__atomic_add_fetch(&w->gil->waiters, 1, __ATOMIC_RELAXED);
@@ -243,12 +250,13 @@ static bool wait_begin(struct wait *w, const void *word, uint32_t operation)
 		t->took = 0;
 		t->wants_gil = 1;
 	}
+	w->e.t_out_ns = now_ns(); /* reading took a while */
 	publish(w);
 	t->busy = 0;
 	return true;
 }
 
-/* Back from a sleep on the GIL's condition, with its mutex: who has let go, or taken it, meanwhile? */
+/* Back from a sleep on the GIL, with its mutex: who has let go, or taken it, meanwhile? */
 static void end_on_gil(struct wait *w, uint64_t tstate)
 {
 	struct gil_rec *g = w->gil;
@@ -261,8 +269,6 @@ static void end_on_gil(struct wait *w, uint64_t tstate)
 	w->e.in_number = words.switch_number;
 	if (tstate && words.last_holder != tstate)
 		w->e.h.flags |= EV_F_IN_SEEN;
-	if (w->e.h.flags & EV_F_GIL_MUTEX)
-		return;
 	if (forced && g->taken_ns > w->e.t_out_ns && g->taker && g->taker != w->t) {
 		w->e.t_wake_ns = g->taken_ns;
 		w->e.waker_tid = g->taker->tid;
@@ -340,14 +346,14 @@ EXPORT int pthread_cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *mutex, 
 }
 
 /* take_gil signals switch_cond, drop_gil cond, each with the mutex that guards it. */
-static __attribute__((noinline)) void note_signal(uint64_t addr)
+static __attribute__((noinline)) void note_signal_slow(struct gil_rec *g, uint64_t addr)
 {
-	struct gil_rec *g = gil_of(addr);
 	struct thread_rec *t;
 
 	if (!g || !armed() || !(t = thread_self()))
 		return;
 	if (is_forced(g, addr)) {
+		t->slept = t->slept && t->gil == g;
 		t->took = 1;
 		t->gil = g;
 		g->taker = t;
@@ -356,6 +362,26 @@ static __attribute__((noinline)) void note_signal(uint64_t addr)
 	} else if (g->waiters) {
 		g->released_ns = now_ns();
 		g->released_by = t->tid;
+	}
+}
+
+/* A free GIL is taken and let go a million times a second: with nobody waiting it must cost next to nothing. */
+static inline void note_signal(uint64_t addr)
+{
+	struct gil_rec *g = &lib.gils[0];
+	struct thread_rec *t = self_rec;
+
+	if (UNLIKELY(lib.n_gils > 1)) {
+		note_signal_slow(gil_of(addr), addr);
+	} else if (UNLIKELY(g->waiters || !t)) {
+		note_signal_slow(g, addr);
+	} else if (is_forced(g, addr)) {
+		if (UNLIKELY(t->gil != g)) {
+			note_signal_slow(g, addr);
+			return;
+		}
+		t->took = 1;
+		g->taker = t;
 	}
 }
 
@@ -375,7 +401,7 @@ static __attribute__((noinline)) int mutex_lock_contended(pthread_mutex_t *mutex
 	struct wait w;
 	int err;
 
-	if (!wait_begin(&w, mutex, FUTEX_WAIT_PRIVATE))
+	if (!wait_begin(&w, mutex, mutex->__data.__kind & MUTEX_SHARED ? FUTEX_WAIT : FUTEX_WAIT_PRIVATE))
 		return real.mutex_lock(mutex);
 	if (!w.gil)
 		w.e.lock_owner = (uint32_t)mutex->__data.__owner;
@@ -389,6 +415,12 @@ EXPORT int pthread_mutex_lock(pthread_mutex_t *mutex)
 	int err = pthread_mutex_trylock(mutex);
 
 	return LIKELY(err != EBUSY) ? err : mutex_lock_contended(mutex);
+}
+
+/* glibc: struct new_sem has `private` behind the 8 bytes of its count; 0 for one process, 128 for several. */
+static uint32_t sem_operation(const sem_t *sem)
+{
+	return ((const uint32_t *)sem)[2] ? FUTEX_WAIT_BITSET : FUTEX_WAIT_BITSET_PRIVATE;
 }
 
 /* Had without waiting?  errno as it was, whatever the answer. */
@@ -409,7 +441,7 @@ EXPORT int sem_wait(sem_t *sem)
 
 	if (sem_is_free(sem))
 		return 0;
-	if (!wait_begin(&w, sem, FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME))
+	if (!wait_begin(&w, sem, FUTEX_CLOCK_REALTIME | sem_operation(sem)))
 		return real.sem_wait(sem);
 	err = real.sem_wait(sem);
 	wait_end(&w);
@@ -423,7 +455,7 @@ EXPORT int sem_timedwait(sem_t *sem, const struct timespec *until)
 
 	if (sem_is_free(sem))
 		return 0;
-	if (!wait_begin(&w, sem, FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME))
+	if (!wait_begin(&w, sem, FUTEX_CLOCK_REALTIME | sem_operation(sem)))
 		return real.sem_timedwait(sem, until);
 	err = real.sem_timedwait(sem, until);
 	wait_end(&w);
@@ -441,7 +473,7 @@ EXPORT int sem_clockwait(sem_t *sem, clockid_t clock, const struct timespec *unt
 	}
 	if (sem_is_free(sem))
 		return 0;
-	if (!wait_begin(&w, sem, FUTEX_WAIT_BITSET))
+	if (!wait_begin(&w, sem, sem_operation(sem)))
 		return real.sem_clockwait(sem, clock, until);
 	err = real.sem_clockwait(sem, clock, until);
 	wait_end(&w);

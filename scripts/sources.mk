@@ -77,7 +77,8 @@ STORE_SRCS := \
 	core/store/rows.c \
 	core/store/schema.c \
 	core/store/stacks.c \
-	core/store/store.c
+	core/store/store.c \
+	core/store/wait_quantile.c
 
 ANALYSIS_SRCS := \
 	core/analysis/blame.c \
@@ -103,7 +104,7 @@ ANALYSIS_SRCS := \
 	core/analysis/summary_waits.c \
 	core/analysis/summary_what_if.c \
 	core/analysis/wait_hist.c \
-	core/analysis/wait_quantile.c \
+	core/analysis/wait_stats.c \
 	core/analysis/what_if.c \
 	core/analysis/what_if_bounds.c \
 	core/analysis/worst_window.c

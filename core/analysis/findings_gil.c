@@ -203,7 +203,7 @@ void rule_long_hold(struct finder *f)
 			return;
 		/* short waits that were only counted leave no trace of a holder in between */
 		x = finder_add(f, finder_severity(f, h->excess_ns, COSTLY, VERY_COSTLY),
-			       f->p->gil->waits.approximate ? CERTAINTY_INFERRED : CERTAINTY_MEASURED);
+			       f->p->gil->recorded_waits < f->p->gil->waits.n ? CERTAINTY_INFERRED : CERTAINTY_MEASURED);
 		finder_cost(f, x, h->excess_ns);
 		x->place = finder_place(f, &h->place);
 		x->title = finder_text(f, "%s keeps the GIL up to %s at a stretch", finder_line(f, &h->stack),

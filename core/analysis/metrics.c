@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/analysis/row_tap.h"
 #include "core/analysis/summary.h"
 #include "core/store/reader.h"
 #include "core/util/arena.h"
@@ -20,11 +21,11 @@ struct edge { uint64_t t_ns; int step; uint32_t lock; };
 
 struct gather {
 	struct run_metrics *m;
-	struct reader *r;
 	uint8_t *is_gil; /* by lock id */
 	uint64_t *interval_ns; /* switch interval, by process id */
 	uint32_t *proc_of_lock;
 	vec(uint64_t) waits, holds; /* durations */
+	struct wait_sizes counted; /* waits without a duration of their own */
 	vec(struct edge) edges;
 	uint64_t wait_ns, busy_ns, held_blocked_ns, tallied_waits;
 };
@@ -80,8 +81,17 @@ static int on_tally(void *ctx, const struct tally *t)
 {
 	struct gather *g = ctx;
 
-	if (t->state == STATE_WAIT_GIL)
-		g->tallied_waits += t->n;
+	uint64_t sized = 0;
+
+	if (t->state != STATE_WAIT_GIL)
+		return 0;
+	for (unsigned b = 0; b < EV_AGG_BUCKETS; b++) {
+		g->counted.counted[b] += t->hist[b];
+		sized += t->hist[b];
+	}
+	if (!sized)
+		wait_sizes_add_mean(&g->counted, t->n, t->ns);
+	g->tallied_waits += t->n;
 	return 0;
 }
 
@@ -127,13 +137,12 @@ static int compare_edges(const void *a, const void *b)
 	return x->step - y->step; /* an end before a begin at the same moment */
 }
 
-/* Nearest rank; `extra` shorter ones are known by number only. */
-static double quantile_s(uint64_t *ns, size_t n, uint64_t extra, double q)
+static double p99_s(struct wait_sizes *sizes, uint64_t *ns, size_t n, bool *ret_from_class)
 {
-	double rank = ceil(q * (double)(n + extra)) - 1 - (double)extra;
-
 	qsort(ns, n, sizeof(*ns), compare_ns);
-	return (double)ns[rank < 0 ? 0 : (size_t)rank] / 1e9;
+	sizes->lengths = ns;
+	sizes->n = n;
+	return (double)wait_quantile_ns(sizes, 99, ret_from_class) / 1e9;
 }
 
 /* Times in which at least CONVOY_THREADS wait for one lock, counted when they last a switch interval. */
@@ -244,10 +253,11 @@ static void set(struct run_metrics *m, enum metric metric, double value)
 	m->known[metric] = isfinite(value);
 }
 
-static void compute(struct gather *g)
+static void compute(struct gather *g, const struct reader_info *info)
 {
 	struct run_metrics *m = g->m;
-	const struct reader_info *info = reader_info(g->r);
+	struct wait_sizes none = {0};
+	bool exact;
 	double events = m->lost_share;
 
 	m->duration_s = (double)(info->end_ns - info->start_mono_ns) / 1e9;
@@ -259,59 +269,67 @@ static void compute(struct gather *g)
 	if (g->busy_ns)
 		set(m, METRIC_WAIT_RATIO, (double)g->wait_ns / (double)g->busy_ns);
 	if (g->waits.n)
-		set(m, METRIC_WAIT_P99, quantile_s(g->waits.items, g->waits.n, g->tallied_waits, 0.99));
+		set(m, METRIC_WAIT_P99, p99_s(&g->counted, g->waits.items, g->waits.n, &m->wait_p99_about));
 	if (g->holds.n)
-		set(m, METRIC_HOLD_P99, quantile_s(g->holds.items, g->holds.n, 0, 0.99));
+		set(m, METRIC_HOLD_P99, p99_s(&none, g->holds.items, g->holds.n, &exact));
 	if (m->duration_s > 0) {
 		set(m, METRIC_CONVOY_RATE, (double)count_convoys(g) / m->duration_s);
 		set(m, METRIC_HELD_BLOCKED, (double)g->held_blocked_ns / 1e9 / m->duration_s);
 	}
 }
 
-static int gather_rows(struct gather *g)
+static int on_begin(void *ctx, struct reader *r)
 {
-	struct reader *r = g->r;
+	struct gather *g = ctx;
+	const struct reader_info *info = reader_info(r);
 	int err;
 
-	if ((err = reader_processes(r, on_process, g)) || (err = reader_locks(r, on_lock, g)) ||
-	    (err = reader_state_sums(r, on_state, g)) || (err = reader_waits(r, on_wait, g)) || (err = reader_tallies(r, on_tally, g)) ||
-	    (err = reader_holds(r, on_hold, g)) || (err = reader_own(r, on_own, g)))
+	g->is_gil = xcalloc((size_t)info->locks + 1, 1);
+	g->proc_of_lock = xcalloc((size_t)info->locks + 1, sizeof(*g->proc_of_lock));
+	g->interval_ns = xcalloc((size_t)info->procs + 1, sizeof(*g->interval_ns));
+	err = reader_processes(r, on_process, g);
+	return err ? err : reader_locks(r, on_lock, g);
+}
+
+/* What the summary's scans leave behind, and small tables. */
+static int gather_sums(struct gather *g, struct reader *r)
+{
+	int err;
+
+	if ((err = reader_state_sums(r, on_state, g)) || (err = reader_own(r, on_own, g)))
 		return err;
 	return reader_losses(r, on_loss, g);
+}
+
+static void gather_done(struct gather *g)
+{
+	free(g->is_gil);
+	free(g->proc_of_lock);
+	free(g->interval_ns);
+	vec_done(&g->waits);
+	vec_done(&g->holds);
+	vec_done(&g->edges);
 }
 
 int metrics_of_recording(struct run_metrics *ret, const char *path, double ops, struct fail *why)
 {
 	struct gather g = {.m = ret};
+	const struct row_tap tap = {.ctx = &g, .begin = on_begin, .wait = on_wait, .hold = on_hold, .tally = on_tally};
 	struct summary *s = NULL;
 	int err;
 
 	memset(ret, 0, sizeof(*ret));
 	ret->ops = ops;
-	err = reader_open(path, &g.r, why);
-	if (err)
-		return err;
 	ret->priv = xcalloc(1, sizeof(*ret->priv));
-	g.is_gil = xcalloc((size_t)reader_info(g.r)->locks + 1, 1);
-	g.proc_of_lock = xcalloc((size_t)reader_info(g.r)->locks + 1, sizeof(*g.proc_of_lock));
-	g.interval_ns = xcalloc((size_t)reader_info(g.r)->procs + 1, sizeof(*g.interval_ns));
-	err = gather_rows(&g);
-	if (err)
-		*why = *reader_failure(g.r);
-	else
-		compute(&g);
-	free(g.is_gil);
-	free(g.proc_of_lock);
-	free(g.interval_ns);
-	vec_done(&g.waits);
-	vec_done(&g.holds);
-	vec_done(&g.edges);
-	if (err)
-		reader_close(g.r);
-	else if (!(err = summary_read(&s, g.r, why))) {
+	err = summary_load_tapped(&s, path, &tap, why);
+	if (!err && (err = gather_sums(&g, summary_reader(s))))
+		*why = *reader_failure(summary_reader(s));
+	if (!err) {
+		compute(&g, reader_info(summary_reader(s)));
 		gather_sites(ret, s);
 		note_origin(ret, s);
 	}
+	gather_done(&g);
 	summary_free(s);
 	if (err)
 		metrics_done(ret);

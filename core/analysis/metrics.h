@@ -51,6 +51,7 @@ struct run_metrics {
 	bool known[METRIC_N]; /* wait_per_op needs a number of operations, hold_p99 holds that were seen … */
 	double duration_s, ops; /* ops 0: unknown */
 	uint64_t waits; /* for GILs */
+	bool wait_p99_about; /* read off a size class of waits that were only counted, a factor of two wide */
 	uint64_t lost_events;
 	double lost_share; /* lost of (recorded + lost) */
 	bool complete;

@@ -123,7 +123,7 @@ void summary_other_wait(struct loader *l, struct load_lock *k, const struct wait
 	if (o->lengths.n < LENGTHS_KEPT)
 		vec_push(&o->lengths, ns);
 	else
-		o->row.waits.approximate = true;
+		o->row.waits.p50_about = o->row.waits.p99_about = true;
 	o->row.holder_inferred |= row->flags & WAIT_F_HOLDER_INFERRED;
 	span_union_add(&o->waiting, row->t0_ns, row->t1_ns);
 	party_add(l, &o->waiters, row->thread, row->stack, ns);

@@ -26,11 +26,11 @@ struct summary_stack { /* leaf first; n 0: none was taken */
 	bool truncated, torn; /* root end missing; leaf end only as far as it could be read */
 };
 
-/* Waits of a thread, or for a lock.  approximate: some were only counted by size class, so that the percentiles
- * are read off the classes (a factor of two wide); n and ns are exact all the same. */
+/* Waits of a thread, or for a lock; n and ns are exact.  about: some waits were only counted by size class, and the percentile
+ * falls among those of a class (a factor of two wide). */
 struct summary_waits {
 	uint64_t n, ns, p50_ns, p99_ns, max_ns;
-	bool approximate;
+	bool p50_about, p99_about;
 };
 
 /* Upper edges of the wait histogram: below a switch interval in decades, from there in multiples of it. */

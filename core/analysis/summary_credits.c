@@ -46,7 +46,7 @@ static int on_credit(void *ctx, const struct wait *w, const struct credit *row)
 		return STOPPED;
 	if (!scan->voted)
 		vote(scan, w, row);
-	return tap ? tap->credit(tap->ctx, row) : 0;
+	return tap && tap->credit ? tap->credit(tap->ctx, row) : 0;
 }
 
 static void *work(void *ctx)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/analysis/summary_priv.h"
-#include "core/analysis/wait_quantile.h"
+#include "core/analysis/wait_stats.h"
 #include "core/base/clock.h"
 
 struct load_thread *loader_thread(struct loader *l, uint32_t thread)
@@ -244,7 +244,7 @@ static void set_spin(struct loader *l)
 
 int summary_rows_load(struct loader *l)
 {
-	int err = l->tap ? l->tap->begin(l->tap->ctx, l->r) : 0;
+	int err = l->tap && l->tap->begin ? l->tap->begin(l->tap->ctx, l->r) : 0;
 
 	err = err ? err : reader_processes(l->r, on_process, l);
 	err = err ? err : reader_threads(l->r, on_thread, l);

@@ -30,7 +30,8 @@ static void note_long_hold(struct loader *l, struct load_lock *k, const struct h
 }
 
 /* What a callback does first with its row: somebody else may want it. */
-#define TAP(l, row_kind, row) ((l)->tap ? (l)->tap->row_kind((l)->tap->ctx, (row)) : 0)
+#define TAP(l, kind, row) ((l)->tap && (l)->tap->kind ? (l)->tap->kind((l)->tap->ctx, (row)) : 0)
+#define TAP_STEP(l, step) ((l)->tap && (l)->tap->step ? (l)->tap->step((l)->tap->ctx) : 0)
 
 static int on_hold(void *ctx, const struct hold *row)
 {
@@ -247,9 +248,9 @@ static int load_the_rest(struct loader *l)
 	int err = reader_tallies(l->r, on_tally, l);
 
 	err = err ? err : reader_intervals(l->r, MODEL_NONE, on_interval, l);
-	err = err || !l->tap ? err : l->tap->intervals_read(l->tap->ctx);
+	err = err ? err : TAP_STEP(l, intervals_read);
 	err = err ? err : reader_handoffs(l->r, on_handoff, l);
-	return err || !l->tap ? err : reader_samples(l->r, on_sample, l);
+	return err || !l->tap || !l->tap->sample ? err : reader_samples(l->r, on_sample, l);
 }
 
 int summary_waits_load(struct loader *l)
@@ -259,7 +260,7 @@ int summary_waits_load(struct loader *l)
 
 	prepare_waits(l);
 	err = err ? err : reader_waits(l->r, on_wait, l);
-	err = err || !l->tap ? err : l->tap->waits_read(l->tap->ctx);
+	err = err ? err : TAP_STEP(l, waits_read);
 	if (err)
 		return err;
 	credits = credit_scan_start(l);

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "core/event/event.h"
+#include "core/store/wait_quantile.h"
 #include "core/timeline/model.h"
 #include "core/util/fail.h"
 
@@ -123,15 +124,17 @@ struct reader_state_sum {
 int reader_state_sums(struct reader *r, int (*row)(void *ctx, const struct reader_state_sum *s), void *ctx);
 
 /* Waits of one lock (thread MODEL_NONE), or of one thread for one lock.  waits, wait_ns count recorded waits and
- * tallied ones; the percentiles (nearest rank) and max are exact over the recorded ones (waits - tallied_waits). */
-#define READER_HIST_BUCKETS 32 /* bucket b is [2^b, 2^(b+1)) * 1024 ns; 0 also takes shorter, 31 longer ones */
+ * tallied ones, and so do the percentiles (nearest rank); from_class: read off a size class that tallied ones are in
+ * (wait_quantile.h).  max is of the recorded ones, or without any the end of the largest class. */
+#define READER_HIST_BUCKETS WAIT_CLASSES /* by wait_class */
 struct reader_wait_stats {
 	uint32_t lock, thread;
 	uint64_t waits, wait_ns, tallied_waits, tallied_ns;
-	uint64_t p50_ns, p99_ns, max_ns; /* 0 without recorded waits */
+	uint64_t p50_ns, p99_ns, max_ns;
+	bool p50_from_class, p99_from_class;
 	uint64_t asleep_ns, wake_latency_ns; /* sums over the recorded */
 	uint64_t ends[WAIT_END_N]; /* recorded waits by how they ended */
-	uint64_t hist[READER_HIST_BUCKETS], hist_ns[READER_HIST_BUCKETS]; /* hist with tallied GIL waits, hist_ns without */
+	uint64_t hist[READER_HIST_BUCKETS], hist_ns[READER_HIST_BUCKETS]; /* hist with tallied waits, hist_ns without */
 };
 int reader_lock_waits(struct reader *r, int (*row)(void *ctx, const struct reader_wait_stats *s), void *ctx);
 int reader_thread_waits(struct reader *r, int (*row)(void *ctx, const struct reader_wait_stats *s), void *ctx);

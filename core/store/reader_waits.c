@@ -2,7 +2,7 @@
  *
  * Made along a scan of the waits: sums and histogram of each (lock, thread) as they come, and all lengths, eight bytes each.
  * When the first question comes they are sorted, once by thread and lock, once by lock, and let go.  Waits that
- * were only counted add to the sums and the histogram. */
+ * were only counted add to the sums, the histogram and the percentiles. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +17,8 @@ typedef vec(uint64_t) length_vec;
 
 struct group {
 	struct reader_wait_stats stats;
-	length_vec lengths; /* of the recorded ones, until they are settled */
+	struct wait_sizes sizes; /* of the counted */
+	length_vec lengths; /* of the recorded, until they are settled */
 };
 
 struct wait_sums {
@@ -55,13 +56,6 @@ static struct group *group_of(struct wait_sums *x, uint32_t lock, uint32_t threa
 	return &x->groups.items[number];
 }
 
-static unsigned bucket_of(uint64_t ns)
-{
-	unsigned b = ns >= 2048 ? 63 - (unsigned)__builtin_clzll(ns) - 10 : 0;
-
-	return b < READER_HIST_BUCKETS ? b : READER_HIST_BUCKETS - 1;
-}
-
 void wait_sums_add(struct wait_sums *x, const struct wait *w)
 {
 	struct group *g = group_of(x, w->lock, w->thread);
@@ -72,8 +66,8 @@ void wait_sums_add(struct wait_sums *x, const struct wait *w)
 	g->stats.asleep_ns += w->asleep_ns;
 	g->stats.wake_latency_ns += w->wake_latency_ns;
 	g->stats.ends[w->end]++;
-	g->stats.hist[bucket_of(ns)]++;
-	g->stats.hist_ns[bucket_of(ns)] += ns;
+	g->stats.hist[wait_class(ns)]++;
+	g->stats.hist_ns[wait_class(ns)] += ns;
 	vec_push(&g->lengths, ns);
 }
 
@@ -86,22 +80,22 @@ static int by_length(const void *pa, const void *pb)
 	return (a > b) - (a < b);
 }
 
-/* Nearest rank: the smallest value with at least pct % of the values at or below it. */
-static uint64_t rank_of(uint64_t n, unsigned pct)
+static void set_percentiles(struct reader_wait_stats *s, struct wait_sizes *sizes, length_vec *lengths)
 {
-	return n / 100 * pct + (n % 100 * pct + 99) / 100;
-}
+	bool from_class;
 
-static void set_percentiles(struct reader_wait_stats *s, length_vec *lengths)
-{
-	const uint64_t n = lengths->n;
-
-	if (!n)
-		return;
 	vec_sort(lengths, by_length);
-	s->p50_ns = lengths->items[rank_of(n, 50) - 1];
-	s->p99_ns = lengths->items[rank_of(n, 99) - 1];
-	s->max_ns = lengths->items[n - 1];
+	sizes->lengths = lengths->items;
+	sizes->n = lengths->n;
+	for (unsigned b = 0; b < READER_HIST_BUCKETS; b++)
+		s->hist[b] += sizes->counted[b];
+	s->max_ns = lengths->n ? lengths->items[lengths->n - 1] : wait_quantile_ns(sizes, 100, &from_class);
+	s->max_ns = s->max_ns < s->wait_ns ? s->max_ns : s->wait_ns;
+	s->p50_ns = wait_quantile_ns(sizes, 50, &s->p50_from_class);
+	s->p99_ns = wait_quantile_ns(sizes, 99, &s->p99_from_class);
+	/* shorter ones are counted, so the longest recorded one is the longest of all */
+	s->p50_ns = s->p50_ns < s->max_ns ? s->p50_ns : s->max_ns;
+	s->p99_ns = s->p99_ns < s->max_ns ? s->p99_ns : s->max_ns;
 }
 
 static int by_lock_and_thread(const void *pa, const void *pb)
@@ -123,33 +117,50 @@ static void add_stats(struct reader_wait_stats *to, const struct reader_wait_sta
 	to->wake_latency_ns += s->wake_latency_ns;
 	for (int e = 0; e < WAIT_END_N; e++)
 		to->ends[e] += s->ends[e];
-	for (int b = 0; b < READER_HIST_BUCKETS; b++) {
-		to->hist[b] += s->hist[b];
+	for (int b = 0; b < READER_HIST_BUCKETS; b++)
 		to->hist_ns[b] += s->hist_ns[b];
-	}
 }
 
 /* The groups of one lock, which lie together; lengths is what they are gathered in. */
 static size_t settle_lock(struct wait_sums *x, size_t from, length_vec *lengths)
 {
 	struct reader_wait_stats s = { .lock = x->groups.items[from].stats.lock, .thread = MODEL_NONE };
+	struct wait_sizes sizes = { 0 };
 	size_t i;
 
 	vec_clear(lengths);
 	for (i = from; i < x->groups.n && x->groups.items[i].stats.lock == s.lock; i++) {
 		struct group *g = &x->groups.items[i];
 
-		set_percentiles(&g->stats, &g->lengths);
 		add_stats(&s, &g->stats);
+		for (unsigned b = 0; b < READER_HIST_BUCKETS; b++) {
+			s.hist[b] += g->stats.hist[b];
+			sizes.counted[b] += g->sizes.counted[b];
+		}
+		set_percentiles(&g->stats, &g->sizes, &g->lengths);
 		vec_reserve(lengths, lengths->n + g->lengths.n);
 		if (g->lengths.n)
 			memcpy(lengths->items + lengths->n, g->lengths.items, g->lengths.n * sizeof(*lengths->items));
 		lengths->n += g->lengths.n;
 		vec_done(&g->lengths);
 	}
-	set_percentiles(&s, lengths);
+	set_percentiles(&s, &sizes, lengths);
 	vec_push(&x->locks, s);
 	return i;
+}
+
+/* What has no size class, as other locks have not, is taken to be as long as the mean. */
+static void spread_unsized(struct group *g)
+{
+	uint64_t sized = 0, sized_ns = 0;
+	const uint64_t n = g->stats.tallied_waits, ns = g->stats.tallied_ns;
+
+	for (unsigned b = 0; b < READER_HIST_BUCKETS; b++) {
+		sized += g->sizes.counted[b];
+		sized_ns += g->sizes.counted[b] * (UINT64_C(1536) << b);
+	}
+	if (sized < n)
+		wait_sizes_add_mean(&g->sizes, n - sized, ns > sized_ns ? ns - sized_ns : 0);
 }
 
 static int add_counted(struct reader *r, struct wait_sums *x)
@@ -188,7 +199,7 @@ static int add_counted_sizes(struct reader *r, struct wait_sums *x)
 		uint64_t n = col_count(&q, 3);
 
 		if (!q.damaged)
-			group_of(x, lock, thread)->stats.hist[bucket] += n;
+			group_of(x, lock, thread)->sizes.counted[bucket] += n;
 	}
 	return reader_done(&q);
 }
@@ -213,6 +224,8 @@ static int sums(struct reader *r, struct wait_sums **ret)
 	if (err)
 		return err;
 	vec_sort(&x->groups, by_lock_and_thread);
+	for (size_t i = 0; i < x->groups.n; i++)
+		spread_unsized(&x->groups.items[i]);
 	for (size_t i = 0; i < x->groups.n;)
 		i = settle_lock(x, i, &lengths);
 	vec_done(&lengths);

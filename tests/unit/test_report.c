@@ -10,7 +10,7 @@
 #include "core/analysis/span_union.h"
 #include "core/analysis/summary.h"
 #include "core/analysis/wait_hist.h"
-#include "core/analysis/wait_quantile.h"
+#include "core/analysis/wait_stats.h"
 #include "viewer/text/page.h"
 #include "viewer/text/text.h"
 
@@ -86,42 +86,41 @@ static void long_lists_are_folded_without_loss(void **state)
 	span_union_done(&u);
 }
 
-static void quantiles_lie_in_their_class(void **state)
+static void quantiles_rank_counted_waits_among_the_recorded(void **state)
 {
-	uint64_t hist[READER_HIST_BUCKETS] = {[4] = 50, [10] = 49, [12] = 1};
+	static const uint64_t lengths[] = {2000000, 5000000, 9000000};
+	struct wait_sizes s = {.counted = {[4] = 50, [10] = 46}, .lengths = lengths, .n = 3};
+	bool from_class;
 	(void)state;
 
-	assert_in_range(wait_quantile_ns(hist, 0.5), 1024 << 4, 1024 << 5);
-	assert_in_range(wait_quantile_ns(hist, 0.99), 1024 << 10, 1024 << 11);
-	assert_in_range(wait_quantile_ns(hist, 1), 1024 << 12, 1024 << 13);
+	assert_in_range(wait_quantile_ns(&s, 50, &from_class), 1024 << 4, 1024 << 5);
+	assert_true(from_class);
+	assert_in_range(wait_quantile_ns(&s, 90, &from_class), 1024 << 10, 1024 << 11);
+	assert_true(from_class); /* 2 ms are in that class, too */
+	assert_int_equal(wait_quantile_ns(&s, 99, &from_class), 9000000); /* no counted one is as long */
+	assert_false(from_class);
+	assert_int_equal(wait_quantile_ns(&s, 98, &from_class), 5000000);
+	assert_false(from_class);
+	assert_int_equal(wait_quantile_ns(&(struct wait_sizes){0}, 50, &from_class), 0);
+	s = (struct wait_sizes){0};
+	wait_sizes_add_mean(&s, 10, 1000000);
+	assert_in_range(wait_quantile_ns(&s, 50, &from_class), 65536, 131072);
 }
 
-static void recorded_waits_keep_exact_percentiles(void **state)
+static void percentiles_of_one_row_are_told_as_they_are(void **state)
 {
-	const struct reader_wait_stats row = {.waits = 3, .wait_ns = 60, .p50_ns = 20, .p99_ns = 30, .max_ns = 30};
+	const struct reader_wait_stats row = {.waits = 3, .wait_ns = 60, .p50_ns = 20, .p99_ns = 30, .max_ns = 30, .p50_from_class = true};
 	struct summary_waits w = {0};
 	(void)state;
 
 	wait_stats_add(&w, &row);
-	assert_false(w.approximate);
+	assert_true(w.p50_about);
+	assert_false(w.p99_about);
 	assert_int_equal(w.p50_ns, 20);
 	assert_int_equal(w.max_ns, 30);
-}
-
-static void tallied_waits_make_percentiles_approximate(void **state)
-{
-	const struct reader_wait_stats row = {
-		.waits = 101, .wait_ns = 101000000, .tallied_waits = 100, .tallied_ns = 1000000, .p50_ns = 100000000,
-		.p99_ns = 100000000, .max_ns = 100000000, .hist = {[3] = 100, [16] = 1},
-	};
-	struct summary_waits w = {0};
-	(void)state;
-
-	wait_stats_add(&w, &row);
-	assert_true(w.approximate);
-	assert_in_range(w.p50_ns, 8192, 16384);
-	assert_int_equal(w.max_ns, 100000000);
-	assert_int_equal(w.ns, 101000000);
+	wait_stats_add(&w, &row); /* of two locks nobody knows */
+	assert_true(w.p99_about);
+	assert_int_equal(w.n, 6);
 }
 
 static void histogram_has_marks_at_the_switch_interval(void **state)
@@ -213,9 +212,8 @@ int main(void)
 		cmocka_unit_test(empty_and_backward_spans_are_nothing),
 		cmocka_unit_test(union_agrees_with_bitmap),
 		cmocka_unit_test(long_lists_are_folded_without_loss),
-		cmocka_unit_test(quantiles_lie_in_their_class),
-		cmocka_unit_test(recorded_waits_keep_exact_percentiles),
-		cmocka_unit_test(tallied_waits_make_percentiles_approximate),
+		cmocka_unit_test(quantiles_rank_counted_waits_among_the_recorded),
+		cmocka_unit_test(percentiles_of_one_row_are_told_as_they_are),
 		cmocka_unit_test(histogram_has_marks_at_the_switch_interval),
 		cmocka_unit_test(histogram_fits_any_interval),
 		cmocka_unit_test(cut_text_never_splits_a_character),

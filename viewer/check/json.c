@@ -29,6 +29,7 @@ static void put_run(struct stream *s, const struct run_metrics *m)
 	stream_int(s, "waits", (int64_t)m->waits);
 	stream_real(s, "lost_share", m->lost_share);
 	stream_bool(s, "complete", m->complete);
+	stream_bool(s, "gil_wait_p99_about", m->wait_p99_about);
 	for (unsigned i = 0; i < METRIC_N; i++)
 		if (m->known[i])
 			stream_real(s, metric_infos[i].name, m->value[i]);

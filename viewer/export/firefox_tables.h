@@ -5,24 +5,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/util/arena.h"
+#include "core/util/pool.h"
 #include "core/util/vec.h"
 #include "viewer/json/stream.h"
 
 struct reader;
-struct firefox_pooled;
 struct firefox_func { uint32_t name, source, line; };
 struct firefox_frame { uint32_t func, line, category; };
 struct firefox_node { uint32_t frame; int32_t prefix; };
 
 struct firefox_tables {
-	struct arena arena;
-	struct firefox_pooled *strings, *sources, *funcs, *frames, *nodes, *stacks; /* numbers by key */
-	vec(const char *) string_list;
-	vec(uint32_t) source_list; /* string of each */
-	vec(struct firefox_func) func_list;
-	vec(struct firefox_frame) frame_list;
-	vec(struct firefox_node) node_list;
+	struct pool strings, sources, funcs, frames, nodes; /* the keys are the rows: text, string, and the structs above */
+	struct pool stacks; /* of stack and category */
+	vec(int32_t) node_of; /* by number of the stack */
 };
 
 void firefox_tables_init(struct firefox_tables *t);

@@ -4,11 +4,11 @@
  * Names, frames and stacks are interned when first used.  Times are CLOCK_MONOTONIC ns in the trace's default clock. */
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "core/base/syscall_names.h"
 #include "core/store/reader.h"
 #include "core/util/escape.h"
+#include "core/util/pool.h"
 #include "core/util/strbuf.h"
 #include "core/util/vec.h"
 #include "core/util/xalloc.h"
@@ -24,23 +24,11 @@ typedef Perfetto__Protos__InternedData interned_t;
 enum { SEQUENCE = 10, STATE_CLEARED = 1, NEEDS_STATE = 2, MAX_NEW = EV_MAX_FRAMES };
 enum track_kind { TRACK_PROCESS = 1, TRACK_THREAD, TRACK_WAITS, TRACK_LOCK };
 
-/* Every interned thing has one number space of its own kind. */
-struct name {
-	uint64_t iid;
-	UT_hash_handle hh;
-	char key[];
-};
-struct names {
-	struct name *by_key;
-	uint64_t last;
-};
-
 struct perfetto {
 	struct reader *r;
 	const struct roster *ro;
 	FILE *out;
-	struct arena arena; /* keys of interned things */
-	struct names event_names, annotation_names, functions, paths, frames;
+	struct pool names, functions, paths, frames; /* every interned thing has one number space of its own kind */
 	uint8_t *stack_sent; /* by stack id */
 	uint64_t *lock_end_ns; /* of the last hold shown, by lock */
 	uint64_t flows;
@@ -70,64 +58,37 @@ static void send(struct perfetto *p, packet_t *packet)
 	fwrite(p->buffer.items, 1, n, p->out);
 }
 
-/* The number of a key among its kind; *ret_new: nobody was told of it yet. */
-static uint64_t intern(struct perfetto *p, struct names *names, const void *key, size_t n, bool *ret_new)
+/* The number of a key among its kind, from 1; *ret_new: nobody was told of it yet. */
+static uint64_t intern(struct pool *kind, const void *key, size_t n, bool *ret_new)
 {
-	struct name *e;
-
-	HASH_FIND(hh, names->by_key, key, n, e);
-	*ret_new = !e;
-	if (!e) {
-		e = arena_alloc(&p->arena, sizeof(*e) + n + 1);
-		memcpy(e->key, key, n);
-		e->iid = ++names->last;
-		HASH_ADD_KEYPTR(hh, names->by_key, e->key, n, e);
-	}
-	return e->iid;
+	return pool_number(kind, key, n, ret_new) + UINT64_C(1);
 }
 
-static uint64_t event_name(struct perfetto *p, const char *name)
+/* Of an event or an annotation: a name is told as both. */
+static uint64_t name_number(struct perfetto *p, const char *text)
 {
-	Perfetto__Protos__EventName entry = PERFETTO__PROTOS__EVENT_NAME__INIT, *list = &entry;
+	Perfetto__Protos__EventName event = PERFETTO__PROTOS__EVENT_NAME__INIT, *events = &event;
+	Perfetto__Protos__DebugAnnotationName annotation = PERFETTO__PROTOS__DEBUG_ANNOTATION_NAME__INIT, *annotations = &annotation;
 	interned_t data = PERFETTO__PROTOS__INTERNED_DATA__INIT;
 	packet_t packet = PERFETTO__PROTOS__TRACE_PACKET__INIT;
 	bool is_new;
-	uint64_t iid = intern(p, &p->event_names, name, strlen(name), &is_new);
+	uint64_t iid = intern(&p->names, text, strlen(text), &is_new);
 
-	if (is_new) {
-		entry.has_iid = 1;
-		entry.iid = iid;
-		entry.name = (char *)(uintptr_t)name;
-		data.n_event_names = 1;
-		data.event_names = &list;
-		packet.interned_data = &data;
-		send(p, &packet);
-	}
-	return iid;
-}
-
-static uint64_t annotation_name(struct perfetto *p, const char *name)
-{
-	Perfetto__Protos__DebugAnnotationName entry = PERFETTO__PROTOS__DEBUG_ANNOTATION_NAME__INIT, *list = &entry;
-	interned_t data = PERFETTO__PROTOS__INTERNED_DATA__INIT;
-	packet_t packet = PERFETTO__PROTOS__TRACE_PACKET__INIT;
-	bool is_new;
-	uint64_t iid = intern(p, &p->annotation_names, name, strlen(name), &is_new);
-
-	if (is_new) {
-		entry.has_iid = 1;
-		entry.iid = iid;
-		entry.name = (char *)(uintptr_t)name;
-		data.n_debug_annotation_names = 1;
-		data.debug_annotation_names = &list;
-		packet.interned_data = &data;
-		send(p, &packet);
-	}
+	if (!is_new)
+		return iid;
+	event.has_iid = annotation.has_iid = 1;
+	event.iid = annotation.iid = iid;
+	event.name = annotation.name = (char *)(uintptr_t)text;
+	data.n_event_names = data.n_debug_annotation_names = 1;
+	data.event_names = &events;
+	data.debug_annotation_names = &annotations;
+	packet.interned_data = &data;
+	send(p, &packet);
 	return iid;
 }
 
 /* A function name or a source path. */
-static uint64_t text(struct perfetto *p, struct names *names, const char *raw)
+static uint64_t text(struct perfetto *p, struct pool *kind, const char *raw)
 {
 	Perfetto__Protos__InternedString entry = PERFETTO__PROTOS__INTERNED_STRING__INIT, *list = &entry;
 	interned_t data = PERFETTO__PROTOS__INTERNED_DATA__INIT;
@@ -137,13 +98,13 @@ static uint64_t text(struct perfetto *p, struct names *names, const char *raw)
 	bool is_new;
 
 	escape_adds(&shown, raw);
-	iid = intern(p, names, shown.s, shown.n, &is_new);
+	iid = intern(kind, shown.s, shown.n, &is_new);
 	if (!is_new)
 		return iid;
 	entry.has_iid = entry.has_str = 1;
 	entry.iid = iid;
 	entry.str = (ProtobufCBinaryData){shown.n, (uint8_t *)shown.s};
-	if (names == &p->functions) {
+	if (kind == &p->functions) {
 		data.n_function_names = 1;
 		data.function_names = &list;
 	} else {
@@ -162,7 +123,7 @@ static uint64_t frame(struct perfetto *p, const char *function, const char *file
 	packet_t packet = PERFETTO__PROTOS__TRACE_PACKET__INIT;
 	struct { uint64_t function, path, line; } key = {text(p, &p->functions, function), text(p, &p->paths, file), line};
 	bool is_new;
-	uint64_t iid = intern(p, &p->frames, &key, sizeof(key), &is_new);
+	uint64_t iid = intern(&p->frames, &key, sizeof(key), &is_new);
 
 	if (is_new) {
 		entry.has_iid = entry.has_function_name_id = entry.has_source_path_iid = entry.has_kind = 1;
@@ -297,7 +258,7 @@ static void send_slice(struct perfetto *p, uint64_t t0_ns, uint64_t t1_ns, uint6
 static void set_name(struct perfetto *p, event_t *event, const char *name)
 {
 	event->has_name_iid = 1;
-	event->name_iid = event_name(p, name);
+	event->name_iid = name_number(p, name);
 }
 
 static void set_stack(struct perfetto *p, event_t *event, uint64_t stack, uint64_t weight_ns)
@@ -321,7 +282,7 @@ static int on_interval(void *ctx, const struct interval *i)
 	set_name(p, &event, name);
 	if (call) {
 		note.has_name_iid = 1;
-		note.name_iid = annotation_name(p, "system call");
+		note.name_iid = name_number(p, "system call");
 		note.string_value = (char *)(uintptr_t)call;
 		event.n_debug_annotations = 1;
 		event.debug_annotations = &notes;
@@ -341,7 +302,7 @@ static int on_wait(void *ctx, const struct wait *w)
 	snprintf(name, sizeof(name), "waiting for %s", roster_lock(p->ro, w->lock)->name);
 	set_name(p, &event, name);
 	note.has_name_iid = 1;
-	note.name_iid = annotation_name(p, "ended");
+	note.name_iid = name_number(p, "ended");
 	note.string_value = (char *)(uintptr_t)wait_end_names[w->end];
 	event.n_debug_annotations = 1;
 	event.debug_annotations = &notes;
@@ -390,14 +351,13 @@ static int on_handoff(void *ctx, const struct handoff *h)
 
 static void done(struct perfetto *p)
 {
-	struct names *all[] = {&p->event_names, &p->annotation_names, &p->functions, &p->paths, &p->frames};
+	struct pool *all[] = {&p->names, &p->functions, &p->paths, &p->frames};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-		HASH_CLEAR(hh, all[i]->by_key);
+		pool_done(all[i]);
 	free(p->stack_sent);
 	free(p->lock_end_ns);
 	vec_done(&p->buffer);
-	arena_done(&p->arena);
 }
 
 int export_perfetto(struct reader *r, const struct export_options *options, FILE *out, struct fail *why)

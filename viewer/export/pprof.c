@@ -3,11 +3,11 @@
  * Pyroscope, Parca.  One location per function and line, leaf first; string 0 is empty; ids begin at 1. */
 #include <errno.h>
 #include <string.h>
-#include <uthash.h>
 #include <zlib.h>
 
 #include "core/store/reader.h"
 #include "core/util/escape.h"
+#include "core/util/pool.h"
 #include "core/util/strbuf.h"
 #include "core/util/vec.h"
 #include "core/util/xalloc.h"
@@ -15,11 +15,6 @@
 #include "viewer/export/pprof.pb-c.h"
 #include "viewer/export/roster.h"
 
-struct pooled { /* a string, a function or a location, by what makes it one */
-	uint64_t number;
-	UT_hash_handle hh;
-	char key[]; /* text, or the numbers below */
-};
 struct function_key { uint64_t name, file; };
 struct location_key { uint64_t function; int64_t line; };
 
@@ -28,49 +23,26 @@ struct pprof {
 	const struct roster *ro;
 	enum flame_weight weight;
 	struct arena arena;
-	struct pooled *string_pool, *function_pool, *location_pool;
-	vec(char *) strings;
+	struct pool string_pool, function_pool, location_pool;
 	vec(Pprof__Function *) functions;
 	vec(Pprof__Location *) locations;
 	vec(Pprof__Sample *) samples;
 	struct strbuf shown;
 };
 
-/* Finds or makes the entry for a key; *ret_new when the caller has to fill in what number stands for. */
-static uint64_t pool(struct pprof *p, struct pooled **entries, const void *key, size_t n, uint64_t next, bool *ret_new)
-{
-	struct pooled *e;
-
-	HASH_FIND(hh, *entries, key, n, e);
-	*ret_new = !e;
-	if (!e) {
-		e = arena_alloc(&p->arena, sizeof(*e) + n + 1);
-		memcpy(e->key, key, n);
-		e->number = next;
-		HASH_ADD_KEYPTR(hh, *entries, e->key, n, e);
-	}
-	return e->number;
-}
-
 /* Text is escaped: a tool that shows it on a terminal need not. */
 static int64_t string(struct pprof *p, const char *text)
 {
-	uint64_t number;
-	bool is_new;
-
 	strbuf_clear(&p->shown);
 	escape_adds(&p->shown, text);
-	number = pool(p, &p->string_pool, p->shown.s, p->shown.n, p->strings.n, &is_new);
-	if (is_new)
-		vec_push(&p->strings, arena_strndup(&p->arena, p->shown.s, p->shown.n));
-	return (int64_t)number;
+	return pool_number(&p->string_pool, p->shown.s, p->shown.n, NULL);
 }
 
 static uint64_t function(struct pprof *p, const char *name, const char *file, uint32_t first_line)
 {
 	struct function_key key = {(uint64_t)string(p, name), (uint64_t)string(p, file)};
 	bool is_new;
-	uint64_t id = pool(p, &p->function_pool, &key, sizeof(key), p->functions.n + 1, &is_new);
+	uint64_t id = pool_number(&p->function_pool, &key, sizeof(key), &is_new) + UINT64_C(1);
 
 	if (is_new) {
 		Pprof__Function *f = arena_alloc(&p->arena, sizeof(*f));
@@ -89,7 +61,7 @@ static uint64_t location(struct pprof *p, const char *name, const char *file, ui
 {
 	struct location_key key = {function(p, name, file, first_line), line};
 	bool is_new;
-	uint64_t id = pool(p, &p->location_pool, &key, sizeof(key), p->locations.n + 1, &is_new);
+	uint64_t id = pool_number(&p->location_pool, &key, sizeof(key), &is_new) + UINT64_C(1);
 
 	if (is_new) {
 		Pprof__Location *l = arena_alloc(&p->arena, sizeof(*l));
@@ -188,6 +160,7 @@ static int write_profile(struct pprof *p, FILE *out)
 	Pprof__Profile profile = PPROF__PROFILE__INIT;
 	int64_t comment = string(p, "made by gilscope");
 	autofree uint8_t *bytes = NULL;
+	char **strings;
 	size_t n;
 
 	types[0].type = string(p, sampled ? "samples" : "contentions");
@@ -209,8 +182,10 @@ static int write_profile(struct pprof *p, FILE *out)
 	profile.location = p->locations.items;
 	profile.n_function = p->functions.n;
 	profile.function = p->functions.items;
-	profile.n_string_table = p->strings.n;
-	profile.string_table = p->strings.items;
+	profile.n_string_table = pool_size(&p->string_pool);
+	profile.string_table = strings = arena_array(&p->arena, profile.n_string_table, sizeof(*strings));
+	for (uint32_t i = 0; i < profile.n_string_table; i++)
+		strings[i] = (char *)(uintptr_t)pool_key(&p->string_pool, i, NULL);
 	n = pprof__profile__get_packed_size(&profile);
 	bytes = xmalloc(n);
 	pprof__profile__pack(&profile, bytes);
@@ -219,10 +194,9 @@ static int write_profile(struct pprof *p, FILE *out)
 
 static void done(struct pprof *p)
 {
-	HASH_CLEAR(hh, p->string_pool);
-	HASH_CLEAR(hh, p->function_pool);
-	HASH_CLEAR(hh, p->location_pool);
-	vec_done(&p->strings);
+	pool_done(&p->string_pool);
+	pool_done(&p->function_pool);
+	pool_done(&p->location_pool);
 	vec_done(&p->functions);
 	vec_done(&p->locations);
 	vec_done(&p->samples);

@@ -20,6 +20,14 @@ static void cell_ns(struct strbuf *b, bool known, uint64_t ns)
 	strbuf_addf(b, "<td align=\"right\">%s</td>", known ? human_ns(text, ns) : "-");
 }
 
+/* about: read off a size class. */
+static void cell_about(struct strbuf *b, bool known, uint64_t ns, bool about)
+{
+	char text[HUMAN_LEN];
+
+	strbuf_addf(b, "<td align=\"right\">%s%s</td>", known && about ? "~" : "", known ? human_ns(text, ns) : "-");
+}
+
 static void cell_count(struct strbuf *b, bool known, uint64_t n)
 {
 	char text[HUMAN_LEN];
@@ -158,7 +166,7 @@ static void put_threads(struct strbuf *b, const struct summary_process *p)
 		for (size_t k = 0; k < sizeof(states) / sizeof(*states); k++)
 			cell_pct(b, t->state_ns[states[k]], t->last_ns - t->first_ns);
 		cell_count(b, true, t->waits.n);
-		cell_ns(b, t->waits.n, t->waits.p99_ns);
+		cell_about(b, t->waits.n, t->waits.p99_ns, t->waits.p99_about);
 		cell_ns(b, t->waits.n, t->waits.max_ns);
 		cell_ns(b, true, t->caused_ns);
 		strbuf_adds(b, "</tr>\n");
@@ -182,8 +190,8 @@ static void put_locks(struct strbuf *b, const struct summary_process *p)
 		strbuf_addf(b, "<tr><th scope=\"row\" align=\"left\">%s 0x%" PRIx64 "</th>", k->kind == LOCK_GIL ? "GIL" : lock_kind_names[k->kind], k->addr);
 		cell_count(b, true, k->waits.n);
 		cell_ns(b, true, k->waits.ns);
-		cell_ns(b, k->waits.n, k->waits.p50_ns);
-		cell_ns(b, k->waits.n, k->waits.p99_ns);
+		cell_about(b, k->waits.n, k->waits.p50_ns, k->waits.p50_about);
+		cell_about(b, k->waits.n, k->waits.p99_ns, k->waits.p99_about);
 		cell_ns(b, k->waits.n, k->waits.max_ns);
 		cell_count(b, k->utilisation_known, k->handoffs);
 		cell_count(b, k->utilisation_known, k->forced_handoffs);
@@ -223,7 +231,7 @@ static void put_others(struct strbuf *b, const struct summary_process *p)
 		strbuf_adds(b, "</td>");
 		cell_count(b, true, o->waits.n);
 		cell_ns(b, true, o->waits.ns);
-		cell_ns(b, true, o->waits.p99_ns);
+		cell_about(b, true, o->waits.p99_ns, o->waits.p99_about);
 		cell_ns(b, true, o->waits.max_ns);
 		strbuf_adds(b, "<td>");
 		if (!o->idle && o->n_holders) {

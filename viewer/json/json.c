@@ -162,7 +162,7 @@ static json_t *lock(const struct summary_lock *k)
 			 "address", json_sprintf("0x%" PRIx64, k->addr), "name",
 			 "waits", integer(w->n), "wait_ns", integer(w->ns), "wait_p50_ns", integer_if(w->n, w->p50_ns),
 			 "wait_p99_ns", integer_if(w->n, w->p99_ns), "wait_max_ns", integer_if(w->n, w->max_ns),
-			 "approximate", (int)w->approximate,
+			 "approximate", (int)(w->p50_about || w->p99_about),
 			 "handoffs", integer_if(k->utilisation_known, k->handoffs),
 			 "forced_handoffs", integer_if(k->utilisation_known, k->forced_handoffs),
 			 "utilisation", utilisation, "contended_ns", integer(k->contended_ns),

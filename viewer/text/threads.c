@@ -256,8 +256,8 @@ static void put_waits_of(struct page *page, const struct summary_thread *t)
 {
 	const struct summary_waits *w = &t->waits;
 	const struct { uint64_t ns; bool about; enum ink ink; } cells[WAIT_COLUMNS] = {
-		[WAIT_ALL] = {w->ns, false, INK_WAIT}, [WAIT_P50] = {w->p50_ns, w->approximate, INK_PLAIN},
-		[WAIT_P99] = {w->p99_ns, w->approximate, INK_PLAIN}, [WAIT_MAX] = {w->max_ns, false, INK_PLAIN},
+		[WAIT_ALL] = {w->ns, false, INK_WAIT}, [WAIT_P50] = {w->p50_ns, w->p50_about, INK_PLAIN},
+		[WAIT_P99] = {w->p99_ns, w->p99_about, INK_PLAIN}, [WAIT_MAX] = {w->max_ns, false, INK_PLAIN},
 		[HELD_ALL] = {t->held_ns, false, INK_GIL}, [HELD_ASLEEP] = {t->held_blocked_ns, false, INK_WARNING},
 		[HELD_NO_CPU] = {t->held_preempted_ns, false, INK_WARNING}, [DELAYS] = {t->caused_ns, false, INK_WAIT},
 	};
@@ -284,7 +284,7 @@ static void table_waits(struct page *page, const struct text_context *c)
 	for (size_t i = 0; i < shown(c); i++) {
 		put_waits_of(page, &c->p->threads[i]);
 		spin += c->p->threads[i].spin_ns;
-		approximate |= c->p->threads[i].waits.approximate;
+		approximate |= c->p->threads[i].waits.p50_about || c->p->threads[i].waits.p99_about;
 	}
 	put_rest(page, c);
 	if (approximate) {

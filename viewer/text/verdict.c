@@ -97,9 +97,9 @@ static void line_waits(struct page *page, const struct text_context *c)
 		page_putf(page, INK_STRONG, "%s in all", human_ns(all, w->ns));
 		if (page->columns >= GAUGE_FITS)
 			page_putf(page, INK_PLAIN, " in %s wait%s", human_count(n, w->n), w->n == 1 ? "" : "s");
-		page_putf(page, INK_PLAIN, ": half over %s%s, 1 %% over %s, longest %s",
-			  w->approximate ? "~" : "",
-			  human_ns(p50, w->p50_ns), human_ns(p99, w->p99_ns), human_ns(max, w->max_ns));
+		page_putf(page, INK_PLAIN, ": half over %s%s, 1 %% over %s%s, longest %s",
+			  w->p50_about ? "~" : "", human_ns(p50, w->p50_ns), w->p99_about ? "~" : "", human_ns(p99, w->p99_ns),
+			  human_ns(max, w->max_ns));
 	}
 	page_end(page);
 }

@@ -229,10 +229,12 @@ static int add_unexplained(void *ctx, const struct reader_wait_stats *s)
 	struct credit_sums *c = ctx;
 	const struct lock_sum none = { 0 }, *credited = s->lock < c->n_locks ? &c->locks[s->lock] : &none;
 	struct pair *p;
+	size_t pair;
 
 	if (s->wait_ns <= credited->ns)
 		return 0;
-	p = &c->pairs.items[pair_of(c, waiter_side(c, 0, s->lock), holder_side(c, 0, HOLDER_UNKNOWN, -1))];
+	pair = pair_of(c, waiter_side(c, 0, s->lock), holder_side(c, 0, HOLDER_UNKNOWN, -1)); /* may move the pairs */
+	p = &c->pairs.items[pair];
 	p->ns += s->wait_ns - credited->ns;
 	p->waits += s->waits > credited->waits ? s->waits - credited->waits : 0;
 	return 0;

@@ -444,6 +444,39 @@ static void test_percentiles(void **state)
 	reader_close(r);
 }
 
+/* However many pairs there are when the waiting without credit comes, all of it is there. */
+static void test_blame_of_any_number_of_pairs(void **state)
+{
+	(void)state;
+	for (unsigned n = 1; n < 16; n++) { /* the array of pairs grows at 8 */
+		char name[32];
+		struct blame_list all = { 0 };
+		struct fail why = { 0 };
+		uint64_t ns = 0;
+		struct store *s;
+		struct reader *r;
+
+		snprintf(name, sizeof(name), "pairs%u", n);
+		s = create(in_dir(name));
+		put_who(s);
+		for (unsigned i = 0; i < n; i++) {
+			const struct timeline_sink *k = store_sink(s);
+
+			k->wait(k->ctx, &(struct wait){ .wait = i, .thread = 1, .t0_ns = T0 + i * MS, .t1_ns = T0 + i * MS + 1000, .stack = 11, .waker = MODEL_NONE });
+			k->credit(k->ctx, &(struct credit){ .wait = i, .holder = 0, .state = HOLDER_BLOCKED, .nr = (int32_t)i, .stack = 20, .ns = 900 });
+		}
+		assert_int_equal(store_close(s, true, T0 + 1000 * MS, &why), 0);
+		r = open_reader(in_dir(name));
+		assert_int_equal(reader_blame(r, 0, collect_blame, &all), 0);
+		for (unsigned i = 0; i < all.n; i++)
+			ns += all.items[i].ns;
+		assert_int_equal(all.n, n + 1);
+		assert_int_equal(ns, 1000 * n);
+		reader_close(r);
+		unlink(in_dir(name));
+	}
+}
+
 static void test_blame(void **state)
 {
 	struct reader *r = small();
@@ -606,7 +639,7 @@ int main(void)
 		cmocka_unit_test(test_stack_resolution), cmocka_unit_test(test_interning), cmocka_unit_test(test_unresolved),
 		cmocka_unit_test(test_hostile_names), cmocka_unit_test(test_wait_stats), cmocka_unit_test(test_percentiles),
 		cmocka_unit_test(test_credits_in_any_order), cmocka_unit_test(test_sums_come_along),
-		cmocka_unit_test(test_blame), cmocka_unit_test(test_sums), cmocka_unit_test(test_callback_stops),
+		cmocka_unit_test(test_blame), cmocka_unit_test(test_blame_of_any_number_of_pairs), cmocka_unit_test(test_sums), cmocka_unit_test(test_callback_stops),
 		cmocka_unit_test(test_views), cmocka_unit_test(test_names),
 		cmocka_unit_test(test_older_minor_version), cmocka_unit_test(test_target_without_events),
 	};

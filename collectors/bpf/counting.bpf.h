@@ -24,18 +24,28 @@ static __always_inline __u64 min_length(struct thread_rec *r)
 
 static __noinline void send_agg(struct thread_rec *r, struct task_struct *p)
 {
+	const struct sums *a = &r->sums;
 	struct ev_agg *e;
 
-	if (!r->agg.t0_ns)
+	if (!a->t0_ns)
 		return;
 	e = reserve(sizeof(*e), EV_LOSS_RING_OTHER);
 	if (e) {
-		__builtin_memcpy(e, &r->agg, sizeof(*e));
-		fill_hdr(&e->h, EV_AGG, sizeof(*e), r->agg.h.flags, p);
+		fill_hdr(&e->h, EV_AGG, sizeof(*e), a->flags, p);
+		e->t0_ns = a->t0_ns;
+		e->t1_ns = a->t1_ns;
+		e->gil = a->gil;
+		for (int i = 0; i < EV_AGG_N; i++) {
+			e->ns[i] = a->ns[i];
+			e->held_ns[i] = a->held_ns[i];
+			e->n[i] = a->n[i];
+		}
+		for (int i = 0; i < EV_AGG_BUCKETS; i++)
+			e->hist[i] = a->hist[i];
+		e->pad = 0;
 		submit(e);
 	}
-	__builtin_memset(&r->agg, 0, sizeof(r->agg));
-	r->agg_total = 0;
+	__builtin_memset(&r->sums, 0, sizeof(r->sums));
 }
 
 static __always_inline __u32 log2_bucket(__u64 ns)
@@ -53,7 +63,7 @@ static __always_inline __u32 log2_bucket(__u64 ns)
 
 static __always_inline void count_stretch(struct thread_rec *r, struct task_struct *p, __u32 cls, __u64 ns, __u64 now)
 {
-	struct ev_agg *a = &r->agg;
+	struct sums *a = &r->sums;
 
 	if (cls >= EV_AGG_N)
 		return;
@@ -65,10 +75,10 @@ static __always_inline void count_stretch(struct thread_rec *r, struct task_stru
 	if (r->flags & EV_F_SELF_HOLDS)
 		a->held_ns[cls] += ns;
 	if (cls == EV_AGG_GIL) {
-		a->h.flags |= (r->flags & EV_F_MOVED) | (r->place.frame ? 0 : EV_F_UNPLACED);
+		a->flags |= (r->flags & EV_F_MOVED) | (r->place.frame ? 0 : EV_F_UNPLACED);
 		a->gil = r->gil;
 		a->hist[log2_bucket(ns) & (EV_AGG_BUCKETS - 1)]++;
 	}
-	if (++r->agg_total >= AGG_MAX_N || now - a->t0_ns > AGG_MAX_AGE)
+	if (++a->total >= AGG_MAX_N || now - a->t0_ns > AGG_MAX_AGE)
 		send_agg(r, p);
 }

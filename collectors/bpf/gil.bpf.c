@@ -16,18 +16,22 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	struct bpf_proc *prev_proc, *next_proc;
+	struct bpf_proc *proc;
+	__u64 now = 0;
 
 	if (!dials.armed)
 		return 0;
-	prev_proc = proc_of(prev);
-	if (prev_proc) /* preempted while about to sleep: still runnable, whatever __state says (5.18 and newer: commit fa2c3254d7cf) */
-		switched_out(prev, prev_proc, !preempt && prev->__state != 0, bpf_ktime_get_ns());
-	/* The clock again: the stacks of the one have kept the other from running for some us. */
-	next_proc = proc_of(next);
-	if (next_proc)
-		switched_in(next, next_proc, prev->tgid == next->tgid, bpf_ktime_get_ns());
-	if (prev_proc || next_proc)
+	proc = proc_of(prev);
+	if (proc) { /* preempted while about to sleep: still runnable, whatever __state says (5.18 and newer: commit fa2c3254d7cf) */
+		now = switched_out(prev, proc, !preempt && prev->__state != 0, bpf_ktime_get_ns());
+	}
+	proc = proc_of(next);
+	if (proc) {
+		if (!now)
+			now = bpf_ktime_get_ns();
+		switched_in(next, proc, prev->tgid == next->tgid, now);
+	}
+	if (now)
 		count(BPF_COUNT_SWITCHES, 1);
 	return 0;
 }
@@ -71,7 +75,8 @@ static __always_inline void take_waker(struct thread_rec *r, struct bpf_proc *pr
 {
 	r->waker_pid = pid_of(waker);
 	r->waker_tid = tid_of(waker);
-	if ((r->flags & EV_F_FUTEX_WAIT) && r->own_stack && proc->python)
+	r->waker_stack = 0;
+	if ((r->flags & EV_F_FUTEX_WAIT) && (r->has & HAS_STACKS) && proc->python)
 		r->waker_stack = take_stack(proc, own_tstate(proc, waker), pid_tid_of(waker), SCRATCH_WAKING, 0);
 }
 
@@ -366,7 +371,7 @@ int each_task(struct bpf_iter__task *ctx)
 	if (!r || r->dead)
 		return 0;
 	if (r->t_out)
-		send_off(r, p, bpf_ktime_get_ns(), EV_F_UNFINISHED);
+		send_unfinished(r, p, bpf_ktime_get_ns());
 	else
 		send_agg(r, p);
 	return 0;

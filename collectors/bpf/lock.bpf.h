@@ -10,6 +10,8 @@ static __noinline void look_at_lock(struct thread_rec *r)
 {
 	__u32 tid = 0;
 
+	r->has |= HAS_LOCK;
+	r->parked = r->lock_owner = 0;
 	if (r->arg0 - r->sp < PARKED_WITHIN) {
 		if (!bpf_probe_read_user(&r->parked, sizeof(r->parked), (void *)(r->arg0 - 8)) && r->parked)
 			bpf_probe_read_user(&r->lock_owner, sizeof(r->lock_owner), (void *)(r->parked + 8));

@@ -26,6 +26,7 @@ static __always_inline void run_walk(struct walk_state *w); /* stacks.bpf.h */
 #define AGG_MAX_AGE (50 * MS) /* … or so long */
 #define WAKE_RACE (50 * MS / 1000) /* a waker may come so long before the switch it belongs to is seen */
 #define WAKE_BYTES (1U << 20) /* wake the consumer when so much waits in the ring */
+#define WAKE_EVERY 16
 
 /* Where a thread's Python stood at its last sleep on a GIL. */
 struct place {
@@ -34,36 +35,52 @@ struct place {
 	__u64 sp[2]; /* user stack pointers (asleep on the condition, on the mutex) with which `top` was found */
 };
 
-/* Of one thread, in its task storage.  What every switch touches comes first: with the 8 bytes in front of it, a cache line. */
+/* Stretches that were only counted since the last ev_agg, which has them in full.  Narrow: AGG_MAX_N of them, and no longer
+ * than AGG_MAX_AGE and one stretch more, which a dial keeps below 50 ms (detail.c). */
+struct sums {
+	__u64 t0_ns, t1_ns, gil; /* t0_ns 0: none */
+	__u32 ns[EV_AGG_N];
+	__u16 n[EV_AGG_N], total;
+	__u32 flags;
+	__u16 hist[EV_AGG_BUCKETS];
+	__u32 held_ns[EV_AGG_N];
+};
+
+/* Of one thread, in its task storage, whose first cache line has room for 56 bytes.  Sorted by use: what every switch touches, what a
+ * stretch that is only counted does, what looks into the target and events need. */
 struct thread_rec {
 	__u64 t_out, t_wake;
 	__u64 arg0, gil;
 	__u32 flags, arg1;
 	__s32 nr;
 	__u32 cpu_out;
+	__u32 wake_flags; /* flags of the stretch that are known when it is woken or comes back */
 	__u8 announced, dead;
-	__u16 pad;
-	__u32 python; /* EV_F_PYTHON when it had a thread state at the last look */
+	__u8 has; /* HAS_* */
+	__u8 after_wait; /* it slept on a GIL last, but for preemptions */
 
 	__u64 t_in, looked_at;
 	__u64 sp;
-	__u64 own_stack, holder_stack, waker_stack;
-	__u32 waker_pid, waker_tid;
+	__u64 tstate; /* its own, if it was known when it left the CPU */
+	__u32 python; /* EV_F_PYTHON when it had a thread state at the last look */
 	__u32 moved; /* EV_F_MOVED of a sleep that was only counted, for the next event */
-	__u32 gil_slot;
+	__u32 since_stack[EV_AGG_N]; /* off-CPU time by class since a stack was last taken, up to 4 s */
+	__u32 waker_tid; /* 0: none was seen */
+
+	struct sums sums;
+	__u32 waker_pid;
 
 	struct place place;
-	__u64 tstate; /* its own, if it was known when it left the CPU */
 	__u64 listed, listed_at; /* its thread state as found on a list, and when it was last looked for there */
-	__u64 holder_ident, switch_number, in_number;
-	__u64 parked, lock_owner;
-	__u64 since_stack[EV_AGG_N]; /* off-CPU time by class since a stack was last taken */
+	__u64 holder_ident, switch_number; /* with EV_F_LOCKED, with EV_F_GIL_SEEN */
+	__u64 in_number; /* with EV_F_IN_SEEN */
+	__u64 own_stack, holder_stack; /* with HAS_STACKS */
+	__u64 waker_stack; /* with waker_tid */
+	__u64 parked, lock_owner; /* with HAS_LOCK */
 	__u64 wait_gil, wait_switch_number, wait_stack; /* the last sleep on a GIL: a re-wait of the same take_gil has the same stack */
-	__u32 after_wait; /* it slept on a GIL last, but for preemptions */
-	__u32 wake_flags, wake_slot; /* flags of the stretch that are known when it is woken or comes back */
-	__u32 agg_total;
-	struct ev_agg agg;
+	__u32 gil_slot, wake_slot;
 };
+enum { HAS_STACKS = 1, HAS_LOCK = 2 }; /* so much was noted of the present stretch */
 
 struct scratch {
 	struct ev_stack stack;
@@ -139,8 +156,14 @@ static __always_inline void count(__u32 what, __u64 by)
 		c->n[what] += by;
 }
 
+/* The consumer's position is on a line of another CPU's: asked for once in WAKE_EVERY events of this one. */
 static __always_inline __u64 wakeup_flag(void)
 {
+	__u32 zero = 0;
+	struct bpf_counters *c = bpf_map_lookup_elem(&counters, &zero);
+
+	if (c && c->n[BPF_COUNT_EVENTS] % WAKE_EVERY)
+		return BPF_RB_NO_WAKEUP;
 	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > WAKE_BYTES ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 }
 

@@ -1,0 +1,112 @@
+#pragma once
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/* What is read in the memory of a thread that leaves the CPU, as often as the dials allow: its Python, the GIL, both stacks. */
+#include "collectors/bpf/counting.bpf.h"
+#include "collectors/bpf/gil_view.bpf.h"
+#include "collectors/bpf/lock.bpf.h"
+#include "collectors/bpf/place.bpf.h"
+#include "collectors/bpf/stacks.bpf.h"
+
+static __always_inline bool stack_due(struct thread_rec *r)
+{
+	__u64 period = dials.stack_period_ns;
+	__u32 cls = agg_class(r->flags, r->nr);
+
+	if (cls >= EV_AGG_N || dials.no_stacks)
+		return false;
+	if (cls != EV_AGG_GIL && cls != EV_AGG_LOCK && period < BLOCKED_STACK_PERIOD)
+		period = BLOCKED_STACK_PERIOD;
+	if (r->since_stack[cls] < period)
+		return false;
+	if (cls == EV_AGG_RUNNABLE && !(r->flags & EV_F_SELF_HOLDS))
+		return false; /* merely preempted: the samples tell where */
+	r->since_stack[cls] = 0;
+	return true;
+}
+
+/* Own stack, and for a waiter the holder's. */
+static __noinline void take_stacks(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p, __u64 tstate,
+					const struct gil_view *v)
+{
+	count(BPF_COUNT_STACK_RUNS, 1);
+	r->has |= HAS_STACKS;
+	r->holder_stack = 0;
+	if (!(r->flags & EV_F_GIL_WAIT)) {
+		r->own_stack = take_stack(proc, tstate, pid_tid_of(p), SCRATCH_SWITCH, 0);
+		return;
+	}
+	/* A re-wait of the same take_gil: nobody took the GIL since, so this thread has run no Python either. */
+	if (r->wait_stack && r->wait_gil == r->gil && r->wait_switch_number == v->switch_number && v->switch_number != EV_NO_NUMBER)
+		r->own_stack = r->wait_stack;
+	else
+		r->own_stack = take_stack(proc, tstate, pid_tid_of(p), SCRATCH_SWITCH, 0);
+	r->wait_gil = r->gil;
+	r->wait_switch_number = v->switch_number;
+	r->wait_stack = r->own_stack;
+	if ((v->flags & (EV_F_LOCKED | EV_F_SELF_HOLDS)) == EV_F_LOCKED)
+		r->holder_stack = take_stack(proc, v->holder_tstate, pid_tid_of(p), SCRATCH_SWITCH, 1);
+}
+
+/* Under load not every look is worth its reads: the word alone still says that the thread waits for the GIL. */
+static __always_inline bool look_due(struct thread_rec *r, __u64 now)
+{
+	if (now - r->looked_at >= dials.look_period_ns)
+		return true;
+	if ((r->flags & EV_F_GIL_WAIT) && r->place.sp[r->flags & EV_F_GIL_MUTEX ? 1 : 0] == r->sp)
+		r->tstate = r->place.tstate;
+	r->place.frame = 0; /* or an older sleep would be compared with the next one */
+	r->flags |= r->python | (r->flags & EV_F_GIL_WAIT ? r->moved : 0);
+	if (r->flags & EV_F_GIL_WAIT)
+		r->moved = 0;
+	return false;
+}
+
+/* gil: the one whose word it sleeps on, else 0. */
+static __noinline void look(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p, struct bpf_gil *gil, __u64 now)
+{
+	struct gil_view v;
+	__u64 tstate = 0;
+
+	if (gil) {
+		note_place(r, proc, p, now);
+		tstate = r->place.tstate;
+	}
+	r->looked_at = now;
+	count(BPF_COUNT_LOOKS, 1);
+	if (!tstate)
+		tstate = own_tstate(proc, p);
+	r->tstate = tstate;
+	r->python = tstate ? EV_F_PYTHON : 0;
+	r->flags |= r->python;
+	if (!gil) {
+		if (!tstate)
+			return; /* a native thread: the GIL is none of its business */
+		gil = home_gil(proc, tstate, &r->gil_slot);
+		r->gil = gil->addr;
+	}
+	look_at_gil(proc, gil, p, tstate, &v);
+	r->flags |= v.flags;
+	r->holder_ident = v.holder_ident;
+	r->switch_number = v.switch_number;
+	if (!stack_due(r))
+		return;
+	r->flags |= gc_flag(gil);
+	take_stacks(r, proc, p, tstate, &v);
+}
+
+static __always_inline void look_at_python(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p, __u64 now)
+{
+	struct bpf_gil *gil = 0;
+
+	if (r->flags & EV_F_FUTEX_WAIT) {
+		gil = gil_of_word(proc, r->arg0, &r->gil_slot);
+		if (gil) {
+			classify_word(r, &proc->walk, gil);
+			r->gil = gil->addr;
+		} else {
+			look_at_lock(r);
+		}
+	}
+	if (look_due(r, now))
+		look(r, proc, p, gil, now);
+}

@@ -202,11 +202,17 @@ static void note_release(struct timeline *t, struct lock *gil, struct thread *fr
 	history_add_sight(&gil->history, from->row.thread, at, stack);
 }
 
-/* A thread waiting on switch_cond is woken by the one that has just taken the GIL. */
+/* A thread waiting on switch_cond is woken by the one that has just taken the GIL: take_gil signals at once after it has set gil.locked.
+ * That tells when its wait was over better than its return to the CPU, which an interrupt or a bounce may have followed. */
 static void note_taken(struct timeline *t, struct lock *gil, struct thread *by, uint64_t at, uint64_t stack)
 {
-	if (by->wait.lock == gil && at > by->in_ns)
+	if (by->wait.lock == gil && at > by->in_ns) {
+		if (by->cursor_ns == by->in_ns && at - by->in_ns < TAKE_GIL_STAYED_NS) {
+			stretch_put(t, by, at, EPISODE_GOES_ON);
+			by->in_ns = at;
+		}
 		episode_got(t, by);
+	}
 	thread_saw_gil(by, gil);
 	if (at >= by->cursor_ns)
 		history_seen(&gil->history, by->row.thread, by->cursor_ns, at);

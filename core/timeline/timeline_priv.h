@@ -96,7 +96,7 @@ struct thread {
 	bool estimated; /* its events are concluded from samples (EV_F_INFERRED) */
 	struct lock *gil; /* its own, as last seen */
 	uint64_t cursor_ns; /* its life up to here lies in the line */
-	uint64_t in_ns; /* it last came back to the CPU at, <= cursor_ns */
+	uint64_t in_ns; /* it last came back to the CPU at, or was seen to have taken the GIL right after that; <= cursor_ns */
 	uint64_t prev_on_ns, prev_out_ns; /* the stretch on the CPU before */
 	struct { uint64_t t0, t1; } runs[RUNS_MAX]; /* on the CPU since it last blocked, the newest last */
 	uint32_t n_runs;

@@ -68,7 +68,7 @@ $(B)/%.skel.h: $(B)/%.bpf.o
 UNIT_TESTS :=
 TEST_TOOLS :=
 FUZZERS :=
--include tests/unit/tests.mk tests/fuzz/tests.mk tests/truth/truth.mk
+-include tests/unit/tests.mk tests/fuzz/tests.mk tests/truth/truth.mk tests/bench/bench.mk
 UNIT_BINS := $(UNIT_TESTS:%=$(B)/tests/unit/%)
 TOOL_BINS := $(TEST_TOOLS:%=$(B)/%)
 FUZZ_BINS := $(FUZZERS:%=$(B)/tests/fuzz/%)

@@ -2,8 +2,8 @@
 
 The kernel counts time by program, not by what a run did.  So on_switch is measured in a recording that walks no stacks
 (GILSCOPE_BENCH_NO_STACKS), which gives the mean of a run without one, and in an ordinary one, where the runs with stacks,
-which the program counts, make up the difference.  The figures hold the statistics' own cost, some 60 ns a run here: what is
-measured of a program that returns at once (see bystander_ns)."""
+which the program counts, make up the difference.  The figures hold the statistics' own cost, which an empty
+program shows beside them (switch_floor.c)."""
 import json
 import os
 import shutil
@@ -18,6 +18,7 @@ import harness
 import recording
 
 STATS = "/proc/sys/kernel/bpf_stats_enabled"
+FLOOR = os.path.join(harness.BUILD, "tests/bench/switch_floor")
 
 
 COUNTERS = {"events": 8, "looks": 13, "switches": 15, "stack_runs": 16}  # enum bpf_counter in collectors/bpf/wire.h
@@ -78,6 +79,12 @@ def bpf_runs(pid, seconds, stacks=True):
     return rows, count
 
 
+def floor(pid, seconds):
+    """Of an empty program on sched_switch, and of the least that a recorder of states must do there, on the same workload."""
+    done = subprocess.run([FLOOR, str(pid), str(int(seconds))], stdout=subprocess.PIPE)
+    return {key: float(value) for key, value in (line.split() for line in done.stdout.decode().splitlines())}
+
+
 def bystander_ns(python, case, seconds):
     """What on_switch costs a switch between threads that are none of the target's: the target sleeps, another works."""
     idle = subprocess.Popen([python, "-c", "import time; time.sleep(600)"])
@@ -96,13 +103,14 @@ def switch_costs(python, case, seconds, bystander):
         time.sleep(0.5)
         bare, bare_count = bpf_runs(workload.pid, seconds, stacks=False)
         full, full_count = bpf_runs(workload.pid, seconds)
+        least = floor(workload.pid, seconds)
 
     def target_ns(rows, count):
         others = max(0, rows["on_switch"]["runs"] - count["switches"])
         return rows["on_switch"]["ns_per_run"] * rows["on_switch"]["runs"] - others * bystander["ns_per_run"]
     without = target_ns(bare, bare_count) / max(1, bare_count["switches"])
     k = full_count["stack_runs"]
-    return {"programs": full, "without_ns": without, "runs_per_s": full_count["switches"] / seconds,
+    return {"programs": full, "floor": least, "without_ns": without, "runs_per_s": full_count["switches"] / seconds,
             "looks_per_s": full_count["looks"] / seconds, "stack_runs_per_s": k / seconds,
             "with_ns": (target_ns(full, full_count) - (full_count["switches"] - k) * without) / k if k else None}
 

@@ -6,7 +6,6 @@ Hot loops check the time only every so often, so that what is measured is the wo
 are words of that file, so that another process can read them at any moment without disturbing this one.
 """
 import argparse
-import ctypes
 import json
 import mmap
 import os
@@ -60,6 +59,7 @@ class Work:
             if sys.version_info >= (3, 0):
                 self.counts[key] = memoryview(self.map).cast("Q")[n:n + 1]
             else:
+                import ctypes
                 self.counts[key] = (ctypes.c_uint64 * 1).from_buffer(self.map, 8 * n)
         return self.counts[key]
 

@@ -67,6 +67,8 @@ static void find_gils(struct dump *d)
 	for (unsigned i = rt->n_interps; i-- > 0;) { /* newest first there, the main interpreter first here */
 		unsigned g = 0;
 
+		if (!rt->interps[i].gil) /* not created yet, or switched off */
+			continue;
 		while (g < d->shown.n_gils && d->gils[g].address != rt->interps[i].gil)
 			g++;
 		if (g == d->shown.n_gils) {

@@ -303,6 +303,11 @@ static void note_limits(struct session *s, const struct session_target *t)
 			 "high pthread key): waiters' own stacks are missing", (int)t->shown_pid);
 		store_note(s->store, s->start_ns, text);
 	}
+	if (r->free_threaded) {
+		snprintf(text, sizeof(text), "pid %d: a free-threaded build; its GIL is switched %s", (int)t->shown_pid,
+			 r->interps[r->n_interps - 1].gil ? "on (PYTHON_GIL=1, or an extension that needs it)" : "off: nobody waits for it");
+		store_note(s->store, s->start_ns, text);
+	}
 	if (r->more_interps) {
 		snprintf(text, sizeof(text), "pid %d: only %u of its interpreters are followed", (int)t->shown_pid, r->n_interps);
 		store_note(s->store, s->start_ns, text);

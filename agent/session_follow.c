@@ -192,7 +192,7 @@ static bool is_ready(const struct target *target)
 {
 	const struct runtime *r = target_runtime(target);
 
-	return r && target_knows_own_state(target) && r->n_interps && r->interps[0].gil;
+	return r && target_knows_own_state(target) && r->n_interps && (r->interps[0].gil || r->free_threaded);
 }
 
 /* 0: nothing more to ask; 1: ask again. */

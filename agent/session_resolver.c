@@ -152,12 +152,25 @@ static void send_sleepers(struct session *s, struct session_target *t)
 }
 
 /* A changed set of interpreters is handed to the capture thread, which tells the collector; until it has, hands off. */
+static bool has_gil(const struct target *target)
+{
+	const struct runtime *r = target_runtime(target);
+
+	return r && r->n_interps && r->interps[r->n_interps - 1].gil;
+}
+
 static void refresh(struct session *s, struct session_target *t)
 {
+	bool had_gil;
+
 	if (atomic_load(&t->changed) || !t->symbols)
 		return;
+	had_gil = has_gil(t->target);
 	if (target_refresh(t->target) != RUNTIME_CHANGED)
 		return;
+	if (target_runtime(t->target)->free_threaded && has_gil(t->target) != had_gil)
+		session_note(s, "pid %d: its GIL was switched %s while it ran (an extension that needs it was imported, or its last user ended)",
+			     (int)t->shown_pid, had_gil ? "off" : "on");
 	send_gils(s, t);
 	atomic_store(&t->changed, true);
 	while (atomic_load(&t->changed) && !mailbox_closed(&s->to_resolver))

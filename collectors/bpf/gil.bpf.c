@@ -164,18 +164,20 @@ int on_sample(void *ctx)
 	__s64 nr = (__s64)regs->orig_ax;
 	if (nr >= 0)
 		flags |= EV_F_KERNEL;
-	if (proc->python && proc->n_gils)
+	if (proc->python)
 		tstate = own_tstate(proc, p);
-	if (tstate) {
+	if (tstate)
 		flags |= EV_F_PYTHON;
+	if (tstate && proc->n_gils) {
 		gil = home_gil(proc, tstate, &s->gil_slot);
 		gil_addr = gil->addr;
 		look_at_gil(proc, gil, p, tstate, &v);
 		flags |= v.flags | gc_flag(gil);
 		if ((v.flags & (EV_F_LOCKED | EV_F_SELF_HOLDS)) == EV_F_LOCKED && wants_gil(regs, gil, proc->walk.gil_size))
 			flags |= EV_F_WANTS_GIL;
-		stack = take_stack(proc, tstate, pid_tid_of(p), SCRATCH_SAMPLE, 0);
 	}
+	if (tstate)
+		stack = take_stack(proc, tstate, pid_tid_of(p), SCRATCH_SAMPLE, 0);
 	e = reserve(sizeof(*e), EV_LOSS_RING_SAMPLE);
 	if (!e)
 		return 0;

@@ -81,6 +81,12 @@ static __noinline void look(struct thread_rec *r, struct bpf_proc *proc, struct 
 	if (!gil) {
 		if (!tstate)
 			return; /* a native thread: the GIL is none of its business */
+		if (!proc->n_gils) { /* there is none, or it is switched off */
+			v.flags = 0;
+			if (stack_due(r))
+				take_stacks(r, proc, p, tstate, &v);
+			return;
+		}
 		gil = home_gil(proc, tstate, &r->gil_slot);
 		r->gil = gil->addr;
 	}

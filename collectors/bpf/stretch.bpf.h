@@ -161,7 +161,7 @@ static __always_inline __u64 switched_out(struct task_struct *p, struct bpf_proc
 	r->has = 0;
 	r->cpu_out = bpf_get_smp_processor_id();
 	read_call(r, p, blocked);
-	if (proc->python && proc->n_gils)
+	if (proc->python)
 		look_at_python(r, proc, p, now);
 	return r->has & HAS_STACKS ? bpf_ktime_get_ns() : now;
 }

@@ -80,9 +80,9 @@ int debug_offsets_read(const struct mem *mem, uint64_t runtime_addr, struct layo
 	version = value_at(bytes, VERSION_AT);
 	*ret_version = (uint32_t)version;
 	*ret_free_threaded = value_at(bytes, FREE_THREADED_AT) != 0;
-	row = version <= UINT32_MAX ? layout_find((uint32_t)version) : NULL;
+	row = version <= UINT32_MAX ? layout_find_build((uint32_t)version, *ret_free_threaded) : NULL;
 	table = row ? layout_debug_offsets((uint32_t)version) : NULL;
-	if (!table || *ret_free_threaded)
+	if (!table)
 		return -ENOTSUP;
 	r = mem_read(mem, runtime_addr, bytes, table->size);
 	if (r < 0)

@@ -43,8 +43,17 @@ int gil_read(const struct layout *l, const struct mem *mem, uint64_t gil, struct
 
 int gil_of_interp(const struct layout *l, const struct mem *mem, uint64_t runtime_addr, uint64_t interp, uint64_t *ret)
 {
-	if (l->interp_gil_ptr != NO_FIELD)
-		return mem_u64(mem, interp + l->interp_gil_ptr, ret);
+	if (l->interp_gil_ptr != NO_FIELD) {
+		uint32_t enabled = 1;
+		uint64_t gil;
+		int r = mem_u64(mem, interp + l->interp_gil_ptr, &gil);
+
+		if (r == 0 && gil && l->gil_enabled != NO_FIELD)
+			r = mem_u32(mem, gil + l->gil_enabled, &enabled);
+		if (r == 0)
+			*ret = enabled ? gil : 0;
+		return r;
+	}
 	if (l->runtime_gil_ptr)
 		return mem_u64(mem, runtime_addr + l->runtime_gil_ptr, ret);
 	*ret = runtime_addr + l->runtime_gil;

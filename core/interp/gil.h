@@ -15,5 +15,5 @@ struct gil_view {
 };
 
 int gil_read(const struct layout *l, const struct mem *mem, uint64_t gil, struct gil_view *ret);
-/* The GIL an interpreter follows; 0 in *ret when it has none (yet). */
+/* The GIL an interpreter follows; 0 in *ret when it has none (yet), or is switched off (free-threaded builds). */
 int gil_of_interp(const struct layout *l, const struct mem *mem, uint64_t runtime_addr, uint64_t interp, uint64_t *ret);

@@ -5,7 +5,6 @@
 
 #define FLAG_INLINE_VALUES (1u << 2) /* 3.13 */
 #define FLAG_MANAGED_DICT (1u << 4) /* 3.11 */
-#define MANAGED_DICT_BEFORE 24 /* bytes before the object */
 #define MANAGED_VALUES_BEFORE 32 /* 3.11 only */
 
 /* A dict pointer at tp_dictoffset (up to 3.10; later for types that ask for it). */
@@ -50,7 +49,7 @@ static int attributes_managed(struct dict_walk *w, const struct layout *l, const
 	if (r == 0 && values)
 		return split_of_type(w, l, mem, type, values);
 	if (r == 0)
-		r = mem_u64(mem, object - MANAGED_DICT_BEFORE, &dict);
+		r = mem_u64(mem, object - l->managed_dict, &dict);
 	return r == 0 ? dict_walk_begin(w, l, mem, dict) : r;
 }
 
@@ -63,7 +62,7 @@ static int attributes_tagged(struct dict_walk *w, const struct layout *l, const 
 	if (r == 0 && !(flags & FLAG_MANAGED_DICT))
 		return attributes_at_offset(w, l, mem, object, type);
 	if (r == 0)
-		r = mem_u64(mem, object - MANAGED_DICT_BEFORE, &word);
+		r = mem_u64(mem, object - l->managed_dict, &word);
 	if (r < 0)
 		return r;
 	return word & 1 ? split_of_type(w, l, mem, type, word + 1) : dict_walk_begin(w, l, mem, word);
@@ -78,7 +77,7 @@ static int attributes_inline(struct dict_walk *w, const struct layout *l, const 
 	if (r == 0 && !(flags & FLAG_MANAGED_DICT))
 		return attributes_at_offset(w, l, mem, object, type);
 	if (r == 0)
-		r = mem_u64(mem, object - MANAGED_DICT_BEFORE, &dict);
+		r = mem_u64(mem, object - l->managed_dict, &dict);
 	if (r < 0)
 		return r;
 	if (dict || !(flags & FLAG_INLINE_VALUES))

@@ -11,12 +11,17 @@
 
 #include "core/interp/layout_rows.inc"
 
-const struct layout *layout_find(uint32_t version_hex)
+const struct layout *layout_find_build(uint32_t version_hex, bool free_threaded)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(layout_rows); i++)
-		if (layout_rows[i].version == version_hex >> 16)
+		if (layout_rows[i].version == version_hex >> 16 && layout_rows[i].free_threaded == free_threaded)
 			return &layout_rows[i];
 	return NULL;
+}
+
+const struct layout *layout_find(uint32_t version_hex)
+{
+	return layout_find_build(version_hex, false);
 }
 
 const struct layout *layout_find_by_runtime_size(uint64_t size)
@@ -43,10 +48,10 @@ const struct debug_offsets_table *layout_debug_offsets(uint32_t version_hex)
 
 const char *layout_supported_text(void)
 {
-	return "CPython 2.7 and 3.6 to 3.15 (x86-64, with the GIL)";
+	return "CPython 2.7 and 3.6 to 3.15, free-threaded 3.13 (x86-64)";
 }
 
 const char *layout_known_text(void)
 {
-	return "free-threaded builds and PyPy";
+	return "free-threaded 3.14 and 3.15, PyPy";
 }

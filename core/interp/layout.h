@@ -18,6 +18,7 @@ struct layout {
 	const char *name; /* "3.11" */
 	const char *source; /* the build the row was taken from */
 	uint32_t version; /* PY_VERSION_HEX >> 16 */
+	bool free_threaded; /* built without the GIL, which may be switched on at run time */
 	bool self_describing; /* _PyRuntime starts with _Py_DebugOffsets: read it before trusting the row */
 
 	/* _PyRuntimeState; runtime_size is st_size of its symbol, a fingerprint of versions older than 3.11 */
@@ -29,6 +30,7 @@ struct layout {
 	uint32_t interp_size, interp_next, interp_id, interp_tstate_head, interp_gil_ptr, interp_gc_collecting;
 	uint32_t interp_modules, interp_sysdict;
 	/* struct _gil_runtime_state */
+	uint32_t gil_enabled; /* an int: 0 the GIL is off */
 	uint32_t gil_size, gil_interval, gil_last_holder, gil_locked, gil_switch_number;
 	uint32_t gil_cond, gil_mutex, gil_switch_cond, gil_switch_mutex;
 	uint8_t gil_words; /* enum walk_gil_words */
@@ -44,6 +46,8 @@ struct layout {
 	uint32_t unicode_data, unicode_wstr, unicode_wstr_length, bytes_data;
 	uint32_t int_value, long_size, long_digits; /* int_value: 2.7, whose strings are bytes and whose ints have one word */
 	uint32_t type_name, type_basicsize, type_flags, type_dictoffset, type_cached_keys;
+	uint32_t unicode_kind_shift; /* in unicode_state; compact and ascii are the 3rd and 4th bit on */
+	uint32_t managed_dict; /* from 3.11 on, where an instance has its dict: so many bytes before it */
 	uint32_t dict_keys, dict_values, values_array, module_dict, dict_table, dict_mask;
 	/* dict keys: dk_size (an int64), or log2 sizes in bytes */
 	uint32_t keys_size, keys_log2_index_bytes, keys_kind, keys_nentries, keys_indices;
@@ -56,6 +60,7 @@ struct layout {
 
 /* Row for PY_VERSION_HEX, NULL if that version is not supported. */
 const struct layout *layout_find(uint32_t version_hex);
+const struct layout *layout_find_build(uint32_t version_hex, bool free_threaded);
 /* By the size of the _PyRuntime symbol, for versions without Py_Version; NULL if no row or several match. */
 const struct layout *layout_find_by_runtime_size(uint64_t size);
 /* "CPython 2.7 and 3.6 …": what is supported, and what is known but not read yet; for refusals. */

@@ -1,4 +1,5 @@
-/* See pystr.h.  State bits (CPython 3.3 to 3.15, GIL builds): kind 2-4, compact 5, ascii 6. */
+/* See pystr.h.  State bits (CPython 3.3 to 3.15): kind 2-4, compact 5, ascii 6; six more in free-threaded
+ * builds from 3.14 on. */
 #include "core/interp/pystr.h"
 
 #include <errno.h>
@@ -9,6 +10,9 @@
 #define STR_HEAD_BYTES 128
 #define CHARS_AT_ONCE 1024 /* more cannot be shown */
 #define LONG_SHIFT 30
+#define KIND_BITS 3
+#define FLAG_COMPACT 1
+#define FLAG_ASCII 2
 
 struct str_place {
 	uint64_t data;
@@ -39,7 +43,7 @@ static int str_place(const struct layout *l, const struct mem *mem, uint64_t add
 {
 	uint8_t head[STR_HEAD_BYTES];
 	size_t n = (size_t)l->unicode_data + 8;
-	uint32_t state;
+	uint32_t state, flags;
 	int r;
 
 	if (n > sizeof(head) || l->unicode_ascii_size > n)
@@ -52,13 +56,14 @@ static int str_place(const struct layout *l, const struct mem *mem, uint64_t add
 	if (r < 0)
 		return r;
 	memcpy(&state, head + l->unicode_state, sizeof(state));
-	*ret = (struct str_place){ .length = u64_at(head, l->unicode_length), .kind = (state >> 2) & 7 };
+	flags = state >> (l->unicode_kind_shift + KIND_BITS);
+	*ret = (struct str_place){ .length = u64_at(head, l->unicode_length), .kind = (state >> l->unicode_kind_shift) & 7 };
 	if (ret->kind == 0)
 		r = place_legacy(l, head, ret);
-	else if (!(state & 1 << 5))
+	else if (!(flags & FLAG_COMPACT))
 		ret->data = u64_at(head, l->unicode_data);
 	else
-		ret->data = addr + (state & 1 << 6 ? l->unicode_ascii_size : l->unicode_compact_size);
+		ret->data = addr + (flags & FLAG_ASCII ? l->unicode_ascii_size : l->unicode_compact_size);
 	if (r != 0)
 		return r;
 	if (ret->kind != 1 && ret->kind != 2 && ret->kind != 4)

@@ -40,6 +40,11 @@ static void version_text(struct runtime *r, uint32_t hex)
 			 kind, hex & 15);
 	else
 		snprintf(r->version, sizeof(r->version), "CPython %u.%u.%u", hex >> 24, hex >> 16 & 255, hex >> 8 & 255);
+	if (r->free_threaded) {
+		size_t n = strlen(r->version);
+
+		snprintf(r->version + n, sizeof(r->version) - n, " free-threaded");
+	}
 }
 
 static int refuse_version(struct fail *why, uint32_t hex, bool free_threaded)
@@ -279,6 +284,18 @@ static int check_gil(struct runtime *r, const struct mem *mem, unsigned first, c
 	return -EPROTO;
 }
 
+/* Not created yet (2.7), or switched off. */
+static int check_no_gil(const struct runtime *r, const struct mem *mem, unsigned i, char *ret_why, size_t size)
+{
+	bool holder = false;
+	unsigned n = 0;
+
+	if (r->layout->runtime_gil_ptr || r->layout->free_threaded)
+		return check_threads(r, mem, &r->interps[i], 0, &holder, &n, ret_why, size);
+	snprintf(ret_why, size, "interpreter %" PRId64 " has no GIL", r->interps[i].id);
+	return -EPROTO;
+}
+
 static int check_gils(struct runtime *r, const struct mem *mem, char *ret_why, size_t size)
 {
 	for (unsigned i = 0; i < r->n_interps; i++) {
@@ -289,11 +306,10 @@ static int check_gils(struct runtime *r, const struct mem *mem, char *ret_why, s
 			seen |= r->interps[k].gil == r->interps[i].gil;
 		if (seen)
 			continue;
-		if (r->interps[i].gil == 0 && !r->layout->runtime_gil_ptr) {
-			snprintf(ret_why, size, "interpreter %" PRId64 " has no GIL", r->interps[i].id);
-			return -EPROTO;
-		}
-		err = check_gil(r, mem, i, ret_why, size);
+		if (r->interps[i].gil)
+			err = check_gil(r, mem, i, ret_why, size);
+		else
+			err = check_no_gil(r, mem, i, ret_why, size);
 		if (err != 0)
 			return err;
 	}

@@ -201,7 +201,7 @@ static void wrong_version_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { VERSION("2.7"), VERSION("3.6"), VERSION("3.7"), VERSION("3.8"), VERSION("3.9"), VERSION("3.10"), VERSION("3.11"),
-					    VERSION("3.11-debian"), VERSION("3.12"), VERSION("3.13"), VERSION("3.14"), VERSION("3.15") };
+					    VERSION("3.11-debian"), VERSION("3.12"), VERSION("3.13"), VERSION("3.13-free-threaded"), VERSION("3.14"), VERSION("3.15") };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

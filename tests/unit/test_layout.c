@@ -182,14 +182,26 @@ static void debug_offsets_that_lie(void **state)
 	assert_int_equal(read_table(&l, &version), -ENODATA);
 }
 
-static void free_threaded_is_not_supported(void **state)
+/* The same table, another row: the GIL has a word more, objects a longer head. */
+static void free_threaded_has_a_row_of_its_own(void **state)
 {
+	const struct layout *row = layout_find_build(0x030d00f0, true);
 	uint32_t version;
 	struct layout l;
 
 	(void)state;
+	assert_non_null(row);
+	assert_true(row->free_threaded && row->gil_enabled == 0 && row->managed_dict == 8);
+	assert_false(layout_find(0x030d00f0)->free_threaded);
+	assert_int_equal(layout_find(0x030d00f0)->gil_enabled, NO_FIELD);
 	fill_table();
 	table[2] = 1;
+	table[layout_debug_offsets(0x030d00f0)->own_gil_holder / 8] += 8;
+	table[layout_debug_offsets(0x030d00f0)->own_gil_locked / 8] += 8;
+	assert_int_equal(read_table(&l, &version), 0);
+	assert_int_equal(l.gil_cond, 40);
+	assert_true(l.free_threaded);
+	table[1] = 0x030e00f0; /* 3.14 free-threaded: not read yet */
 	assert_int_equal(read_table(&l, &version), -ENOTSUP);
 }
 
@@ -202,7 +214,7 @@ int main(void)
 		cmocka_unit_test(fingerprints),
 		cmocka_unit_test(debug_offsets_agree_with_the_row),
 		cmocka_unit_test(debug_offsets_that_lie),
-		cmocka_unit_test(free_threaded_is_not_supported),
+		cmocka_unit_test(free_threaded_has_a_row_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

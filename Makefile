@@ -26,7 +26,7 @@ SAY = $(if $(filter 1,$(V)),@:,@echo "  $(1)")
 
 include scripts/sources.mk
 
-PACKAGES := libbpf libelf sqlite3 jansson libprotobuf-c zlib
+PACKAGES := libbpf libdw libelf sqlite3 jansson libprotobuf-c zlib
 CPPFLAGS := -I. -I$(B) -D_GNU_SOURCE -DGILSCOPE_VERSION='"$(VERSION)"' $(if $(SAN)$(filter 1,$(DEBUG)),,-D_FORTIFY_SOURCE=2)
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wshadow -Wno-missing-field-initializers
@@ -60,7 +60,7 @@ help:
 	@echo '  fuzz bench bench-report check-browser format lint install dist clean compile_commands.json'
 
 # Packages.  Nothing is asked of apt-get when all are there.
-BUILD_DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libsqlite3-dev libjansson-dev \
+BUILD_DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libdw-dev libelf-dev zlib1g-dev libsqlite3-dev libjansson-dev \
 	libprotobuf-c-dev protobuf-c-compiler uthash-dev linux-libc-dev libc6-dev scdoc
 TEST_DEPS := libcmocka-dev python3 python3-pytest python3-junitparser python3-yaml gunicorn git sqlite3 jq libclang-rt-dev clang-format golang-1.19-go prometheus protobuf-compiler \
 	chromium-headless-shell fonts-dejavu-core

@@ -37,6 +37,7 @@ INTERP_SRCS := \
 
 TARGET_SRCS := \
 	core/target/disposable.c \
+	core/target/dwarf_layout.c \
 	core/target/elf_file.c \
 	core/target/find_runtime.c \
 	core/target/find_statics.c \

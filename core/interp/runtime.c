@@ -59,6 +59,16 @@ static int refuse_version(struct fail *why, uint32_t hex, bool free_threaded)
 	return -ENOTSUP;
 }
 
+/* The row, or what the build's debug information made of it. */
+static void take_layout(struct runtime *r, const struct layout *row, const struct runtime_origin *from)
+{
+	r->layout = from->layout ? from->layout : row;
+	if (from->layout)
+		snprintf(r->how, sizeof(r->how), "offsets from its own debug information (%u unlike %s), checked", from->n_differ, row->source);
+	else
+		snprintf(r->how, sizeof(r->how), "offsets of %s, checked", row->source);
+}
+
 /* Before 3.7: the row, completed with where this process has its variables. */
 static int lay_out_statics(struct runtime *r, const struct runtime_origin *from, struct fail *why)
 {
@@ -69,18 +79,19 @@ static int lay_out_statics(struct runtime *r, const struct runtime_origin *from,
 	r->own_layout = malloc(sizeof(*r->own_layout));
 	if (!r->own_layout)
 		return fail_set(why, -ENOMEM, FAIL_OTHER, "could not attach: out of memory");
-	*r->own_layout = *row;
+	take_layout(r, row, from);
+	*r->own_layout = *r->layout;
 	r->layout = r->own_layout;
-	snprintf(r->how, sizeof(r->how), "offsets of %s, checked", row->source);
 	if (static_vars_layout(from->statics, r->own_layout, &r->addr) == 0)
 		return 0;
 	return fail_set(why, -ENOTSUP, FAIL_ATTACH, "could not attach: the variables of CPython %s were not all found", row->name);
 }
 
 /* Which row: the target's own table first, then the version that the files told. */
-static int choose_layout(struct runtime *r, const struct mem *mem, uint32_t *version_hex, struct fail *why)
+static int choose_layout(struct runtime *r, const struct mem *mem, const struct runtime_origin *from, uint32_t *version_hex, struct fail *why)
 {
 	struct layout *own = malloc(sizeof(*own));
+	const struct layout *row;
 	uint32_t own_version = 0;
 	int err;
 
@@ -102,10 +113,10 @@ static int choose_layout(struct runtime *r, const struct mem *mem, uint32_t *ver
 				"could not attach: the target's debug offsets contradict themselves");
 	if (err != -ENODATA)
 		return fail_set(why, err, FAIL_ATTACH, "could not read the target's memory: %s", strerror(-err));
-	r->layout = layout_find(*version_hex);
-	if (!r->layout || r->layout->self_describing || r->layout->statics)
+	row = layout_find(*version_hex);
+	if (!row || row->self_describing || row->statics)
 		return refuse_version(why, *version_hex, false);
-	snprintf(r->how, sizeof(r->how), "offsets of %s, checked", r->layout->source);
+	take_layout(r, row, from);
 	return 0;
 }
 
@@ -372,14 +383,14 @@ int runtime_read(struct runtime *ret, const struct mem *mem, const struct runtim
 	uint32_t version_hex = from->version_hex;
 	char contradiction[160] = "";
 	struct gil_view gil;
-	int err = from->statics ? lay_out_statics(&r, from, why) : choose_layout(&r, mem, &version_hex, why);
+	int err = from->statics ? lay_out_statics(&r, from, why) : choose_layout(&r, mem, from, &version_hex, why);
 
 	if (err == 0 && runtime_walk_layout(r.layout, &r.walk) != 0)
 		err = fail_set(why, -EPROTO, FAIL_ATTACH, "could not attach: the target's debug offsets cannot be");
 	if (err == 0 && (err = read_checked(&r, mem, contradiction, sizeof(contradiction))) != 0) {
 		fail_set(why, err, FAIL_ATTACH, "could not attach: %s", contradiction);
 		fail_hint(why, "Its memory does not look like %s. A program that has just started or is ending looks so for "
-			  "a moment: try again. A debug build (python-dbg, Py_TRACE_REFS) always looks so.",
+			  "a moment: try again. A debug build without debug information in its file always looks so.",
 			  r.layout->source);
 	}
 	if (err == 0)

@@ -46,6 +46,8 @@ struct runtime {
 struct runtime_origin {
 	uint64_t addr; /* of _PyRuntime */
 	const struct static_vars *statics; /* instead, before 3.7; NULL */
+	const struct layout *layout; /* of this very build, from its debug information; NULL: the row of its version */
+	unsigned n_differ; /* fields in which it differs from that row */
 	uint32_t version_hex;
 };
 int runtime_read(struct runtime *ret, const struct mem *mem, const struct runtime_origin *from, struct fail *why);

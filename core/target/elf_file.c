@@ -59,6 +59,11 @@ void elf_file_free(struct elf_file *e)
 	free(e);
 }
 
+struct Elf *elf_file_elf(struct elf_file *e)
+{
+	return e->elf;
+}
+
 static void match_symbol(const GElf_Sym *sym, const char *name, struct elf_symbol *symbols, size_t n)
 {
 	for (size_t i = 0; i < n; i++)

@@ -18,5 +18,7 @@ void elf_file_free(struct elf_file *e);
 /* .dynsym first; .symtab only while `need` is not found and deep is set. */
 void elf_file_symbols(struct elf_file *e, struct elf_symbol *symbols, size_t n, const struct elf_symbol *need, bool deep);
 bool elf_file_section(struct elf_file *e, const char *name, uint64_t *ret_addr, uint64_t *ret_size);
+/* For libdw; borrowed. */
+struct Elf *elf_file_elf(struct elf_file *e);
 /* Difference between run-time and file addresses, given a mapping of the file. */
 bool elf_file_bias(struct elf_file *e, uint64_t map_start, uint64_t map_offset, uint64_t *ret);

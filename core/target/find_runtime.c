@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "core/interp/layout.h"
+#include "core/target/dwarf_layout.h"
 #include "core/target/elf_file.h"
 #include "core/target/find_statics.h"
 #include "core/target/machine_code.h"
@@ -128,6 +129,17 @@ static uint32_t place_version(const struct mem *mem, uint64_t bias, const struct
 	return row ? row->version << 16 : version_of_name(name);
 }
 
+/* From 3.13 on it describes itself. */
+static void read_debug_information(struct elf_file *elf, struct runtime_place *place)
+{
+	const struct layout *row = layout_find(place->version_hex);
+
+	if (!row || row->self_describing)
+		return;
+	place->layout = *row;
+	place->has_layout = dwarf_layout_read(elf, &place->layout, &place->n_differ) > 0;
+}
+
 static void note_other(struct runtime_search *s, enum python_kind kind, const struct proc_map *map)
 {
 	s->other = kind;
@@ -171,6 +183,7 @@ static void search_module(struct runtime_search *s, struct elf_file *elf, const 
 			note_other(s, PYTHON_TOO_OLD, map);
 		return;
 	}
+	read_debug_information(elf, place);
 	escape_to(place->module, sizeof(place->module), map->path, strlen(map->path));
 	s->n++;
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/interp/layout.h"
 #include "core/interp/mem.h"
 #include "core/interp/statics.h"
 #include "core/target/proc_maps.h"
@@ -15,6 +16,9 @@
 struct runtime_place {
 	uint64_t addr; /* of _PyRuntime; 0: statics instead (before 3.7) */
 	struct static_vars statics;
+	bool has_layout; /* by debug information in its file … */
+	struct layout layout;
+	unsigned n_differ; /* … which differs so much from its version's row */
 	uint32_t version_hex; /* 0 unknown */
 	int64_t state_slot; /* of the thread variable with its PyThreadState, from the thread pointer (3.15+); 0 unknown */
 	char module[256]; /* path, escaped */

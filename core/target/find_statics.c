@@ -102,7 +102,6 @@ static void find_gil_parts(struct elf_file *elf, const struct mem *mem, uint64_t
 bool find_static_vars(struct elf_file *elf, const struct mem *mem, uint64_t bias, struct static_vars *ret, const char **ret_how)
 {
 	struct elf_symbol symbols[2 * N_VARS + 1] = {0}, *init = &symbols[2 * N_VARS];
-	bool decoded = false;
 
 	*ret = (struct static_vars){0};
 	for (size_t i = 0; i < N_VARS; i++) {
@@ -116,10 +115,9 @@ bool find_static_vars(struct elf_file *elf, const struct mem *mem, uint64_t bias
 			*var_of(ret, i) = bias + symbols[i].value;
 		else if (vars[i].function)
 			*var_of(ret, i) = decode(mem, bias, &symbols[N_VARS + i], &vars[i]);
-		decoded |= !symbols[i].found && *var_of(ret, i);
 	}
 	if (!ret->gil_cond && init->found) /* none in 2.7 */
 		find_gil_parts(elf, mem, bias, bias + init->value, ret);
-	*ret_how = decoded ? "variables read from the code of exported functions" : "symbols of its variables";
+	*ret_how = !symbols[0].found ? "variables read from the code of exported functions" : "symbols of its variables";
 	return ret->interp_head && ret->current;
 }

@@ -83,7 +83,10 @@ static int read_runtime(struct target *t, const struct runtime_search *search, s
 		int r;
 
 		t->statics = place->statics;
-		t->origin = (struct runtime_origin){ place->addr, place->addr ? NULL : &t->statics, place->version_hex };
+		t->layout = place->layout;
+		t->origin = (struct runtime_origin){ .addr = place->addr, .statics = place->addr ? NULL : &t->statics,
+						     .layout = place->has_layout ? &t->layout : NULL, .n_differ = place->n_differ,
+						     .version_hex = place->version_hex };
 		r = runtime_read(&t->runtime, &t->mem.mem, &t->origin, &this);
 
 		if (r == 0) {

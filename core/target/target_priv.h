@@ -1,6 +1,7 @@
 #pragma once
 /* What the files of core/target share about one process; others see target.h.
  * Owns, context, errors: as target.h. */
+#include "core/interp/layout.h"
 #include "core/interp/statics.h"
 #include "core/target/proc_task.h"
 #include "core/target/process_mem.h"
@@ -22,6 +23,7 @@ struct target {
 	char module[256];
 	struct process_mem mem;
 	struct static_vars statics;
+	struct layout layout; /* from debug information */
 	struct runtime_origin origin;
 	struct runtime runtime;
 };

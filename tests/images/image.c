@@ -63,7 +63,8 @@ void image_record(struct image *ret, const struct mem *source, const struct runt
 
 struct runtime_origin image_origin(const struct image *image)
 {
-	return (struct runtime_origin){ image->runtime_addr, image->runtime_addr ? NULL : &image->statics, image->version_hex };
+	return (struct runtime_origin){ .addr = image->runtime_addr, .statics = image->runtime_addr ? NULL : &image->statics,
+					.version_hex = image->version_hex };
 }
 
 static int compare_ranges(const void *a, const void *b)

@@ -39,6 +39,11 @@ test_layout_SRCS := $(INTERP_SRCS) core/util/fail.c
 UNIT_TESTS += test_linetable
 test_linetable_SRCS := core/interp/linetable.c
 
+UNIT_TESTS += test_dwarf_layout
+test_dwarf_layout_SRCS := tests/unit/moved_structs/ceval.c core/target/dwarf_layout.c core/target/elf_file.c $(INTERP_SRCS) core/util/fail.c \
+	core/util/xalloc.c
+test_dwarf_layout_LIBS := -ldw -lelf
+
 UNIT_TESTS += test_machine_code
 test_machine_code_SRCS := core/target/machine_code.c
 

@@ -11,63 +11,10 @@
 #include "core/base/syscall_names.h"
 #include "core/util/escape.h"
 #include "core/util/strbuf.h"
+#include "viewer/json/stream.h"
 
 /* A name longer than this is a joke or an attack: it is cut, with a mark. */
 enum { TEXT_MAX = 4096, TEXT_READ_MAX = 1 << 20 };
-
-struct writer {
-	FILE *out;
-	bool failed;
-	const char *separator; /* before the next member or element */
-	size_t max_pairs; /* of stacks and of functions */
-};
-
-static void put(struct writer *w, const char *text)
-{
-	if (fputs(text, w->out) < 0)
-		w->failed = true;
-}
-
-/* Takes value over. */
-static void put_value(struct writer *w, json_t *value)
-{
-	if (!value || json_dumpf(value, w->out, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6)))
-		w->failed = true;
-	json_decref(value);
-}
-
-static void key(struct writer *w, const char *name)
-{
-	put(w, w->separator);
-	fprintf(w->out, "\"%s\":", name);
-	w->separator = ",\n";
-}
-
-static void member(struct writer *w, const char *name, json_t *value)
-{
-	key(w, name);
-	put_value(w, value);
-}
-
-static void open_list(struct writer *w, const char *name)
-{
-	key(w, name);
-	put(w, "[");
-	w->separator = "\n";
-}
-
-static void element(struct writer *w, json_t *value)
-{
-	put(w, w->separator);
-	put_value(w, value);
-	w->separator = ",\n";
-}
-
-static void close_list(struct writer *w)
-{
-	put(w, "]");
-	w->separator = ",\n";
-}
 
 static json_t *text(const char *bytes)
 {
@@ -349,68 +296,65 @@ static json_t *what_if(const struct summary_process *p)
 	return json_pack("{s:o, s:o, s:o}", "pairs", pairs, "bounds", bounds, "replay", replay);
 }
 
-static void put_process(struct writer *w, const struct summary_process *p)
+static void put_process(struct stream *w, const struct summary_process *p, size_t max_pairs)
 {
-	put(w, w->separator);
-	put(w, "{");
-	w->separator = "";
-	member(w, "pid", integer(p->pid));
-	member(w, "parent", integer_if(p->parent, p->parent));
-	member(w, "name", text(p->name));
-	member(w, "command", text(p->command));
-	member(w, "runtime", text_or_null(p->runtime));
-	member(w, "collector", text_or_null(p->collector));
-	member(w, "estimated", json_boolean(p->estimated));
-	member(w, "free_threaded", json_boolean(p->free_threaded));
-	member(w, "switch_interval_ns", integer_if(p->switch_interval_ns, p->switch_interval_ns));
-	open_list(w, "locks");
+	stream_open(w, NULL, '{');
+	stream_value(w, "pid", integer(p->pid));
+	stream_value(w, "parent", integer_if(p->parent, p->parent));
+	stream_value(w, "name", text(p->name));
+	stream_value(w, "command", text(p->command));
+	stream_value(w, "runtime", text_or_null(p->runtime));
+	stream_value(w, "collector", text_or_null(p->collector));
+	stream_value(w, "estimated", json_boolean(p->estimated));
+	stream_value(w, "free_threaded", json_boolean(p->free_threaded));
+	stream_value(w, "switch_interval_ns", integer_if(p->switch_interval_ns, p->switch_interval_ns));
+	stream_open(w, "locks", '[');
 	for (size_t i = 0; i < p->n_locks; i++)
-		element(w, lock(&p->locks[i]));
-	close_list(w);
-	open_list(w, "other_locks");
+		stream_value(w, NULL, lock(&p->locks[i]));
+	stream_close(w);
+	stream_open(w, "other_locks", '[');
 	for (size_t i = 0; i < p->n_others; i++)
-		element(w, other_lock(&p->others[i]));
-	close_list(w);
-	open_list(w, "threads");
+		stream_value(w, NULL, other_lock(&p->others[i]));
+	stream_close(w);
+	stream_open(w, "threads", '[');
 	for (size_t i = 0; i < p->n_threads; i++)
-		element(w, thread(&p->threads[i]));
-	close_list(w);
-	open_list(w, "blame");
-	for (size_t i = 0; i < p->n_blame && i < w->max_pairs; i++)
-		element(w, blame(&p->blame[i]));
-	close_list(w);
-	open_list(w, "findings");
+		stream_value(w, NULL, thread(&p->threads[i]));
+	stream_close(w);
+	stream_open(w, "blame", '[');
+	for (size_t i = 0; i < p->n_blame && i < max_pairs; i++)
+		stream_value(w, NULL, blame(&p->blame[i]));
+	stream_close(w);
+	stream_open(w, "findings", '[');
 	for (size_t i = 0; i < p->n_findings; i++)
-		element(w, finding(p, &p->findings[i]));
-	close_list(w);
-	open_list(w, "pairs");
-	for (size_t i = 0; i < p->n_pairs && i < w->max_pairs; i++)
-		element(w, pair(&p->pairs[i]));
-	close_list(w);
-	open_list(w, "long_holds");
+		stream_value(w, NULL, finding(p, &p->findings[i]));
+	stream_close(w);
+	stream_open(w, "pairs", '[');
+	for (size_t i = 0; i < p->n_pairs && i < max_pairs; i++)
+		stream_value(w, NULL, pair(&p->pairs[i]));
+	stream_close(w);
+	stream_open(w, "long_holds", '[');
 	for (size_t i = 0; i < p->n_long_holds; i++)
-		element(w, long_hold(p, &p->long_holds[i]));
-	close_list(w);
-	if (p->n_blame > w->max_pairs)
-		member(w, "blame_omitted", integer(p->n_blame - w->max_pairs));
-	member(w, "what_if", p->gil ? what_if(p) : json_null());
-	put(w, "}");
-	w->separator = ",\n";
+		stream_value(w, NULL, long_hold(p, &p->long_holds[i]));
+	stream_close(w);
+	if (p->n_blame > max_pairs)
+		stream_value(w, "blame_omitted", integer(p->n_blame - max_pairs));
+	stream_value(w, "what_if", p->gil ? what_if(p) : json_null());
+	stream_close(w);
 }
 
 int json_report_top(FILE *out, const struct summary *s, size_t max_blame)
 {
-	struct writer w = {.out = out, .separator = "", .max_pairs = max_blame};
+	struct stream w = {.out = out, .lines = true};
 
-	put(&w, "{");
-	member(&w, "format", json_integer(1));
-	member(&w, "gilscope", text(s->gilscope_version));
-	member(&w, "recording", recording(s));
-	open_list(&w, "processes");
+	stream_open(&w, NULL, '{');
+	stream_value(&w, "format", json_integer(1));
+	stream_value(&w, "gilscope", text(s->gilscope_version));
+	stream_value(&w, "recording", recording(s));
+	stream_open(&w, "processes", '[');
 	for (size_t i = 0; i < s->n_processes; i++)
-		put_process(&w, &s->processes[i]);
-	close_list(&w);
-	put(&w, "}\n");
+		put_process(&w, &s->processes[i], max_blame);
+	stream_close(&w);
+	stream_close(&w);
 	return w.failed || ferror(out) ? -EIO : 0;
 }
 

@@ -19,7 +19,9 @@ static void begin(struct stream *s, const char *key)
 	bool *filled = s->depth ? &s->filled[s->depth - 1] : NULL;
 
 	if (filled && *filled)
-		fputc(',', s->out);
+		fputs(s->lines ? ",\n" : ",", s->out);
+	else if (filled && s->lines && s->closers[s->depth - 1] == ']')
+		fputc('\n', s->out);
 	if (filled)
 		*filled = true;
 	if (key) {
@@ -48,7 +50,7 @@ void stream_close(struct stream *s)
 		return;
 	}
 	fputc(s->closers[--s->depth], s->out);
-	if (s->depth < 2)
+	if (s->depth < (s->lines ? 1 : 2))
 		fputc('\n', s->out);
 	if (ferror(s->out))
 		s->failed = true;
@@ -85,4 +87,12 @@ void stream_bool(struct stream *s, const char *key, bool b)
 {
 	begin(s, key);
 	fputs(b ? "true" : "false", s->out);
+}
+
+void stream_value(struct stream *s, const char *key, struct json_t *value)
+{
+	begin(s, key);
+	if (!value || json_dumpf(value, s->out, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6)))
+		s->failed = true;
+	json_decref(value);
 }

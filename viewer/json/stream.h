@@ -10,9 +10,11 @@
 #include <stdio.h>
 
 enum { STREAM_DEPTH = 16 };
+struct json_t;
 struct stream {
 	FILE *out;
 	bool failed;
+	bool lines; /* each piece begins a line, so that two documents can be compared */
 	unsigned depth;
 	char closers[STREAM_DEPTH];
 	bool filled[STREAM_DEPTH]; /* something stands at this depth already */
@@ -25,3 +27,4 @@ void stream_int(struct stream *s, const char *key, int64_t n);
 void stream_real(struct stream *s, const char *key, double d); /* null when not finite */
 void stream_null(struct stream *s, const char *key);
 void stream_bool(struct stream *s, const char *key, bool b);
+void stream_value(struct stream *s, const char *key, struct json_t *value); /* takes a piece made by jansson over */

@@ -243,8 +243,11 @@ static void note_origin(struct run_metrics *m, const struct summary *s)
 	m->origin = (struct run_origin){
 		.cpu_model = arena_strdup(a, s->cpu_model), .kernel = arena_strdup(a, s->kernel),
 		.runtime = arena_strdup(a, runtime ? runtime : ""), .gilscope_version = arena_strdup(a, s->gilscope_version),
-		.collector = arena_strdup(a, s->collector), .cpus = s->cpus, .sample_hz = s->sample_hz,
+		.collector = arena_strdup(a, s->collector), .collector_choice = arena_strdup(a, s->collector_choice), .cpus = s->cpus,
+		.sample_hz = s->sample_hz, .seen = s->estimated ? NEEDS_SUMS : !strcmp(s->collector, "bpf") ? NEEDS_SCHEDULER : NEEDS_DURATIONS,
 	};
+	for (unsigned i = 0; i < METRIC_N; i++)
+		m->known[i] &= metric_infos[i].needs <= m->origin.seen;
 }
 
 static void set(struct run_metrics *m, enum metric metric, double value)

@@ -27,6 +27,7 @@ struct metric_info {
 	const char *help;
 	double max_regress; /* relative growth that fails: 0.10 */
 	double floor; /* absolute growth below which nothing fails */
+	enum metric_need { NEEDS_SUMS, NEEDS_DURATIONS, NEEDS_SCHEDULER } needs; /* what a collector must have seen */
 };
 extern const struct metric_info metric_infos[METRIC_N];
 enum metric metric_find(const char *name); /* METRIC_N: none */
@@ -43,7 +44,9 @@ struct metric_site {
 /* Where and how a run was recorded: runs that differ in it differ for reasons of their own.  Raw text, "" unknown. */
 struct run_origin {
 	const char *cpu_model, *kernel, *runtime, *gilscope_version, *collector;
+	const char *collector_choice; /* why that collector */
 	uint32_t cpus, sample_hz;
+	enum metric_need seen; /* metrics that need more are not known: samples give sums, only the scheduler says who sleeps with a GIL */
 };
 
 struct run_metrics {

@@ -216,6 +216,66 @@ def test_the_same_command_is_no_regression(can_record, any_python, tmp_path):  #
     assert "proposed" in done.stdout or "limit" in done.stdout
 
 
+def unprivileged(any_python, folder, *prefix):
+    """A check by a user without rights, in a folder of its own; what it found."""
+    import live
+    import shutil
+    folder.chmod(0o777)
+    for name in (PROGRAM, os.path.join(SCRIPTS, "gilscope_mark.py")):
+        shutil.copy(name, str(folder))
+    if "/root/" in any_python:
+        any_python = "/usr/bin/python3"  # the other is not for everybody to read
+    command = "PYTHONPATH=. %s check_program.py --seconds 1 --hold " % any_python
+    done = subprocess.run([*prefix, *live.setpriv("--inh-caps=-all", "--bounding-set=-all"), "env", "TMPDIR=" + str(folder), "HOME=/", "SUDO_UID=",
+                           harness.GILSCOPE, "check", "--rounds", "6", "--warmup", "0", "--metric", "gil_wait_per_op", "--metric", "gil_held_blocked",
+                           "--base-cmd", command + "0.5", "--head-cmd", command + "15", "--json", "check.json"],
+                          cwd=str(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=300)
+    assert done.returncode == 1, done.stdout + done.stderr
+    with open(str(folder / "check.json")) as f:
+        found = json.load(f)
+    assert {m["metric"]: m["verdict"] for m in found["metrics"]} == {"gil_wait_per_op": "fail", "gil_held_blocked": "not measured"}
+    note = next(n for n in found["notes"] if "signal collector" in n)
+    assert "not bpf: " in note and "it cannot measure gil_held_blocked" in note and note.split(" (")[0] in done.stdout
+    assert found["sites"][0]["holder"].startswith("hog "), found["sites"][0]
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that everybody may reach."""
+    import pathlib
+    import tempfile
+    with tempfile.TemporaryDirectory(prefix="gilscope-test-") as folder:
+        yield pathlib.Path(folder)
+
+
+def test_without_any_privilege(any_python, open_folder):
+    unprivileged(any_python, open_folder)
+
+
+def test_in_a_container_without_capabilities(any_python, open_folder):
+    """Own user, pid and mount namespaces, no capability: what a job in a CI container has."""
+    probe = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    if subprocess.run([*probe, "true"], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("no namespaces here")
+    unprivileged(any_python, open_folder, *probe)
+
+
+def test_under_sudo_the_commands_are_the_users(can_record, open_folder):  # noqa: F811
+    if os.geteuid():
+        pytest.skip("needs root to become another user")
+    open_folder.chmod(0o777)
+    say = "(id -u; id -g; echo $HOME; grep CapEff /proc/self/status; test -w $GILSCOPE_MARKS && echo marks) >%s; sleep 0.3"
+    env = dict(os.environ, SUDO_UID="65534", SUDO_GID="65534", HOME="/as/given", TMPDIR=str(open_folder))
+    done = subprocess.run([harness.GILSCOPE, "check", "--rounds", "1", "--warmup", "0", "--base-cmd", say % (open_folder / "base"),
+                           "--head-cmd", say % (open_folder / "head"), "--json", str(open_folder / "out.json")],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, env=env, timeout=120)
+    assert done.returncode == 3, done.stdout + done.stderr  # no Python, no waits: not valid
+    for side in ("base", "head"):
+        uid, gid, home, caps, marks = (open_folder / side).read_text().splitlines()
+        assert (uid, gid, home, marks) == ("65534", "65534", "/as/given", "marks") and int(caps.split()[1], 16) == 0
+    assert os.stat(str(open_folder / "out.json")).st_uid == 65534
+
+
 def test_a_failing_command_stops_with_its_status(can_record, any_python, tmp_path):  # noqa: F811
     before = set(os.listdir("/tmp"))
     done = check(*ROUNDS, "--base-cmd", program(any_python, 1, 0.3, 5), "--head-cmd", program(any_python, 1, 0.3, 5))

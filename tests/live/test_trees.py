@@ -156,7 +156,8 @@ def test_pool_of_64_by_4(tree, any_python):
     waited = sum(s[k] for p in words for t in seen[p]["threads"] for s in [t["states_ns"]] for k in ("wait_gil", "runnable")
                  if t["tid"] in {r[0] for r in words[p]["threads"]}) / 1e9
     truth = sum(wall - cpu for row in words.values() for _, wall, cpu in row["threads"])
-    assert abs(waited - truth) < 0.05 * truth, (waited, truth)
+    # their first and last moments, which they do not measure, are waiting too: the more, the more the machine has to do
+    assert -0.02 * truth < waited - truth < 0.15 * truth, (waited, truth)
     assert not any("not recorded" in note for note in report["recording"]["notes"]), report["recording"]["notes"]
     text = harness.gilscope("report", tree.file, "--color", "never").stdout
     assert text.count("\nFindings") <= 4 and "65 processes" in text

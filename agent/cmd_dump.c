@@ -56,12 +56,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
+enum { DUMP_DEADLOCK = 1 }; /* threads that wait for each other were found */
+
 /* The snapshot is taken and written in a disposable child: reads there take no detour, so that it is of one moment, and memory that
  * does not answer stops the child only. */
 struct taking { /* shared */
 	struct target *target;
 	bool json, color;
 	int result;
+	unsigned deadlocks;
 	struct fail why;
 	size_t n;
 	char text[TEXT_MAX];
@@ -83,6 +86,7 @@ static void take(void *taking)
 	if (t->result < 0 || fflush(out) || ferror(out))
 		t->result = fail_set(&t->why, -EFBIG, FAIL_OTHER, "could not write the snapshot: it is larger than %d MB", TEXT_MAX >> 20);
 	t->n = (size_t)ftell(out);
+	t->deadlocks = dump_snapshot(dump)->n_deadlocks;
 }
 
 static int dump_target(const struct dump_input *in, struct target *target)
@@ -104,6 +108,8 @@ static int dump_target(const struct dump_input *in, struct target *target)
 	else if (fwrite(t->text, 1, t->n, stdout) != t->n)
 		t->result = fail_set(in->why, -EIO, FAIL_OTHER, "could not write the snapshot: %s", strerror(errno));
 	r = r ? r : t->result;
+	if (r == 0 && t->deadlocks)
+		r = DUMP_DEADLOCK;
 	disposable_memory_free(t, sizeof(*t));
 	return r;
 }
@@ -125,12 +131,17 @@ int cmd_dump(int argc, char **argv)
 	struct fail why = {0};
 	struct dump_input in = {.why = &why};
 	int code = ui_parse(&argp, argc, argv, &in, &why);
+	bool deadlock = false;
 
 	for (unsigned i = 0; code == 0 && i < in.pids.n; i++) {
 		if (i > 0 && !in.json)
 			putchar('\n');
-		if (dump_one(&in, in.pids.pids[i]) < 0)
+		int r = dump_one(&in, in.pids.pids[i]);
+
+		if (r < 0)
 			code = ui_fail(&why);
+		else if (r == DUMP_DEADLOCK)
+			deadlock = true;
 	}
-	return ui_finish(code);
+	return ui_finish(code ? code : deadlock ? EXIT_CODE_FAILED : EXIT_CODE_OK);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/dump_locks.h"
 #include "core/base/clock.h"
 #include "core/base/syscall_names.h"
 #include "core/interp/frames.h"
@@ -37,6 +38,7 @@ struct dump {
 	struct dump_frame **frames; /* per thread */
 	struct ev_stack *stacks; /* per thread */
 	struct arena_text *texts;
+	struct dump_lock *locks;
 	unsigned n_raw;
 };
 
@@ -225,6 +227,20 @@ static void show_frames(struct dump *d, unsigned i)
 	t->torn = stack->h.flags & EV_F_TORN;
 }
 
+static const char *keep(void *ctx, const char *text)
+{
+	return keep_escaped(ctx, text);
+}
+
+static void show_locks(struct dump *d)
+{
+	const struct dump_wait_input in = { .target = d->target, .raw = d->raw, .gils = d->gils, .n_threads = d->n_raw, .keep = keep, .ctx = d };
+
+	d->shown.n_locks = dump_locks_find(&in, d->threads, &d->locks);
+	d->shown.locks = d->locks;
+	d->shown.n_deadlocks = dump_deadlocks_find(&in, d->threads, d->locks);
+}
+
 static void show(struct dump *d)
 {
 	const struct runtime *rt = target_runtime(d->target);
@@ -253,6 +269,7 @@ static void show(struct dump *d)
 		if (d->gc_flag[g] && mem_u32(target_mem(d->target), d->gc_flag[g], &collecting) == 0)
 			d->gils[g].collecting = d->gils[g].locked && collecting == 1;
 	}
+	show_locks(d);
 	d->shown.pid = target_pid(d->target);
 	d->shown.command = target_command(d->target)[0] ? target_command(d->target) : target_name(d->target);
 	d->shown.runtime = rt->version;
@@ -302,6 +319,7 @@ void dump_free(struct dump *d)
 		free(d->texts);
 		d->texts = next;
 	}
+	free(d->locks);
 	free(d->frames);
 	free(d->threads);
 	free(d->stacks);

@@ -23,11 +23,14 @@ UTIL_SRCS := \
 INTERP_SRCS := \
 	core/interp/code.c \
 	core/interp/debug_offsets.c \
+	core/interp/frame_values.c \
 	core/interp/frames.c \
 	core/interp/gil.c \
 	core/interp/instance.c \
 	core/interp/layout.c \
 	core/interp/linetable.c \
+	core/interp/lock_object.c \
+	core/interp/object_names.c \
 	core/interp/pydict.c \
 	core/interp/pystr.c \
 	core/interp/runtime.c \
@@ -51,6 +54,7 @@ TARGET_SRCS := \
 	core/target/target_threads.c
 
 SYMBOLS_SRCS := \
+	core/symbols/lock_finder.c \
 	core/symbols/symbols.c
 
 TIMELINE_SRCS := \
@@ -104,6 +108,7 @@ ANALYSIS_SRCS := \
 	core/analysis/summary_rows.c \
 	core/analysis/summary_waits.c \
 	core/analysis/summary_what_if.c \
+	core/analysis/wait_graph.c \
 	core/analysis/wait_hist.c \
 	core/analysis/wait_stats.c \
 	core/analysis/what_if.c \
@@ -216,6 +221,7 @@ AGENT_SRCS := \
 	agent/doctor_machine.c \
 	agent/doctor_rights.c \
 	agent/doctor_target.c \
+	agent/dump_locks.c \
 	agent/dump_take.c \
 	agent/mailbox.c \
 	agent/main.c \

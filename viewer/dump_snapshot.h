@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "core/timeline/model.h"
+
 enum dump_state {
 	DUMP_HOLDS_GIL, /* and is on a CPU or could be */
 	DUMP_HOLDS_GIL_BLOCKED, /* asleep in a system call with the GIL in hand: the worst kind of hold */
@@ -33,7 +35,9 @@ struct dump_thread {
 	enum dump_state state;
 	const char *syscall; /* it sleeps in, NULL none or unknown */
 	int nr;
-	uint64_t futex; /* waited for, with DUMP_WAITS_* */
+	uint64_t futex; /* waited for, with DUMP_WAITS_* and DUMP_HOLDS_GIL_BLOCKED */
+	int lock; /* index of the lock waited for, other than a GIL; -1 none */
+	int deadlock; /* number of the cycle it is part of, -1 none */
 	int gil; /* index of the GIL held or waited for, -1 none */
 	int64_t interp; /* id of the interpreter it is in, -1 none */
 	const struct dump_frame *frames; /* leaf first */
@@ -50,6 +54,22 @@ struct dump_gil {
 	unsigned waiters;
 };
 
+enum dump_owner {
+	DUMP_OWNER_NONE, /* of its kind: what is waited for is an event, or has many */
+	DUMP_OWNER_UNKNOWN,
+	DUMP_OWNER_TOLD, /* by the lock itself */
+	DUMP_OWNER_INFERRED, /* it is the only thread inside a `with` of the lock */
+};
+
+struct dump_lock { /* that somebody waits for, other than a GIL */
+	enum lock_kind kind;
+	uint64_t address; /* of the word */
+	const char *name; /* what the program calls it, "" unknown */
+	enum dump_owner owner_known;
+	int owner; /* index of the thread, -1 */
+	unsigned waiters;
+};
+
 struct dump_snapshot {
 	pid_t pid;
 	const char *command, *runtime, *module;
@@ -60,4 +80,7 @@ struct dump_snapshot {
 	unsigned n_gils;
 	const struct dump_thread *threads;
 	unsigned n_threads;
+	const struct dump_lock *locks;
+	unsigned n_locks;
+	unsigned n_deadlocks; /* cycles of threads that wait for each other, seen twice */
 };

@@ -45,12 +45,6 @@ static struct lock_place place_of(const struct summary_stack *stack, const struc
 	return place;
 }
 
-/* The stack tells a queue from a lock, only the lock itself a Lock from an RLock. */
-static enum lock_kind kind_of(enum lock_kind place, enum lock_kind own)
-{
-	return place == LOCK_FUTEX || (place == LOCK_LOCK && own == LOCK_RLOCK) ? own : place;
-}
-
 static void make_key(struct strbuf *key, const struct summary_other *o, const struct load_lock *k)
 {
 	strbuf_addf(key, "%d ", o->kind);
@@ -74,7 +68,7 @@ static struct other *other_of(struct loader *l, struct load_lock *k, uint64_t id
 		return k->other;
 	stack = summary_stack(l, id);
 	place = place_of(&stack, &row.where);
-	row.kind = kind_of(place.kind, k->lock->kind);
+	row.kind = lock_place_kind(place.kind, k->lock->kind);
 	row.idle = lock_kind_idle(row.kind);
 	if (lock_kind_fleeting(row.kind))
 		row.addr = 0;

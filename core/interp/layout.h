@@ -39,7 +39,11 @@ struct layout {
 	uint32_t tstate_native_thread_id, cframe_frame;
 	/* PyFrameObject or _PyInterpreterFrame */
 	uint32_t frame_code, frame_prev, frame_instr, frame_owner, frame_lasti_scale, frame_owner_shim, frame_code_tag;
+	/* where a frame keeps its values: globals, fast locals (inline); up to 3.10 also a pointer to its value stack and the number of
+	 * blocks (with, try …) it is in, whose array lies just before the locals; later code has a table of exception handlers */
+	uint32_t frame_globals, frame_locals, frame_valuestack, frame_iblock;
 	/* PyCodeObject */
+	uint32_t code_local_names, code_exceptiontable;
 	uint32_t code_size, code_filename, code_name, code_qualname, code_firstlineno, code_linetable, code_bytecode;
 	/* objects */
 	uint32_t object_type, var_size, unicode_length, unicode_state, unicode_ascii_size, unicode_compact_size;

@@ -86,6 +86,7 @@ static bool parse_line(char *line, size_t n, struct proc_map *ret)
 	ret->readable = perms[0] == 'r';
 	ret->writable = perms[1] == 'w';
 	ret->executable = perms[2] == 'x';
+	ret->shared = perms[3] == 's';
 	expect(&s, ' ');
 	ret->offset = number(&s, 16);
 	expect(&s, ' ');

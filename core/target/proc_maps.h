@@ -9,7 +9,7 @@
 struct proc_map {
 	uint64_t start, end, offset, inode;
 	uint32_t dev_major, dev_minor;
-	bool readable, writable, executable, deleted;
+	bool readable, writable, executable, shared, deleted;
 	const char *path; /* "" for anonymous memory */
 };
 

@@ -341,3 +341,24 @@ bool target_knows_own_state(const struct target *t)
 {
 	return t->tss_offset || t->runtime.walk.interpreters;
 }
+
+#define KERNEL_DEVICE_SHIFT 20 /* MKDEV of linux/kdev_t.h */
+
+bool target_shared_word(const struct target *t, uint64_t addr, uint64_t *ret_device, uint64_t *ret_inode, uint64_t *ret_offset)
+{
+	struct proc_maps maps;
+	const struct proc_map *m;
+	bool shared;
+
+	if (proc_maps_read(&maps, t->proc_fd) != 0)
+		return false;
+	m = proc_maps_find(&maps, addr);
+	shared = m && m->shared && m->inode;
+	if (shared) {
+		*ret_device = (uint64_t)m->dev_major << KERNEL_DEVICE_SHIFT | m->dev_minor;
+		*ret_inode = m->inode;
+		*ret_offset = m->offset + (addr - m->start);
+	}
+	proc_maps_done(&maps);
+	return shared;
+}

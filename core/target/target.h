@@ -57,6 +57,9 @@ bool target_is_hidden(pid_t pid);
 /* Is /proc that of another pid namespace than ours (unshare --pid without --mount-proc)? */
 bool target_proc_is_foreign(void);
 
+/* Lies the word in memory that processes can share, and where in which file? */
+bool target_shared_word(const struct target *t, uint64_t addr, uint64_t *ret_device, uint64_t *ret_inode, uint64_t *ret_offset);
+
 struct target_thread {
 	pid_t tid; /* our namespace */
 	uint64_t start_ns; /* CLOCK_BOOTTIME birth */
@@ -67,7 +70,7 @@ struct target_thread {
 	char name[128]; /* threading's own name, escaped; empty if unreadable */
 	char state; /* letter of /proc/TID/stat */
 	int32_t nr; /* system call it sleeps in, -1 none/running/unreadable */
-	uint64_t arg0;
+	uint64_t arg0, arg1;
 };
 /* Snapshot of all threads; *ret is malloc'ed.  want_names costs a walk of the threading module's dict. */
 int target_threads(struct target *t, bool want_names, struct target_thread **ret, unsigned *ret_n);

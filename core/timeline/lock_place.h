@@ -13,5 +13,12 @@ struct lock_place {
 	unsigned where; /* index of the first frame that is not the standard library's; n if there is none */
 };
 
+/* What a wait is for, of what its stack and the lock itself tell. */
+static inline enum lock_kind lock_place_kind(enum lock_kind place, enum lock_kind own)
+{
+	/* the stack tells a queue from a lock, only the lock itself a Lock from an RLock */
+	return place == LOCK_FUTEX || (place == LOCK_LOCK && own == LOCK_RLOCK) ? own : place;
+}
+
 /* frames: leaf first; at: one of them, called while it counts. */
 struct lock_place lock_place(unsigned n, struct place_frame (*at)(const void *ctx, unsigned i), const void *ctx);

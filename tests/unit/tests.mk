@@ -114,3 +114,6 @@ UNIT_TESTS += test_signal_ring
 test_signal_ring_SRCS :=
 
 TEST_TOOLS += tests/live/signal_guest
+
+UNIT_TESTS += test_wait_graph
+test_wait_graph_SRCS := core/analysis/wait_graph.c core/util/xalloc.c

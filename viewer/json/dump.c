@@ -39,12 +39,14 @@ static json_t *frames_json(const struct dump_thread *t)
 
 static json_t *thread_json(const struct dump_thread *t)
 {
-	return json_pack("{s:i, s:o, s:o, s:b, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:b}", "tid", (int)t->tid, "name",
+	return json_pack("{s:i, s:o, s:o, s:b, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o}", "tid", (int)t->tid, "name",
 			 text_or_null(t->name), "comm", text_or_null(t->comm), "main", t->main, "python", t->python, "state",
 			 state_names[t->state], "syscall", text_or_null(t->syscall), "lock", address(t->futex), "gil",
 			 t->gil >= 0 ? json_integer(t->gil) : json_null(), "interpreter",
 			 t->interp >= 0 ? json_integer(t->interp) : json_null(), "stack", frames_json(t), "truncated",
-			 t->truncated, "torn", t->torn);
+			 t->truncated, "torn", t->torn,
+			 "waits_for", t->lock >= 0 ? json_integer(t->lock) : json_null(), "deadlock",
+			 t->deadlock >= 0 ? json_integer(t->deadlock) : json_null());
 }
 
 static json_t *gil_json(const struct dump_snapshot *d, const struct dump_gil *gil, int index)
@@ -62,19 +64,57 @@ static json_t *gil_json(const struct dump_snapshot *d, const struct dump_gil *gi
 			 "collecting_garbage", gil->collecting);
 }
 
+static json_t *lock_json(const struct dump_snapshot *d, const struct dump_lock *l, int index)
+{
+	static const char *const known[] = {
+		[DUMP_OWNER_NONE] = "none", [DUMP_OWNER_UNKNOWN] = "unknown", [DUMP_OWNER_TOLD] = "told", [DUMP_OWNER_INFERRED] = "inferred",
+	};
+	json_t *waiters = json_array();
+
+	for (unsigned i = 0; i < d->n_threads; i++)
+		if (d->threads[i].lock == index)
+			json_array_append_new(waiters, json_integer(d->threads[i].tid));
+	return json_pack("{s:i, s:s, s:b, s:o, s:o, s:s, s:o, s:o}", "id", index, "kind", lock_kind_names[l->kind], "idle",
+			 (int)lock_kind_idle(l->kind), "address", address(l->address), "name", text_or_null(l->name), "owner_known",
+			 known[l->owner_known], "owner", l->owner >= 0 ? json_integer(d->threads[l->owner].tid) : json_null(), "waiters",
+			 waiters);
+}
+
+/* The threads of a cycle, each waiting for what the next one has. */
+static json_t *deadlock_json(const struct dump_snapshot *d, int number)
+{
+	json_t *tids = json_array();
+	int first = 0, at;
+
+	while (d->threads[first].deadlock != number)
+		first++;
+	at = first;
+	do {
+		const struct dump_thread *t = &d->threads[at];
+
+		json_array_append_new(tids, json_integer(t->tid));
+		at = t->state == DUMP_WAITS_GIL ? d->gils[t->gil].holder : d->locks[t->lock].owner;
+	} while (at != first);
+	return json_pack("{s:i, s:o}", "id", number, "threads", tids);
+}
+
 int json_dump(FILE *out, const struct dump_snapshot *d)
 {
-	json_t *gils = json_array(), *threads = json_array(), *root;
+	json_t *gils = json_array(), *threads = json_array(), *locks = json_array(), *deadlocks = json_array(), *root;
 	int r;
 
 	for (unsigned i = 0; i < d->n_gils; i++)
 		json_array_append_new(gils, gil_json(d, &d->gils[i], (int)i));
 	for (unsigned i = 0; i < d->n_threads; i++)
 		json_array_append_new(threads, thread_json(&d->threads[i]));
-	root = json_pack("{s:i, s:i, s:o, s:s, s:o, s:I, s:b, s:I, s:o, s:o}", "format", 1, "pid", (int)d->pid, "command",
+	for (unsigned i = 0; i < d->n_locks; i++)
+		json_array_append_new(locks, lock_json(d, &d->locks[i], (int)i));
+	for (unsigned i = 0; i < d->n_deadlocks; i++)
+		json_array_append_new(deadlocks, deadlock_json(d, (int)i));
+	root = json_pack("{s:i, s:i, s:o, s:s, s:o, s:I, s:b, s:I, s:o, s:o, s:o, s:o}", "format", 1, "pid", (int)d->pid, "command",
 			 text_or_null(d->command), "runtime", d->runtime, "module", text_or_null(d->module),
 			 "switch_interval_ns", (json_int_t)d->switch_interval_ns, "consistent", d->consistent, "took_ns",
-			 (json_int_t)d->took_ns, "gils", gils, "threads", threads);
+			 (json_int_t)d->took_ns, "gils", gils, "threads", threads, "locks", locks, "deadlocks", deadlocks);
 	if (!root)
 		return -ENOMEM;
 	r = json_dumpf(root, out, JSON_INDENT(1));

@@ -24,17 +24,17 @@ static void print_state(FILE *out, const struct dump_thread *t)
 {
 	static const char *const words[DUMP_STATES] = {
 		[DUMP_HOLDS_GIL] = "holds the GIL", [DUMP_HOLDS_GIL_BLOCKED] = "HOLDS THE GIL while blocked",
-		[DUMP_WAITS_GIL] = "waits for the GIL", [DUMP_WAITS_LOCK] = "waits for a lock", [DUMP_BLOCKED] = "blocked",
+		[DUMP_WAITS_GIL] = "waits for the GIL", [DUMP_WAITS_LOCK] = "waits", [DUMP_BLOCKED] = "blocked",
 		[DUMP_SLEEPS] = "sleeping", [DUMP_RUNNING] = "running without the GIL", [DUMP_STOPPED] = "stopped",
 		[DUMP_UNKNOWN] = "asleep",
 	};
 
 	fputs(t->state == DUMP_RUNNING && !t->python ? "running" : words[t->state], out);
-	if (t->state == DUMP_WAITS_LOCK)
+	if (t->state == DUMP_WAITS_LOCK && t->lock < 0)
 		fprintf(out, " (futex 0x%" PRIx64 ")", t->futex);
-	else if (t->state != DUMP_WAITS_GIL && t->syscall)
+	else if (t->state != DUMP_WAITS_GIL && t->state != DUMP_WAITS_LOCK && t->syscall)
 		fprintf(out, " in %s", t->syscall);
-	else if (t->state != DUMP_WAITS_GIL && t->nr >= 0)
+	else if (t->state != DUMP_WAITS_GIL && t->state != DUMP_WAITS_LOCK && t->nr >= 0)
 		fprintf(out, " in system call %d", t->nr);
 }
 
@@ -93,6 +93,74 @@ static void print_gil(FILE *out, const struct dump_snapshot *d, const struct dum
 		print_frames(out, &d->threads[gil->holder], p);
 }
 
+static void print_lock(FILE *out, const struct dump_lock *l)
+{
+	static const char *const words[LOCK_KIND_N] = {
+		[LOCK_FUTEX] = "a lock", [LOCK_MUTEX] = "a mutex of native code", [LOCK_PROCESS] = "a lock that processes share",
+		[LOCK_LOCK] = "Lock", [LOCK_RLOCK] = "RLock", [LOCK_SEMAPHORE] = "a semaphore", [LOCK_IMPORT] = "an import by another thread",
+		[LOCK_CONDITION] = "a condition", [LOCK_EVENT] = "an event", [LOCK_BARRIER] = "a barrier", [LOCK_QUEUE_GET] = "something in a queue",
+		[LOCK_QUEUE_PUT] = "room in a queue", [LOCK_QUEUE_JOIN] = "the end of a queue's work", [LOCK_JOIN] = "the end of a thread",
+		[LOCK_FUTURE] = "a future",
+	};
+
+	fputs(words[l->kind] ? words[l->kind] : "a lock", out);
+	if (l->name[0])
+		fprintf(out, " %s", l->name);
+	else
+		fprintf(out, " (futex 0x%" PRIx64 ")", l->address);
+}
+
+static void print_wait(FILE *out, const struct dump_snapshot *d, const struct dump_thread *t)
+{
+	const struct dump_lock *l = t->lock >= 0 ? &d->locks[t->lock] : NULL;
+
+	if (!l)
+		return;
+	fputs(t->state == DUMP_WAITS_LOCK ? " for " : ", waits for ", out);
+	print_lock(out, l);
+	if (l->owner >= 0) {
+		fputs(", which ", out);
+		print_thread_ref(out, &d->threads[l->owner]);
+		fputs(l->owner_known == DUMP_OWNER_INFERRED ? " has (inferred: it is inside its with block)" : " has", out);
+	} else if (l->owner_known == DUMP_OWNER_UNKNOWN) {
+		fputs(l->kind == LOCK_LOCK ? ", owner unknown (a Lock does not keep it)" : ", owner unknown", out);
+	}
+}
+
+/* The next thread round the cycle: who has what this one waits for. */
+static int next_in_cycle(const struct dump_snapshot *d, const struct dump_thread *t)
+{
+	return t->state == DUMP_WAITS_GIL ? d->gils[t->gil].holder : d->locks[t->lock].owner;
+}
+
+static void print_deadlock(FILE *out, const struct dump_snapshot *d, int number, const struct paint *p)
+{
+	unsigned first = 0;
+	int at;
+
+	while (d->threads[first].deadlock != number)
+		first++;
+	fprintf(out, "%sDEADLOCK %d%s\n", p->bad, number + 1, p->plain);
+	at = (int)first;
+	do {
+		const struct dump_thread *t = &d->threads[at];
+
+		fputs("  thread ", out);
+		print_thread_ref(out, t);
+		fputs(" waits for ", out);
+		if (t->state == DUMP_WAITS_GIL)
+			fputs("the GIL", out);
+		else
+			print_lock(out, &d->locks[t->lock]);
+		at = next_in_cycle(d, t);
+		fputs(", which ", out);
+		print_thread_ref(out, &d->threads[at]);
+		fputs(t->state != DUMP_WAITS_GIL && d->locks[t->lock].owner_known == DUMP_OWNER_INFERRED ?
+		      " has (inferred: it is inside its with block)\n" : " has\n", out);
+		print_frames(out, t, p);
+	} while (at != (int)first);
+}
+
 static void print_thread(FILE *out, const struct dump_snapshot *d, const struct dump_thread *t, const struct paint *p)
 {
 	fprintf(out, "\n%sthread ", p->strong);
@@ -104,6 +172,9 @@ static void print_thread(FILE *out, const struct dump_snapshot *d, const struct 
 		fprintf(out, " (interpreter %" PRId64 ")", t->interp);
 	fputs(": ", out);
 	print_state(out, t);
+	print_wait(out, d, t);
+	if (t->deadlock >= 0)
+		fprintf(out, ", %sin deadlock %d%s", p->bad, t->deadlock + 1, p->plain);
 	if (!t->python)
 		fputs(" (no Python state)", out);
 	fputc('\n', out);
@@ -121,6 +192,8 @@ void text_dump(FILE *out, const struct dump_snapshot *d, bool color)
 		print_gil(out, d, &d->gils[i], (int)i, p);
 	if (!d->consistent)
 		fputs("(the GIL changed hands while it was read: holder and stacks may be of two moments)\n", out);
+	for (unsigned i = 0; i < d->n_deadlocks; i++)
+		print_deadlock(out, d, (int)i, p);
 	for (unsigned i = 0; i < d->n_threads; i++)
 		print_thread(out, d, &d->threads[i], p);
 }

@@ -1,0 +1,116 @@
+/* See lock_finder.h. */
+#include "core/symbols/lock_finder.h"
+
+#include "core/interp/layout.h"
+#include "core/interp/lock_object.h"
+
+#define FUTEX_CMD 127 /* without FUTEX_PRIVATE_FLAG and FUTEX_CLOCK_REALTIME (linux/futex.h) */
+#define FUTEX_PRIVATE 128
+#define FUTEX_WAIT 0
+#define MUTEX_CONTENDED 2 /* glibc's lowlevellock: taken, and somebody waits */
+
+enum { WAITER_FRAMES = 4, INSIDE_FRAMES = 256, STACK_ABOVE = 16, VALUES_MAX = FRAME_LOCALS_MAX + 64 + STACK_ABOVE };
+
+/* What lies behind the last frame of a chunk need not be there. */
+static void read_values(const struct mem *mem, uint64_t at, unsigned n, uint64_t *ret)
+{
+	while (n && mem_read(mem, at, ret, (size_t)n * 8) != 0)
+		n /= 2;
+}
+
+/* The lock whose word it sleeps on, among the values of its innermost frames. */
+static bool in_frames(struct target *t, uint64_t tstate, uint64_t word, struct lock_object *ret)
+{
+	const struct runtime *rt = target_runtime(t);
+	const struct mem *mem = target_mem(t);
+	struct frame_scan scan;
+	struct py_frame f;
+
+	if (frame_scan_begin(&scan, rt->layout, &rt->walk, mem, tstate) != 0)
+		return false;
+	for (unsigned i = 0; i < WAITER_FRAMES && frame_scan_next(&scan, &f) == 0; i++) {
+		uint64_t values[VALUES_MAX] = { 0 };
+		unsigned n = f.n_locals;
+
+		read_values(mem, f.locals, n, values);
+		if (f.stack)
+			read_values(mem, f.stack, f.n_held + STACK_ABOVE, values + n);
+		for (unsigned k = 0; k < n + f.n_held + STACK_ABOVE; k++)
+			if (values[k] && lock_object_of_value(rt->layout, mem, values[k], ret) == 0 && ret->word == word)
+				return true;
+	}
+	return false;
+}
+
+static void find_object(struct target *t, const struct target_thread *thread, struct found_lock *ret)
+{
+	const struct runtime *rt = target_runtime(t);
+	const struct mem *mem = target_mem(t);
+	struct lock_object o;
+	uint64_t parked;
+
+	/* Python/parking_lot.c: struct wait_entry { park_arg, addr, node, sema … } on the waiter's stack */
+	if (mem_u64(mem, thread->arg0 - 8, &parked) == 0 && lock_object_parked(rt->layout, mem, parked, &o) == 0)
+		ret->addr = parked;
+	else if (!in_frames(t, thread->tstate, thread->arg0, &o))
+		return;
+	ret->object = o.object;
+	ret->kind = o.recursive ? FOUND_RLOCK : FOUND_LOCK;
+	ret->owner_ident = o.owner;
+}
+
+static void find_mutex(struct target *t, const struct target_thread *thread, struct found_lock *ret)
+{
+	struct { uint32_t lock, count, owner; } mutex; /* glibc's pthread_mutex_t begins so */
+
+	if ((thread->arg1 & FUTEX_CMD) != FUTEX_WAIT || mem_read(target_mem(t), thread->arg0, &mutex, sizeof(mutex)) != 0)
+		return;
+	if (mutex.lock != MUTEX_CONTENDED || !mutex.owner || mutex.owner > INT32_MAX)
+		return;
+	ret->kind = FOUND_MUTEX;
+	ret->owner_tid = (pid_t)mutex.owner;
+}
+
+static void find_name(struct target *t, const struct target_thread *thread, struct found_lock *ret)
+{
+	const struct runtime *rt = target_runtime(t);
+	if (!object_name_find(rt->layout, &rt->walk, target_mem(t), thread->tstate, ret->object, ret->name))
+		ret->name[0] = 0;
+}
+
+void lock_finder_waited(struct target *t, const struct target_thread *thread, bool want_name, struct found_lock *ret)
+{
+	*ret = (struct found_lock){ .kind = FOUND_WORD, .addr = thread->arg0 };
+	if (!(thread->arg1 & FUTEX_PRIVATE) && target_shared_word(t, thread->arg0, &ret->device, &ret->inode, &ret->offset)) {
+		ret->kind = FOUND_SHARED;
+		return;
+	}
+	if (target_runtime(t) && thread->tstate)
+		find_object(t, thread, ret);
+	if (ret->kind == FOUND_WORD)
+		find_mutex(t, thread, ret);
+	if (want_name && ret->object)
+		find_name(t, thread, ret);
+}
+
+bool lock_finder_inside(struct target *t, const struct target_thread *thread, uint64_t object)
+{
+	const struct runtime *rt = target_runtime(t);
+	const struct mem *mem = target_mem(t);
+	struct frame_scan scan;
+	struct py_frame f;
+
+	if (!thread->tstate || frame_scan_begin(&scan, rt->layout, &rt->walk, mem, thread->tstate) != 0)
+		return false;
+	for (unsigned i = 0; i < INSIDE_FRAMES && frame_scan_next(&scan, &f) == 0; i++) {
+		uint64_t values[64];
+		struct lock_object o;
+
+		if (!f.stack || !f.n_held || mem_read(mem, f.stack, values, (size_t)f.n_held * 8) != 0)
+			continue;
+		for (unsigned k = 0; k < f.n_held; k++)
+			if (lock_object_of_value(rt->layout, mem, values[k], &o) == 0 && o.object == object)
+				return true;
+	}
+	return false;
+}

@@ -29,10 +29,12 @@ enum letter_kind {
 	LETTER_THREAD_NAME, /* resolver -> writer */
 	LETTER_SLEEPER, /* resolver -> writer: stack of a thread that slept when the recording began */
 	LETTER_GIL, /* resolver -> writer */
+	LETTER_LOCK, /* resolver -> writer: what a lock other than a GIL is */
 	LETTER_NOTE, /* anyone -> writer */
 	LETTER_PROCESS, /* anyone -> writer: name, program and interpreter of a process */
 	LETTER_OWN, /* capture -> writer */
 	LETTER_FRAME, /* writer -> resolver: a frame that wants a name */
+	LETTER_SHARED, /* writer -> resolver: a futex word that processes may share: in which file does it lie? */
 };
 
 struct batch_letter {
@@ -74,6 +76,12 @@ struct gil_letter {
 	struct store_gil gil;
 };
 
+struct lock_letter {
+	struct letter l;
+	struct store_lock lock;
+	char name[]; /* what lock points to; raw */
+};
+
 struct note_letter {
 	struct letter l;
 	uint64_t t_ns;
@@ -95,6 +103,12 @@ struct frame_letter {
 	struct letter l;
 	uint32_t frame_id, pid;
 	struct ev_frame frame;
+};
+
+struct shared_letter {
+	struct letter l;
+	uint32_t pid;
+	uint64_t addr;
 };
 
 struct session_target {

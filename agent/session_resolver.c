@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/session_locks.h"
 #include "agent/session_priv.h"
 #include "core/base/clock.h"
 #include "core/interp/frames.h"
@@ -205,6 +206,7 @@ void *session_resolver_main(void *session)
 	uint64_t refreshed_ns = clock_now_ns(), named_ns = refreshed_ns - NAMES_EVERY_NS + FIRST_NAMES_NS;
 	uint64_t pause_ns = NEW_NAMES_NS;
 	unsigned born = 0;
+	struct session_locks *locks = session_locks_new();
 	bool closed;
 
 	for (unsigned i = 0; i < s->n_targets; i++) {
@@ -222,7 +224,10 @@ void *session_resolver_main(void *session)
 		while (l) {
 			struct letter *next = l->next;
 
-			resolve(s, (const struct frame_letter *)l);
+			if (l->kind == LETTER_SHARED)
+				session_locks_where(locks, s, (const struct shared_letter *)l);
+			else
+				resolve(s, (const struct frame_letter *)l);
 			free(l);
 			l = next;
 		}
@@ -244,6 +249,8 @@ void *session_resolver_main(void *session)
 				refresh(s, t);
 			if (names && !too_late(s))
 				send_names(s, t);
+			if (!closed && !too_late(s))
+				session_locks_look(locks, s, t);
 			tell_silent(s, t);
 		}
 		if (again)
@@ -256,5 +263,6 @@ void *session_resolver_main(void *session)
 			pause_ns = took * NEW_NAMES_SHARE > NEW_NAMES_NS ? took * NEW_NAMES_SHARE : NEW_NAMES_NS;
 		}
 	} while (!closed);
+	session_locks_free(locks);
 	return NULL;
 }

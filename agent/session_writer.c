@@ -32,6 +32,8 @@ struct live_thread { /* exact birth of a living thread, for names found in /proc
 	UT_hash_handle hh;
 };
 
+enum { SHARED_ASKED = 256, FUTEX_PRIVATE = 128 }; /* FUTEX_PRIVATE_FLAG of linux/futex.h */
+
 struct writer {
 	struct session *s;
 	struct timeline *timeline;
@@ -40,6 +42,7 @@ struct writer {
 	vec(struct due) due;
 	uint64_t seq, committed_ns;
 	struct live_thread *live;
+	struct { uint64_t addr; uint32_t pid; } asked[SHARED_ASKED]; /* lately: shared words by a hash of both */
 };
 
 static int due_order(const void *a, const void *b)
@@ -171,6 +174,24 @@ static void add_sleeper_stack(struct writer *w, struct ev_off *e)
 	}
 }
 
+/* Asleep on a word that processes may share: which one that is, only its mapping tells. */
+static void ask_where(struct writer *w, const struct ev_off *e)
+{
+	size_t slot = (e->arg0 / 8 ^ e->h.pid) % SHARED_ASKED;
+	struct shared_letter *l;
+
+	if (!(e->h.flags & EV_F_FUTEX_WAIT) || !e->arg1 || e->arg1 & FUTEX_PRIVATE || (w->asked[slot].addr == e->arg0 && w->asked[slot].pid == e->h.pid))
+		return;
+	l = xcalloc(1, sizeof(*l));
+	l->l = (struct letter){ .kind = LETTER_SHARED, .bytes = sizeof(*l) };
+	l->pid = e->h.pid;
+	l->addr = e->arg0;
+	w->asked[slot].addr = e->arg0;
+	w->asked[slot].pid = e->h.pid;
+	if (!mailbox_post(&w->s->to_resolver, &l->l))
+		free(l);
+}
+
 static void apply(struct writer *w, struct ev_hdr *h)
 {
 	atomic_fetch_add(&w->s->events, 1);
@@ -185,6 +206,7 @@ static void apply(struct writer *w, struct ev_hdr *h)
 		break;
 	case EV_OFF:
 		add_sleeper_stack(w, (struct ev_off *)h);
+		ask_where(w, (const struct ev_off *)h);
 		break;
 	case EV_THREAD:
 		remember_thread(w, (const struct ev_thread *)h);
@@ -287,6 +309,7 @@ static void open_letter(struct writer *w, struct letter *l)
 	case LETTER_THREAD_NAME: on_thread_name(w, (const struct thread_name_letter *)l); break;
 	case LETTER_SLEEPER: on_sleeper(w, (const struct sleeper_letter *)l); break;
 	case LETTER_GIL: store_gil(w->s->store, &((const struct gil_letter *)l)->gil); break;
+	case LETTER_LOCK: store_lock(w->s->store, &((const struct lock_letter *)l)->lock); break;
 	case LETTER_PROCESS: on_process(w, (struct process_letter *)l); break;
 	case LETTER_OWN:
 		store_own(w->s->store, &((const struct own_letter *)l)->own);
@@ -295,6 +318,7 @@ static void open_letter(struct writer *w, struct letter *l)
 	case LETTER_NOTE:
 		store_note(w->s->store, ((const struct note_letter *)l)->t_ns, ((const struct note_letter *)l)->text);
 		break;
+	case LETTER_SHARED:
 	case LETTER_FRAME: break;
 	}
 }

@@ -232,6 +232,7 @@ AGENT_SRCS := \
 	agent/session.c \
 	agent/session_attach.c \
 	agent/session_follow.c \
+	agent/session_locks.c \
 	agent/session_resolver.c \
 	agent/session_targets.c \
 	agent/session_writer.c \

@@ -42,16 +42,28 @@ static bool in_frames(struct target *t, uint64_t tstate, uint64_t word, struct l
 	return false;
 }
 
+/* Python/parking_lot.c: struct wait_entry { park_arg, addr, node, sema … } lies on the waiter's stack; sema is what it sleeps on. */
+static bool parked_on(struct target *t, const struct target_thread *thread, struct lock_object *ret)
+{
+	uint64_t at;
+
+	return target_runtime(t) && mem_u64(target_mem(t), thread->arg0 - 8, &at) == 0 &&
+	       lock_object_parked(target_runtime(t)->layout, target_mem(t), at, ret) == 0;
+}
+
+uint64_t lock_finder_address(struct target *t, const struct target_thread *thread)
+{
+	struct lock_object o;
+
+	return parked_on(t, thread, &o) ? o.word : thread->arg0;
+}
+
 static void find_object(struct target *t, const struct target_thread *thread, struct found_lock *ret)
 {
-	const struct runtime *rt = target_runtime(t);
-	const struct mem *mem = target_mem(t);
 	struct lock_object o;
-	uint64_t parked;
 
-	/* Python/parking_lot.c: struct wait_entry { park_arg, addr, node, sema … } on the waiter's stack */
-	if (mem_u64(mem, thread->arg0 - 8, &parked) == 0 && lock_object_parked(rt->layout, mem, parked, &o) == 0)
-		ret->addr = parked;
+	if (parked_on(t, thread, &o))
+		ret->addr = o.word;
 	else if (!in_frames(t, thread->tstate, thread->arg0, &o))
 		return;
 	ret->object = o.object;

@@ -21,6 +21,8 @@ struct found_lock {
 	char name[OBJECT_NAME_SIZE]; /* raw; "" unknown */
 };
 
+/* As recordings have the lock: the word, or the address a waiter is parked on; one read. */
+uint64_t lock_finder_address(struct target *t, const struct target_thread *thread);
 /* want_name costs some thousand reads at most.  The thread sleeps in futex (nr, arg0, arg1). */
 void lock_finder_waited(struct target *t, const struct target_thread *thread, bool want_name, struct found_lock *ret);
 /* Is the thread inside a `with` of that lock object?  Values below the handler of the innermost block of each frame are looked at. */

@@ -83,6 +83,7 @@ REPORT = {
         "switch_interval_ns": Null(COUNT), "locks": [LOCK], "other_locks": [OTHER_LOCK], "threads": [THREAD], "blame": [BLAME],
         "findings": [FINDING], "pairs": [PAIR], "long_holds": [LONG_HOLD], "what_if": Null(WHAT_IF),
     }],
+    "shared_locks": [{"shared": str, "pids": [COUNT], "waits": COUNT, "wait_ns": COUNT}],
 }
 
 # Control characters and what reorders or hides text must never come through unescaped.

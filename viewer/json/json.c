@@ -342,6 +342,50 @@ static void put_process(struct stream *w, const struct summary_process *p, size_
 	stream_close(w);
 }
 
+/* A lock that processes share is one lock, although each has it at an address of its own. */
+static bool told_before(const struct summary *s, size_t process, size_t other)
+{
+	const char *shared = s->processes[process].others[other].shared;
+
+	for (size_t i = 0; i <= process; i++)
+		for (size_t k = 0; k < (i < process ? s->processes[i].n_others : other); k++)
+			if (s->processes[i].others[k].shared && !strcmp(s->processes[i].others[k].shared, shared))
+				return true;
+	return false;
+}
+
+static json_t *shared_lock(const struct summary *s, const char *shared)
+{
+	json_t *pids = json_array();
+	uint64_t waits = 0, ns = 0;
+
+	for (size_t i = 0; i < s->n_processes; i++) {
+		const struct summary_process *p = &s->processes[i];
+		bool waited = false;
+
+		for (size_t k = 0; k < p->n_others; k++) {
+			if (!p->others[k].shared || strcmp(p->others[k].shared, shared))
+				continue;
+			waits += p->others[k].waits.n;
+			ns += p->others[k].waits.ns;
+			waited = true;
+		}
+		if (waited)
+			json_array_append_new(pids, integer(p->pid));
+	}
+	return json_pack("{s:s, s:o, s:o, s:o}", "shared", shared, "pids", pids, "waits", integer(waits), "wait_ns", integer(ns));
+}
+
+static void put_shared(struct stream *w, const struct summary *s)
+{
+	stream_open(w, "shared_locks", '[');
+	for (size_t i = 0; i < s->n_processes; i++)
+		for (size_t k = 0; k < s->processes[i].n_others; k++)
+			if (s->processes[i].others[k].shared && !told_before(s, i, k))
+				stream_value(w, NULL, shared_lock(s, s->processes[i].others[k].shared));
+	stream_close(w);
+}
+
 int json_report_top(FILE *out, const struct summary *s, size_t max_blame)
 {
 	struct stream w = {.out = out, .lines = true};
@@ -354,6 +398,7 @@ int json_report_top(FILE *out, const struct summary *s, size_t max_blame)
 	for (size_t i = 0; i < s->n_processes; i++)
 		put_process(&w, &s->processes[i], max_blame);
 	stream_close(&w);
+	put_shared(&w, s);
 	stream_close(&w);
 	return w.failed || ferror(out) ? -EIO : 0;
 }

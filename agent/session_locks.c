@@ -1,0 +1,211 @@
+/* See session_locks.h. */
+#include "agent/session_locks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/session_priv.h"
+#include "core/base/clock.h"
+#include "core/interp/frames.h"
+#include "core/symbols/lock_finder.h"
+#include "core/symbols/symbols.h"
+#include "core/target/target.h"
+#include "core/timeline/lock_place.h"
+#include "core/util/xalloc.h"
+
+#define uthash_fatal(msg) abort() /* cannot happen: xmalloc stops first */
+#define uthash_malloc(size) xmalloc(size)
+#include <uthash.h>
+
+#define NR_FUTEX 202 /* x86-64 */
+#define LOOK_EVERY_NS (40 * NS_PER_MS)
+#define LOOK_SHARE 100 /* … or so many times as long as a look took */
+
+enum { TOLD_MAX = 65536, LOOKED_AT_MAX = 64, TRIES = 5 };
+
+struct told_key {
+	uint64_t addr;
+	uint32_t pid, zero;
+};
+
+struct told {
+	struct told_key key;
+	unsigned tries; /* TRIES: enough */
+	UT_hash_handle hh;
+};
+
+struct next_look {
+	uint32_t pid;
+	uint64_t at_ns;
+	unsigned from; /* thread to begin with: each look takes up where the last one ended */
+	UT_hash_handle hh;
+};
+
+struct session_locks {
+	struct told *told;
+	struct next_look *next;
+};
+
+struct session_locks *session_locks_new(void)
+{
+	return xcalloc(1, sizeof(struct session_locks));
+}
+
+void session_locks_free(struct session_locks *x)
+{
+	struct next_look *look, *next_look;
+	struct told *told, *next_told;
+
+	if (!x)
+		return;
+	HASH_ITER(hh, x->told, told, next_told) {
+		HASH_DEL(x->told, told);
+		free(told);
+	}
+	HASH_ITER(hh, x->next, look, next_look) {
+		HASH_DEL(x->next, look);
+		free(look);
+	}
+	free(x);
+}
+
+static struct told *told_of(struct session_locks *x, uint32_t pid, uint64_t addr)
+{
+	struct told_key key = { .addr = addr, .pid = pid };
+	struct told *t;
+
+	HASH_FIND(hh, x->told, &key, sizeof(key), t);
+	if (t || HASH_COUNT(x->told) >= TOLD_MAX)
+		return t;
+	t = xcalloc(1, sizeof(*t));
+	t->key = key;
+	HASH_ADD(hh, x->told, key, sizeof(t->key), t);
+	return t;
+}
+
+struct frames { /* of a waiter */
+	struct session_target *t;
+	struct ev_stack stack;
+};
+
+static struct place_frame frame_at(const void *ctx, unsigned i)
+{
+	const struct frames *f = ctx;
+	struct symbol sym;
+
+	symbols_frame(f->t->symbols, &f->stack.frames[i], &sym);
+	return (struct place_frame){ sym.function, sym.file };
+}
+
+static enum lock_kind place_kind(struct session_target *t, const struct target_thread *thread)
+{
+	const struct runtime *rt = target_runtime(t->target);
+	struct frames *f;
+	enum lock_kind kind;
+
+	if (!rt || !thread->tstate || !t->symbols)
+		return LOCK_FUTEX;
+	f = xcalloc(1, sizeof(*f));
+	f->t = t;
+	frames_read(&rt->walk, target_mem(t->target), thread->tstate, t->pid, &f->stack);
+	kind = lock_place(f->stack.n, frame_at, f).kind;
+	free(f);
+	return kind;
+}
+
+static enum lock_kind kind_of(const struct found_lock *found)
+{
+	switch (found->kind) {
+	case FOUND_LOCK: return LOCK_LOCK;
+	case FOUND_RLOCK: return LOCK_RLOCK;
+	case FOUND_MUTEX: return LOCK_MUTEX;
+	case FOUND_SHARED: return LOCK_PROCESS;
+	default: return LOCK_FUTEX;
+	}
+}
+
+static void tell(struct session *s, struct session_target *t, const struct found_lock *found, enum lock_kind kind)
+{
+	size_t len = strlen(found->name) + 1, bytes = sizeof(struct lock_letter) + len;
+	struct lock_letter *l = xcalloc(1, bytes);
+
+	l->l = (struct letter){ .kind = LETTER_LOCK, .bytes = bytes };
+	l->lock = (struct store_lock){ .pid = t->pid, .addr = found->addr, .kind = kind, .device = found->device, .inode = found->inode,
+				       .offset = found->offset };
+	memcpy(l->name, found->name, len);
+	l->lock.name = l->name;
+	if (!mailbox_post(&s->to_writer, &l->l))
+		free(l);
+}
+
+/* Returns whether it cost anything. */
+static bool look_at(struct session_locks *x, struct session *s, struct session_target *t, const struct target_thread *thread)
+{
+	struct told *told = told_of(x, t->pid, lock_finder_address(t->target, thread));
+	struct found_lock found;
+	enum lock_kind kind;
+
+	if (!told || told->tries >= TRIES)
+		return false;
+	if (lock_kind_fleeting(place_kind(t, thread)))
+		return true;
+	told->tries++;
+	lock_finder_waited(t->target, thread, true, &found);
+	kind = kind_of(&found);
+	if (kind == LOCK_FUTEX)
+		return true;
+	tell(s, t, &found, kind);
+	if (found.name[0] || !found.object)
+		told->tries = TRIES;
+	return true;
+}
+
+static bool in_a_gil(const struct runtime *rt, uint64_t word)
+{
+	for (unsigned i = 0; rt && i < rt->n_interps; i++)
+		if (word - rt->interps[i].gil < rt->walk.gil_size)
+			return true;
+	return false;
+}
+
+void session_locks_look(struct session_locks *x, struct session *s, struct session_target *t)
+{
+	uint64_t now = clock_now_ns(), took;
+	struct target_thread *threads = NULL;
+	unsigned n = 0, looked = 0;
+	struct next_look *look;
+
+	HASH_FIND(hh, x->next, &t->pid, sizeof(t->pid), look);
+	if (look && now < look->at_ns)
+		return;
+	if (!look) {
+		look = xcalloc(1, sizeof(*look));
+		look->pid = t->pid;
+		HASH_ADD(hh, x->next, pid, sizeof(look->pid), look);
+	}
+	if (target_threads(t->target, false, &threads, &n) < 0)
+		n = 0;
+	for (unsigned k = 0; k < n && looked < LOOKED_AT_MAX; k++) {
+		const struct target_thread *thread = &threads[look->from++ % n];
+
+		if (thread->nr == NR_FUTEX && thread->state != 'R' && !in_a_gil(target_runtime(t->target), thread->arg0))
+			looked += look_at(x, s, t, thread);
+	}
+	free(threads);
+	took = clock_now_ns() - now;
+	look->at_ns = now + (took * LOOK_SHARE > LOOK_EVERY_NS ? took * LOOK_SHARE : LOOK_EVERY_NS);
+}
+
+void session_locks_where(struct session_locks *x, struct session *s, const struct shared_letter *l)
+{
+	struct session_target *t = session_target_by_pid(s, l->pid);
+	struct told *told = told_of(x, l->pid, l->addr);
+	struct found_lock found = { .kind = FOUND_SHARED, .addr = l->addr };
+	bool shared;
+
+	if (!t || !t->target || !told || told->tries >= TRIES)
+		return; /* not opened yet: it will be seen waiting again */
+	shared = target_shared_word(t->target, l->addr, &found.device, &found.inode, &found.offset);
+	told->tries = TRIES;
+	tell(s, t, &found, shared ? LOCK_PROCESS : LOCK_JOIN); /* pthread_join sleeps on the tid as if processes shared it */
+}

@@ -80,6 +80,7 @@ static struct other *other_of(struct loader *l, struct load_lock *k, uint64_t id
 		o->row = row;
 		HASH_ADD_KEYPTR(hh, p->others, o->key, strlen(o->key), o);
 	}
+	o->row.where = o->row.where ? o->row.where : row.where; /* a wait from before the recording has no stack */
 	k->other = o;
 	k->other_stack = id;
 	return o;

@@ -54,7 +54,7 @@ def test_kinds_names_and_holders(python, can_record, recorded_to_its_end):
         n, ns = truth[TRUTH.get(kind, kind)]
         # the share of its time it waited: recorded over most of its life, told over all of it
         assert abs(lock["wait_ns"] / duration - ns / (SECONDS * 1e9)) < 0.12, (kind, lock["wait_ns"] / duration, ns / (SECONDS * 1e9))
-        assert lock["waits"] <= 1.2 * n + 5, (kind, lock["waits"], n)
+        assert 0.5 * n - 5 <= lock["waits"] <= 2 * n + 5, (kind, lock["waits"], n)  # join sleeps once or twice a call
         if holder:
             stack = lock["holders"][0]["stack"]
             assert holder in [f["function"].split(".")[-1] for f in stack], (kind, stack)
@@ -76,6 +76,6 @@ def test_one_lock_of_several_processes(python, can_record, recorded_to_its_end):
     assert one["wait_ns"] >= sum(lock["wait_ns"] for locks in waiting.values() for lock in locks)
     for pid, locks in waiting.items():
         lock, = locks
-        others = [h for h in lock["holders"] if h["pid"] not in (None, pid)]
+        others = [h for h in lock["holders"] if h["pid"] != pid]  # null: both others, at the same place
         assert sum(h["wait_ns"] for h in others) > 0.5 * lock["wait_ns"], json.dumps(lock)[:600]
         assert others[0]["stack"][-1]["function"].split(".")[-1], others[0]

@@ -289,6 +289,15 @@ static void release_before(struct history *h, size_t next, uint64_t t)
 	r[-1].t1 = t;
 }
 
+void history_mark(struct history *h, uint32_t thread, uint64_t t, uint32_t flags)
+{
+	size_t i = history_at(h, t);
+	struct hold_rec *r = i == HISTORY_NONE ? NULL : &h->holds.items[i];
+
+	if (r && r->thread == thread && t <= r->t1 && !r->emitted)
+		r->flags |= flags;
+}
+
 void history_release(struct history *h, uint32_t thread, uint64_t since_ns, uint64_t t)
 {
 	struct hold_rec *r;

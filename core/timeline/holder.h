@@ -76,6 +76,8 @@ bool history_covers(const struct history *h, uint32_t thread, uint64_t t);
 void history_acquire(struct history *h, uint32_t thread, uint64_t t);
 /* It held the lock at t; it ran since since_ns, so it cannot have taken it earlier unless it held it already. */
 void history_seen(struct history *h, uint32_t thread, uint64_t since_ns, uint64_t t);
+/* What was seen of its hold at t. */
+void history_mark(struct history *h, uint32_t thread, uint64_t t, uint32_t flags);
 /* It let go exactly at t. */
 void history_release(struct history *h, uint32_t thread, uint64_t since_ns, uint64_t t);
 /* It held the lock all the time t0..t1, off the CPU. */

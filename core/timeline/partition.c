@@ -80,6 +80,8 @@ void stretch_evidence(struct thread *th, const struct sight *s, enum stretch_end
 	case STRETCH_HOLDS:
 		history_seen(h, id, a, s->t);
 		history_add_sight(h, id, s->t, s->stack);
+		if (s->gc)
+			history_mark(h, id, s->t, HOLD_F_GC);
 		break;
 	case STRETCH_DROPPED: /* it sleeps inside drop_gil: it held the GIL until just now */
 		if (let_go_just_now(th, gil, s->t))

@@ -235,6 +235,8 @@ static void apply_sight(struct timeline *t, const struct sight *s)
 	if (s->t >= holder->cursor_ns && holder->wait.lock != s->gil)
 		history_seen(h, holder->row.thread, holder->cursor_ns, s->t);
 	history_add_sight(h, holder->row.thread, s->t, s->holder_stack);
+	if (s->gc)
+		history_mark(h, holder->row.thread, s->t, HOLD_F_GC);
 }
 
 static enum stretch_end how_it_ended(const struct thread *th, const struct ev_off *e, const struct sight *s)

@@ -31,9 +31,9 @@ class Shell implements Page {
   private readonly panels = new Map<ViewId, HTMLElement>()
   private readonly mounted = new Set<ViewId>()
   private readonly live = el('div.offscreen', { role: 'status', 'aria-live': 'polite' })
-  private readonly filters = el('div.filters', { role: 'region', 'aria-label': 'Filters', hidden: true })
-  private readonly rangeBar = el('div.rangebar', { role: 'region', 'aria-label': 'The whole recording' })
-  private readonly search = el('input', { type: 'search', placeholder: 'Search (/)', 'aria-label': 'Search in this view' })
+  private readonly filters = el('div.filters', { role: 'region', label: 'Filters', hidden: true })
+  private readonly rangeBar = el('div.rangebar', { role: 'region', label: 'The whole recording' })
+  private readonly search = el('input', { type: 'search', placeholder: 'Search (/)', label: 'Search in this view' })
   private readonly theme = el('button.plain', { on: { click: () => this.nextTheme() } })
   private shown: View | null = null
   private before: Readonly<ViewState> = INITIAL
@@ -65,7 +65,7 @@ class Shell implements Page {
   }
 
   private layout(): HTMLElement {
-    const list = el('div', { role: 'tablist', 'aria-label': 'Views', on: { keydown: (e: KeyboardEvent) => this.onTabKey(e) } })
+    const list = el('div', { role: 'tablist', label: 'Views', on: { keydown: (e: KeyboardEvent) => this.onTabKey(e) } })
     const panels = el('main.views')
     this.views.forEach((view, i) => {
       const tab = el('button', {
@@ -83,7 +83,7 @@ class Shell implements Page {
     })
     on(this.search, 'input', () => this.store.set({ search: this.search.value }))
     return el('div.app', this.header(), this.rangeBar,
-      el('nav.tabs', { 'aria-label': 'Views' }, list, el('span.grow'), this.search), this.filters, panels, this.live)
+      el('nav.tabs', { label: 'Views' }, list, el('span.grow'), this.search), this.filters, panels, this.live)
   }
 
   private header(): HTMLElement {
@@ -96,7 +96,7 @@ class Shell implements Page {
     return el('header.top',
       el('h1', el('b', 'gilscope'), el('bdi.target', { title }, title)),
       el('span.about', { title: about }, about), this.verdictChip(), el('span.grow'), this.processPicker(), this.theme,
-      el('button.plain', { title: 'Keys (?)', 'aria-label': 'Keys', on: { click: () => this.showKeys() } }, '?'))
+      el('button.plain', { title: 'Keys (?)', label: 'Keys', on: { click: () => this.showKeys() } }, '?'))
   }
 
   private verdictChip(): HTMLElement | null {
@@ -110,7 +110,7 @@ class Shell implements Page {
 
   private processPicker(): HTMLElement | null {
     if (this.rec.processes.length < 2) return null
-    const select = el('select', { 'aria-label': 'Process' }, el('option', { value: '' }, 'All processes'),
+    const select = el('select', { label: 'Process' }, el('option', { value: '' }, 'All processes'),
       ...this.rec.processes.map((_, i) => el('option', { value: i }, processName(this.rec, i))))
     const follow = () => { select.value = String(this.store.get().process ?? '') }
     on(select, 'change', () => this.store.set({ process: select.value === '' ? null : Number(select.value), thread: null, lock: null }))

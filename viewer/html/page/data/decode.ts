@@ -55,9 +55,8 @@ function threadsOf(model: Model, rows: number[]): Thread[] {
   })
 }
 
-function locksOf(model: Model, holds: number, handoffs: number): Lock[] {
+function locksOf(model: Model, rows: number[]): Lock[] {
   const at = [0, 0]
-  const rows = [holds, handoffs]
   return model.locks.map((l) => {
     const range = [0, 1].map((k): [number, number] => {
       const from = at[k]
@@ -277,9 +276,9 @@ export async function decodeBlocks(source: Source, directory: Directory): Promis
   const facts = JSON.parse(await readText(source, directory, 'facts')) as Facts
   const model = JSON.parse(await readText(source, directory, 'model')) as Model
   const read = (name: string) => readTable(source, directory, name)
-  const rows = ['intervals', 'waits', 'tallies', 'samples'].map((name) => directory.blocks[name]?.rows ?? 0)
-  const threads = threadsOf(model, rows)
-  const locks = locksOf(model, directory.blocks.holds?.rows ?? 0, directory.blocks.handoffs?.rows ?? 0)
+  const rows = (...names: string[]) => names.map((name) => directory.blocks[name]?.rows ?? 0)
+  const threads = threadsOf(model, rows('intervals', 'waits', 'tallies', 'samples'))
+  const locks = locksOf(model, rows('holds', 'handoffs'))
   const stacks = await stacksOf(source, directory, model.strings.length)
   const nStacks = stacks.node.length
   const intervals = intervalsOf(await read('intervals'), model, threads, nStacks)

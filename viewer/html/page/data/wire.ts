@@ -6,7 +6,7 @@ export interface Block { bytes: number; rows?: number; columns?: [string, string
 export interface Directory { format: number; blocks: Record<string, Block>; reduced?: unknown }
 
 /* What was left out to keep the page usable; null: nothing. */
-export interface Reduced { shorterThanNs: number; intervals: number; waits: number; note: string }
+export interface Reduced { note: string }
 
 export interface Process { pid: number; name: string; runtime: string | null; switchIntervalNs: number }
 export interface Model {

@@ -4,6 +4,8 @@
 type Child = Node | string | null | undefined | false
 type Props = {
   text?: string | undefined
+  label?: string | undefined /* for those who do not see it: aria-label */
+  decor?: true /* nothing for them: aria-hidden */
   on?: { [type: string]: (event: any) => void }
   [attribute: string]: unknown
 }
@@ -17,7 +19,8 @@ export function el<S extends Tag | `${Tag}.${string}`>(what: S, props?: Props | 
   const element = document.createElement<TagOf<S>>(tag)
   if (classes) element.className = classes
   if (props && typeof props === 'object' && !(props instanceof Node)) {
-    const { text, on: heard, ...attributes } = props
+    const { text, label, decor, on: heard, ...rest } = props
+    const attributes: Props = { 'aria-label': label, 'aria-hidden': decor && 'true', ...rest }
     for (const [name, value] of Object.entries(attributes))
       if (value !== undefined && value !== null && value !== false) element.setAttribute(name, value === true ? '' : String(value))
     for (const [type, run] of Object.entries(heard ?? {})) element.addEventListener(type, run)
@@ -35,6 +38,12 @@ type Events = HTMLElementEventMap & WindowEventMap
 
 export function on<T extends keyof Events>(target: EventTarget, type: T, run: (event: Events[T]) => void, options?: AddEventListenerOptions): void {
   target.addEventListener(type, run as EventListener, options)
+}
+
+/* The event is dealt with. */
+export function take(event: Event): void {
+  event.preventDefault()
+  event.stopPropagation()
 }
 
 export function style(element: HTMLElement, property: string, value: string): void {

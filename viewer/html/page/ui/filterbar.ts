@@ -25,7 +25,7 @@ export function drawFilterBar(host: HTMLElement, rec: Recording, store: Store): 
   host.hidden = all.length === 0
   for (const chip of all)
     host.append(el('span.chip', el('span.chip-label', chip.label), el('bdi', chip.value),
-      el('button', { 'aria-label': `Remove the filter ${chip.label.toLowerCase()} ${chip.value}`, on: { click: () => store.set(chip.off) } }, '×')))
+      el('button', { label: `Remove the filter ${chip.label.toLowerCase()} ${chip.value}`, on: { click: () => store.set(chip.off) } }, '×')))
   if (all.length > 1)
     host.append(el('button.plain', {
       on: { click: () => store.set({ selection: null, baseline: null, process: null, thread: null, lock: null }) },

@@ -20,13 +20,13 @@ export function histogramTable(h: Histogram, byTime: boolean, label: string): HT
   const of = (b: Bin) => (byTime ? b.ns : b.waits)
   const most = max(...bins.map(of), 1e-9)
   const rows = bins.map((b) => {
-    const bar = el('span', { class: b.multiple ? 'hist-bar over' : 'hist-bar', 'aria-hidden': 'true' })
+    const bar = el('span', { class: b.multiple ? 'hist-bar over' : 'hist-bar', decor: true })
     style(bar, '--share', `${(100 * of(b)) / most}%`)
     return el('tr', { class: b.multiple ? 'multiple' : '' }, el('th', { scope: 'row' }, b.from ? `from ${duration(b.from)}` : `under ${duration(b.to)}`),
       el('td.hist-cell', bar), el('td.num', b.waits ? count(b.waits) : '·'), el('td.num', b.waits ? duration(b.ns) : '·'),
       el('td.hist-mark', markText(b)))
   })
-  return el('table.hist', { 'aria-label': label },
+  return el('table.hist', { label: label },
     el('thead', el('tr', el('th', { scope: 'col' }, 'wait'), el('th', { scope: 'col' }, byTime ? 'time waited' : 'how many'),
       el('th.num', { scope: 'col' }, 'waits'), el('th.num', { scope: 'col' }, 'time'), el('th', { scope: 'col' }, el('span.offscreen', 'mark')))),
     el('tbody', ...rows))

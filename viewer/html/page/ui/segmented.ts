@@ -13,7 +13,7 @@ export function segmented<T extends string>(label: string, choices: Choice<T>[],
   const inputs = choices.map((c) => el('input', {
     type: 'radio', name, value: c.value, checked: c.value === value, on: { change: () => change(c.value) },
   }))
-  const element = el('div.segmented', { role: 'radiogroup', 'aria-label': label },
+  const element = el('div.segmented', { role: 'radiogroup', label: label },
     ...choices.map((c, i) => el('label', { title: c.title }, inputs[i]!, el('span', c.label))))
   return {
     element,

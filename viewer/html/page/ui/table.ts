@@ -54,7 +54,7 @@ export class Table<R> {
     this.column = options.columns.find((c) => c.title === options.sort.replace('-', ''))!
     this.head = el('tr')
     this.body = el('tbody')
-    this.table = el('table.table', { 'aria-label': options.label }, el('thead', this.head), this.body)
+    this.table = el('table.table', { label: options.label }, el('thead', this.head), this.body)
     this.note = el('p.quiet', { hidden: true }, options.empty)
     const copy = el('button.plain copy', { title: `Copy “${options.label}” as tab separated text` }, 'Copy')
     on(copy, 'click', () => void copyText(tsv(options.columns, this.rows), copy))
@@ -83,7 +83,7 @@ export class Table<R> {
     for (const c of this.options.columns) {
       const here = c === this.column
       const button = el('button.sort', { title: c.help, on: { click: () => this.sortBy(c) } },
-        c.title, el('span.arrow', { 'aria-hidden': 'true' }, here ? (this.down ? '▾' : '▴') : ''))
+        c.title, el('span.arrow', { decor: true }, here ? (this.down ? '▾' : '▴') : ''))
       this.head.append(el('th', {
         scope: 'col', class: c.number ? 'num' : c.wide ? 'wide' : '', 'aria-sort': here ? (this.down ? 'descending' : 'ascending') : undefined,
       }, button))
@@ -160,7 +160,7 @@ function spacer(rows: number): HTMLElement[] {
   if (rows <= 0) return []
   const cell = el('td.spacer')
   style(cell, 'height', `${rows * ROW_HEIGHT}px`)
-  return [el('tr', { 'aria-hidden': 'true' }, cell)]
+  return [el('tr', { decor: true }, cell)]
 }
 
 /* Rows [from, to) to draw when `above` pixels of them are scrolled away and `height` are in sight. */
@@ -195,7 +195,7 @@ export async function copyText(text: string, button: HTMLElement): Promise<void>
   try {
     await navigator.clipboard.writeText(text)
   } catch {
-    const area = el('textarea.offscreen', { 'aria-hidden': 'true' })
+    const area = el('textarea.offscreen', { decor: true })
     area.value = text
     document.body.append(area)
     area.select()

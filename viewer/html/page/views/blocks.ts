@@ -63,7 +63,7 @@ export function twoSides(rec: Recording, pair: PairSums, detail: PairDetail, ope
   const waiter = l.ofStack[detail.waiterStack] || (ofThreads ? 0 : pair.waiter)
   const holder = pair.holder === UNSEEN ? UNSEEN : l.ofStack[detail.holderStack] || (ofThreads ? 0 : pair.holder)
   return el('div.sides', side(rec, 'waiter', waiters, waiter, detail.waiterStack, open),
-    el('div.sides-arrow', { 'aria-label': 'waits for', role: 'img' }, '→'), side(rec, 'holder', holders, holder, detail.holderStack, open))
+    el('div.sides-arrow', { label: 'waits for', role: 'img' }, '→'), side(rec, 'holder', holders, holder, detail.holderStack, open))
 }
 
 const ENDS: { [end: number]: string } = {

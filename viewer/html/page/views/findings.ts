@@ -13,7 +13,7 @@ const NAMES = { critical: 'critical', warning: 'warning', info: 'remark' }
 const MARGIN = 0.6
 
 export function severityMark(severity: Finding['severity']): HTMLElement {
-  return el('span', { class: `mark ${severity}`, role: 'img', 'aria-label': NAMES[severity] ?? 'remark' }, MARKS[severity] ?? MARKS.info)
+  return el('span', { class: `mark ${severity}`, role: 'img', label: NAMES[severity] ?? 'remark' }, MARKS[severity] ?? MARKS.info)
 }
 
 /* The facts leave out processes of which nothing is known. */

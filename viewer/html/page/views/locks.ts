@@ -13,7 +13,7 @@ import type { Column } from '../ui/table'
 import { View } from '../view'
 
 function shareBar(share: number): HTMLElement {
-  const bar = el('span.use-bar', { 'aria-hidden': 'true' })
+  const bar = el('span.use-bar', { decor: true })
   style(bar, '--share', `${min(100, 100 * share)}%`)
   return bar
 }
@@ -27,7 +27,7 @@ export class Locks extends View {
   readonly id = 'locks' as const
   readonly title = 'Locks'
   private table!: Table<LockSums>
-  private readonly detail = el('section.lock-detail', { 'aria-label': 'The lock that is looked at' })
+  private readonly detail = el('section.lock-detail', { label: 'The lock that is looked at' })
   private readonly by = segmented('Bars show', [{ value: 'count', label: 'Number' }, { value: 'time', label: 'Time' }], 'count', (v) => this.set({ byTime: v === 'time' }))
 
   protected build(): void {

@@ -88,7 +88,7 @@ export class Matrix extends View {
     (form) => this.set({ asTable: form === 'table' }))
   private readonly note = el('p.quiet')
   private readonly body = el('div.matrix-body')
-  private readonly detail = el('section.matrix-detail', { 'aria-label': 'The cell that is open' })
+  private readonly detail = el('section.matrix-detail', { label: 'The cell that is open' })
   private sortRow: number | null = null
   private sortColumn: number | null = null
   private focusAt: [number, number] = [1, 1]
@@ -156,7 +156,7 @@ export class Matrix extends View {
   private drawGrid(grid: Grid): void {
     grid.sortRows(this.sortColumn)
     grid.sortColumns(this.sortRow)
-    const table = el('table.grid', { role: 'grid', 'aria-label': 'Waiting time, waiters by holders' })
+    const table = el('table.grid', { role: 'grid', label: 'Waiting time, waiters by holders' })
     const again = () => {
       this.body.replaceChildren()
       this.drawGrid(grid)

@@ -73,7 +73,7 @@ export class Overview extends View {
     const rec = this.rec
     const gil = worstGil(rec, all.locks)
     const scope = this.scope()
-    const box = el('section.verdict', { 'aria-label': 'Verdict' })
+    const box = el('section.verdict', { label: 'Verdict' })
     if (!gil || gil.waits === 0) {
       const free = rec.facts.processes.every((p) => p.free_threaded) && rec.facts.processes.length > 0
       const known = rec.processes.some((p) => p.runtime)
@@ -125,7 +125,7 @@ export class Overview extends View {
     const figure = (name: string, value: string, more: string, help: string, level = '') =>
       el('div', { class: `figure ${level}`, title: help }, el('dt', name), el('dd', el('span.value', value), el('span.more', more)))
     const used = gil?.utilisation ?? NaN
-    return el('section', { 'aria-label': 'Key figures' }, el('dl.figures',
+    return el('section', { label: 'Key figures' }, el('dl.figures',
       figure('GIL held', Number.isNaN(used) ? '-' : percent(used), gils.length > 1 ? `the worst of ${gils.length} GILs` : 'of the time', 'Share of the time in which some thread held the GIL',
         used >= 0.9 && waitNs / all.spanNs > 0.2 ? 'bad' : ''),
       figure('Waiting', `${(waitNs / 1e9 / seconds).toFixed(2)}`, `thread-s per s${gils.length > 1 ? ', all GILs' : ''}, ${duration(waitNs)} in all`, 'Thread-seconds spent waiting for the GIL in each second: the mean number of waiting threads'),
@@ -138,7 +138,7 @@ export class Overview extends View {
   private findings(process: number | null): HTMLElement {
     const told = gravest(this.rec, process)
     const s = this.s
-    return el('section.findings', { 'aria-label': 'Findings' },
+    return el('section.findings', { label: 'Findings' },
       el('div.section-head', el('h2', 'Findings'), el('span.quiet', s.selection || s.thread !== null ? 'of the whole recording; what each costs, and how sure it is' : 'what each costs, and how sure it is')),
       told.length ? el('ol', ...told.map((t) => this.finding(t))) : el('p.quiet', 'Nothing worth a word.'))
   }
@@ -161,7 +161,7 @@ export class Overview extends View {
     if (!worst || !shown.length) return null
     const rest = pairs.length - shown.length - 1
     const restNs = total - worst.pair.ns - shown.reduce((n, p) => n + p.pair.ns, 0)
-    return el('section.pairs', { 'aria-label': 'Who waits for whom' },
+    return el('section.pairs', { label: 'Who waits for whom' },
       el('div.section-head', el('h2', 'Who else waits for whom'), el('span.quiet', 'waiter left, holder right; of each two functions the costliest lines')),
       ...shown.map((p) => this.pair(p.pair, p.detail, total)),
       rest > 0 ? el('button.link', { on: { click: () => this.set({ view: 'blame', matrix: 'functions' }) } }, `${counted(rest, 'more pair')}, ${duration(restNs)} in all: Who blocks whom`) : null)
@@ -170,7 +170,7 @@ export class Overview extends View {
   private pair(pair: PairSums, detail: PairDetail, total: number): HTMLElement {
     const rec = this.rec
     const wait = detail.waits[0]
-    const bar = el('span.share-bar', { 'aria-hidden': 'true' })
+    const bar = el('span.share-bar', { decor: true })
     style(bar, '--share', `${(100 * pair.ns) / (total || 1)}%`)
     return el('div.pair', el('div.pair-head', bar, el('b', duration(pair.ns)), el('span', `${percent(pair.ns, total)} of all waiting, ${counted(pair.waits, 'wait')}`),
       el('span.quiet', meanwhile(rec, pair, detail) ? `holder meanwhile ${meanwhile(rec, pair, detail)}` : ''), el('span.grow'),
@@ -182,7 +182,7 @@ export class Overview extends View {
     const rec = this.rec
     const r = rec.facts.recording
     const row = (name: string, text: string) => [el('dt', name), el('dd', text)]
-    return el('section.about-recording', { 'aria-label': 'About this recording' }, el('div.section-head', el('h2', 'About this recording')),
+    return el('section.about-recording', { label: 'About this recording' }, el('div.section-head', el('h2', 'About this recording')),
       el('dl', ...row('recorded', `${duration(r.duration_ns)}, ${printable(r.collector ?? 'unknown')} collector, gilscope ${printable(rec.facts.gilscope)}, ${r.complete ? 'complete' : 'NOT complete: it was cut off'}`),
         ...row('contents', `${counted(rec.intervals.n, 'interval')}, ${counted(rec.waits.n, 'wait')}, ${counted(rec.samples.n, 'sample')} of ${counted(rec.threads.length, 'thread')}`),
         ...row('stacks', r.torn_stacks || r.truncated_stacks ? `${count(r.torn_stacks)} readable only in part, ${count(r.truncated_stacks)} cut at the root` : 'all whole'),

@@ -6,11 +6,11 @@ import type { Pyramids } from '../data/pyramid'
 import { State } from '../data/recording'
 import type { Range } from '../data/recording'
 import type { Key } from '../state'
-import { el, on } from '../ui/dom'
+import { el, on, take } from '../ui/dom'
 import { duration, range } from '../ui/format'
 import { isDark } from '../ui/theme'
 import type { Page } from '../view'
-import { cssOf, palette, pixelOf } from './timeline/colors'
+import { cssOf, fillRect, fillText, palette, pixelOf } from './timeline/colors'
 import type { Palette } from './timeline/colors'
 import { MASKS, Pattern } from './timeline/colors'
 import { ordered } from './timeline/pointer'
@@ -29,7 +29,7 @@ export function mountRangeBar(host: HTMLElement, page: Page): void {
 }
 
 class RangeBar {
-  private canvas = el('canvas.rb-canvas', { 'aria-hidden': 'true' })
+  private canvas = el('canvas.rb-canvas', { decor: true })
   private surface: HTMLElement
   private picture: ImageData | null = null
   private crowd = f32(0)
@@ -43,12 +43,12 @@ class RangeBar {
   constructor(host: HTMLElement, private page: Page) {
     this.pyramids = pyramidsOf(page.rec)
     this.surface = el('div.rb-surface', {
-      tabindex: 0, role: 'slider', 'aria-orientation': 'horizontal', 'aria-label': 'Selected range of the recording', 'aria-valuemin': 0,
+      tabindex: 0, role: 'slider', 'aria-orientation': 'horizontal', label: 'Selected range of the recording', 'aria-valuemin': 0,
       'aria-valuemax': max(1, round(page.rec.durationNs / 1e6)), 'aria-valuenow': 0,
       title: 'Drag: select. Ctrl+drag: baseline. Double-click: nothing selected. Arrows move the selection, Shift+arrows resize it.',
     }, this.canvas)
-    const key = (name: string, text: string) => el('span', el('span', { class: `tl-swatch s-${name}`, 'aria-hidden': 'true' }), text)
-    host.append(el('div.rb', this.surface, el('div.rb-key', { 'aria-hidden': 'true' }, key('wait_gil', 'wait for the GIL'), key('nogil', 'run without the GIL'), key('gil', 'run with the GIL'))))
+    const key = (name: string, text: string) => el('span', el('span', { class: `tl-swatch s-${name}`, decor: true }), text)
+    host.append(el('div.rb', this.surface, el('div.rb-key', { decor: true }, key('wait_gil', 'wait for the GIL'), key('nogil', 'run without the GIL'), key('gil', 'run with the GIL'))))
     this.listen()
     page.store.on((changed) => this.onChange(changed))
     on(matchMedia('(prefers-color-scheme: dark)'), 'change', () => this.draw())
@@ -149,12 +149,10 @@ class RangeBar {
     ctx.textBaseline = 'middle'
     for (const t of ticks.times) {
       const x = round(xOf(t))
-      ctx.fillStyle = p.grid
-      ctx.fillRect(x, 0, 1, AXIS)
+      fillRect(ctx, p.grid, x, 0, 1, AXIS)
       const text = ticks.label(t)
       if (x + ctx.measureText(text).width + 4 > width) continue
-      ctx.fillStyle = p.dim
-      ctx.fillText(text, x + 3, AXIS / 2 + 0.5)
+      fillText(ctx, p.dim, text, x + 3, AXIS / 2 + 0.5)
     }
     const shade = (r: Range, color: string, dashed: boolean) => {
       const x0 = xOf(r.t0), x1 = max(x0 + 1, xOf(r.t1))
@@ -260,8 +258,7 @@ class RangeBar {
     else if (e.key === 'Enter' || e.key === ' ') this.moveTo(r, r.t0)
     else if (e.key === 'Delete' || (e.key === 'Escape' && selection)) this.page.store.set({ selection: null })
     else return
-    e.preventDefault()
-    e.stopPropagation()
+    take(e)
   }
 
   private tell(): void {

@@ -19,7 +19,7 @@ const TITLES: { [state: number]: string } = {
   [State.Sleep]: 'timer', [State.Unknown]: 'unseen',
 }
 export function stateBar(t: ThreadSums): HTMLElement {
-  const bar = el('span.state-bar', { 'aria-hidden': 'true' })
+  const bar = el('span.state-bar', { decor: true })
   for (const state of ORDER) {
     const share = t.stateNs[state]! / (t.lifeNs || 1)
     if (share < 0.002) continue
@@ -60,7 +60,7 @@ export class Threads extends View {
   }
 
   private legend(): HTMLElement {
-    return el('div.legend', { 'aria-hidden': 'true' }, ...ORDER.map((s) => el('span', el('i', { class: `s-${STATE_LOOKS[s].name}` }), STATE_LOOKS[s].label)))
+    return el('div.legend', { decor: true }, ...ORDER.map((s) => el('span', el('i', { class: `s-${STATE_LOOKS[s].name}` }), STATE_LOOKS[s].label)))
   }
 
   private columns(rec: Recording): Column<ThreadSums>[] {

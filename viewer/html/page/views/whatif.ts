@@ -42,7 +42,7 @@ export class WhatIfView extends View {
 
   private pairs(w: WhatIf): HTMLElement {
     const head = el('div.section-head', el('h2', 'If the code at one line did not need the GIL'), el('span.quiet', 'the recorded waits replayed without its holds, each line alone'))
-    const section = el('section', { 'aria-label': 'If the code at one line did not need the GIL' }, head)
+    const section = el('section', { label: 'If the code at one line did not need the GIL' }, head)
     if (w.replay && !w.replay.trusted) section.append(el('p', `Not predicted: replayed as it was, the waiting differs by ${percent(w.replay.error)} from what was recorded, so a replay of something else says nothing.`))
     else if (w.pairs.length) section.append(this.table(w), el('p.quiet', this.belief(w)))
     else section.append(el('p.quiet', 'Not computed: there is no hold to replay.'))
@@ -58,7 +58,7 @@ export class WhatIfView extends View {
   private table(w: WhatIf): HTMLElement {
     const most = max(...w.pairs.map((p) => p.wait_ns), 1)
     const rows = [...w.pairs].sort((a, b) => b.saved_ns - a.saved_ns).map((p) => {
-      const bar = el('span.saved-bar', { 'aria-hidden': 'true' }, el('i'))
+      const bar = el('span.saved-bar', { decor: true }, el('i'))
       style(bar, '--all', `${(100 * p.wait_ns) / most}%`)
       style(bar, '--ratio', String(min(1, p.saved_ns / (p.wait_ns || 1))))
       const name = (f: FactsFrame | null) => el('bdi', { title: frameText(f) }, frameText(f))
@@ -68,11 +68,11 @@ export class WhatIfView extends View {
     })
     const titles: [string, string][] = [['line that holds', ''], ['waits most for it', ''], ['waiting, and what vanishes', ''], ['vanishes', 'Waiting blamed on the line that would vanish'],
       ['of it', 'Share of the waiting blamed on the line'], ['blamed', 'Waiting blamed on the line'], ['beyond', 'More would vanish by shorter queues and other timing'], ['holds', '']]
-    return el('div.grid-box', { tabindex: 0, role: 'group', 'aria-label': 'Waiting that vanishes, by line' }, el('table.saved', el('thead', el('tr', ...titles.map(([text, help], i) => el('th', { scope: 'col', class: i > 2 ? 'num' : '', title: help || undefined }, text)))), el('tbody', ...rows)))
+    return el('div.grid-box', { tabindex: 0, role: 'group', label: 'Waiting that vanishes, by line' }, el('table.saved', el('thead', el('tr', ...titles.map(([text, help], i) => el('th', { scope: 'col', class: i > 2 ? 'num' : '', title: help || undefined }, text)))), el('tbody', ...rows)))
   }
 
   private bounds(w: WhatIf): HTMLElement {
-    return el('section', { 'aria-label': 'Bounds on the speed-up' },
+    return el('section', { label: 'Bounds on the speed-up' },
       el('div.section-head', el('h2', 'How much faster at most'), el('span.quiet', 'upper bounds from measured states, with what each assumes')),
       el('ul.bounds', ...w.bounds.map((b) => el('li', el('div.bound-value', `${b.speedup.toFixed(b.speedup < 9.95 ? 2 : 1)}×`),
         el('div', el('h3', printable(b.title)), el('ul', ...b.assumes.map((text) => el('li', printable(text)))))))),

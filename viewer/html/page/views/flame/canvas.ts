@@ -38,9 +38,9 @@ export class FlameCanvas {
   private ctx: CanvasRenderingContext2D
 
   constructor(label: string, private readonly events: Events) {
-    this.canvas = el('canvas', { role: 'img', 'aria-label': label })
+    this.canvas = el('canvas', { role: 'img', label: label })
     this.ctx = this.canvas.getContext('2d')!
-    this.element = el('div.flame-stage', { tabindex: 0, role: 'group', 'aria-label': `${label}: arrows move, Enter zooms; the table below says the same` }, this.canvas, this.spacer)
+    this.element = el('div.flame-stage', { tabindex: 0, role: 'group', label: `${label}: arrows move, Enter zooms; the table below says the same` }, this.canvas, this.spacer)
     on(this.element, 'scroll', () => this.draw(), { passive: true })
     new ResizeObserver(() => this.resized()).observe(this.element)
     on(this.canvas, 'pointermove', (e) => this.pointer(e))

@@ -8,7 +8,7 @@ import { ROOT_SYMBOL } from '../../data/flame_symbols'
 import { ancestors, boxAt, pathOf } from '../../data/flame_tree'
 import { NONE } from '../../data/recording'
 import type { FlameLayout, FlameSource, Key, ViewState } from '../../state'
-import { clear, el, on, style } from '../../ui/dom'
+import { clear, el, on, style, take } from '../../ui/dom'
 import { counted, duration, percent } from '../../ui/format'
 import { segmented } from '../../ui/segmented'
 import { isDark } from '../../ui/theme'
@@ -54,7 +54,7 @@ export class FlameView extends View {
   private readonly tableSwitch = el('button.plain', { 'aria-pressed': 'true', title: 'The same as rows, below the picture', on: { click: () => this.showGrid(!this.gridShown) } }, 'Table')
   private gridShown = true
   private readonly note = el('p.flame-note')
-  private readonly crumbs = el('nav.flame-crumbs', { 'aria-label': 'Way to the zoomed box' })
+  private readonly crumbs = el('nav.flame-crumbs', { label: 'Way to the zoomed box' })
   private readonly tooltip = el('div.flame-tip', { role: 'tooltip', hidden: true })
   private readonly stages = el('div.flame-stages')
   private readonly empty = el('p.flame-empty', { hidden: true })
@@ -104,7 +104,7 @@ export class FlameView extends View {
   }
 
   private picker(): HTMLElement {
-    const bar = el('div.flame-sources', { role: 'group', 'aria-label': 'What the flame graph shows' })
+    const bar = el('div.flame-sources', { role: 'group', label: 'What the flame graph shows' })
     for (const source of SOURCE_ORDER) {
       const button = el('button', { 'aria-pressed': 'false', on: { click: () => this.set({ source, root: '' }) } })
       this.sources.set(source, button)
@@ -185,7 +185,7 @@ export class FlameView extends View {
   /* Left alone when they are there: moving an element takes its focus and scroll position. */
   private placeStages(parts: number): void {
     if (this.stages.querySelectorAll('.flame-stage').length === parts) return
-    const between = parts > 1 ? [el('div.flame-between', { 'aria-hidden': 'true' }, el('span', '▴ callers'), el('span', '▾ callees'))] : []
+    const between = parts > 1 ? [el('div.flame-between', { decor: true }, el('span', '▴ callers'), el('span', '▾ callees'))] : []
     this.stages.replaceChildren(...this.canvases.slice(0, parts).flatMap((canvas, i) => (i ? [...between, canvas.element] : [canvas.element])))
   }
 
@@ -241,7 +241,7 @@ export class FlameView extends View {
     const symbols = g.symbols
     for (const symbol of this.graphs.hiddenOf(s))
       this.note.append(' ', el('span.chip', el('span.chip-label', 'Hidden'), el('bdi', symbols.name(symbol)),
-        el('button', { 'aria-label': `Show ${symbols.name(symbol)} again`, on: { click: () => this.set({ hidden: s.hidden.split('.').filter((k) => symbols.ofKey(k) !== symbol).join('.') }) } }, '×')))
+        el('button', { label: `Show ${symbols.name(symbol)} again`, on: { click: () => this.set({ hidden: s.hidden.split('.').filter((k) => symbols.ofKey(k) !== symbol).join('.') }) } }, '×')))
     if (tree.hidden) this.note.append(` ${duration(tree.hidden * g.unitNs)} hidden.`)
   }
 
@@ -253,7 +253,7 @@ export class FlameView extends View {
     const way = ancestors(g!.tree, top)
     const shown = way.length <= CRUMBS ? way : [way[0]!, -1, ...way.slice(2 - CRUMBS)]
     shown.forEach((box, i) => {
-      if (i) this.crumbs.append(el('span.quiet', { 'aria-hidden': 'true' }, ' › '))
+      if (i) this.crumbs.append(el('span.quiet', { decor: true }, ' › '))
       if (box < 0) this.crumbs.append(el('span.quiet', `… ${way.length - shown.length + 1} more`))
       else if (box === top) this.crumbs.append(el('b', { 'aria-current': 'true' }, el('bdi', nameOf(g!, box))), el('span.quiet', ` ${amount(g!, box)}, ${share(g!, box, 0)}`))
       else this.crumbs.append(el('button.link', { on: { click: () => this.zoom(0, box) } }, el('bdi', nameOf(g!, box))))
@@ -279,8 +279,8 @@ export class FlameView extends View {
     const whole = g.tree.total[0]! || 1
     const text = m.error || (boxes ? `${percent(m.total, whole)} matched (${duration(m.total * g.unitNs)} in ${counted(boxes, 'box', 'boxes')})` : 'no match')
     this.found.append(text)
-    if (boxes) this.found.append(' ', el('button.plain', { title: 'Previous match (N)', 'aria-label': 'Previous match', on: { click: () => this.nextMatch(-1) } }, '‹'),
-      el('button.plain', { title: 'Next match (n)', 'aria-label': 'Next match', on: { click: () => this.nextMatch(1) } }, '›'))
+    if (boxes) this.found.append(' ', el('button.plain', { title: 'Previous match (N)', label: 'Previous match', on: { click: () => this.nextMatch(-1) } }, '‹'),
+      el('button.plain', { title: 'Next match (n)', label: 'Next match', on: { click: () => this.nextMatch(1) } }, '›'))
     if (say) this.page.say(text)
   }
 
@@ -379,8 +379,7 @@ export class FlameView extends View {
     }
     const name = e.key === 'F10' && e.shiftKey ? 'ContextMenu' : e.key
     if (!run[name] || (e.shiftKey && e.key !== 'F10')) return
-    e.preventDefault()
-    e.stopPropagation()
+    take(e)
     run[name]!()
   }
 
@@ -505,7 +504,7 @@ export class FlameView extends View {
 
 function legend(): HTMLElement {
   const swatch = (by: number, text: string) => {
-    const box = el('i', { 'aria-hidden': 'true' })
+    const box = el('i', { decor: true })
     style(box, 'background', diffColor(by, isDark()))
     return el('span.flame-swatch', box, text)
   }

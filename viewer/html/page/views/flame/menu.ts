@@ -1,6 +1,6 @@
 /* A small menu at a place of the window, and the text that could not be copied by itself. */
 import { max, min } from '../../data/math'
-import { el, on, style } from '../../ui/dom'
+import { el, on, style, take } from '../../ui/dom'
 
 export interface Item { label: string; run(): void }
 
@@ -23,15 +23,14 @@ export function openMenu(host: HTMLElement, title: string, items: Item[], x: num
     run?.()
   }
   const buttons = items.map((item) => el('button', { role: 'menuitem', tabindex: -1, on: { click: () => done(item.run) } }, item.label))
-  const menu = el('div.flame-menu', { role: 'menu', 'aria-label': title }, el('div.flame-menu-title', { role: 'presentation' }, el('bdi', title)), ...buttons)
+  const menu = el('div.flame-menu', { role: 'menu', label: title }, el('div.flame-menu-title', { role: 'presentation' }, el('bdi', title)), ...buttons)
   on(menu, 'keydown', (e) => {
     const at = buttons.indexOf(document.activeElement as HTMLButtonElement), n = buttons.length
     const to = { ArrowDown: (at + 1) % n, ArrowUp: (at + n - 1) % n, Home: 0, End: n - 1 }[e.key]
     if (to !== undefined) buttons[to]!.focus()
     else if (e.key === 'Escape' || e.key === 'Tab') done()
     else return
-    e.preventDefault()
-    e.stopPropagation()
+    take(e)
   })
   on(menu, 'focusout', (e) => { if (open === menu && e.relatedTarget && !menu.contains(e.relatedTarget as Node)) closeMenu() })
   host.append(menu)
@@ -50,9 +49,9 @@ export async function copyOrShow(text: string, copied: () => void): Promise<void
     await navigator.clipboard.writeText(text)
     copied()
   } catch {
-    const area = el('textarea', { rows: 14, readonly: true, 'aria-label': 'Stack' })
+    const area = el('textarea', { rows: 14, readonly: true, label: 'Stack' })
     area.value = text
-    const dialog = el('dialog.flame-copy', { 'aria-label': 'Copy the stack' }, el('p', 'This page may not write to the clipboard. The text is marked: copy it with Ctrl+C.'), area,
+    const dialog = el('dialog.flame-copy', { label: 'Copy the stack' }, el('p', 'This page may not write to the clipboard. The text is marked: copy it with Ctrl+C.'), area,
       el('button.plain', { on: { click: () => dialog.close() } }, 'Close'))
     on(dialog, 'close', () => dialog.remove())
     on(dialog, 'keydown', (e) => {

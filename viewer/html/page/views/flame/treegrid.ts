@@ -1,6 +1,6 @@
 /* The same tree as rows: function, place, self, total, share.  Only rows in sight exist; one of them takes the focus. */
 import { ceil, floor, max, min } from '../../data/math'
-import { clear, el, on, style } from '../../ui/dom'
+import { clear, el, on, style, take } from '../../ui/dom'
 import { amount, isDiff, changeWord, nameOf, placeOf, selfAmount, share, type Graph } from './graph'
 
 const ROW = 24
@@ -28,7 +28,7 @@ export class TreeGrid {
   constructor(private readonly events: GridEvents) {
     this.head = el('div.tree-head', { role: 'rowgroup' })
     this.body = el('div.tree-body', { role: 'rowgroup' })
-    this.scroller = el('div.tree', { role: 'treegrid', 'aria-label': 'The flame graph as a table' }, this.head, this.body)
+    this.scroller = el('div.tree', { role: 'treegrid', label: 'The flame graph as a table' }, this.head, this.body)
     this.element = this.scroller
     on(this.scroller, 'scroll', () => this.draw(), { passive: true })
     on(this.body, 'click', (e) => this.onClick(e))
@@ -111,7 +111,7 @@ export class TreeGrid {
     const cell = (c: string, ...inside: (Node | string)[]) => el('div', { role: 'gridcell', class: c }, ...inside)
     const bar = el('span.tree-bar')
     style(bar, 'width', `${(100 * tree.width[box]!) / (tree.width[0]! || 1)}%`)
-    const name = cell('c-name', el('span', { class: `twisty${children ? (isOpen ? ' open' : ' closed') : ''}`, 'aria-hidden': 'true' }),
+    const name = cell('c-name', el('span', { class: `twisty${children ? (isOpen ? ' open' : ' closed') : ''}`, decor: true }),
       this.parts.length > 1 && parent < 0 ? el('span.quiet', g.callers ? 'callers of ' : 'callees of ') : '', el('bdi', nameOf(g, box)))
     style(name, '--level', String(min(level, 40)))
     const noSelf = (g.tree.inverted && level > 1) || (g.callers && level > 0)
@@ -121,7 +121,7 @@ export class TreeGrid {
       'aria-setsize': parent < 0 ? this.parts.length : tree.from[parent + 1]! - tree.from[parent]!,
       'aria-posinset': parent < 0 ? part + 1 : tree.order.indexOf(box, tree.from[parent]!) - tree.from[parent]! + 1,
     }, name, cell('c-place', el('bdi', { title: placeOf(g, box, true) }, placeOf(g, box))), cell('c-num', noSelf || !tree.self[box] ? '' : selfAmount(g, box)),
-    cell('c-num c-total', amount(g, box)), cell('c-share', el('span.tree-gauge', { 'aria-hidden': 'true' }, bar), el('span', isDiff(g) ? changeWord(g, box) : share(g, box, 0))))
+    cell('c-num c-total', amount(g, box)), cell('c-share', el('span.tree-gauge', { decor: true }, bar), el('span', isDiff(g) ? changeWord(g, box) : share(g, box, 0))))
     style(row, 'top', `${i * ROW}px`)
     return row
   }
@@ -181,8 +181,7 @@ export class TreeGrid {
     }
     const name = e.key === 'F10' && e.shiftKey ? 'ContextMenu' : e.key
     if (!run[name] || (e.shiftKey && e.key !== 'F10')) return
-    e.preventDefault()
-    e.stopPropagation()
+    take(e)
     run[name]!()
   }
 

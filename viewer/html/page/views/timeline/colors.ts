@@ -69,3 +69,15 @@ export const MASKS: Uint8Array[] = [
   masksOf((x, y) => (x + y) % 8 === 0 || (x - y + 8) % 8 === 0),
   masksOf((_, y) => y % 4 === 1),
 ]
+
+type Context = CanvasRenderingContext2D
+
+export function fillRect(ctx: Context, color: string, x: number, y: number, width: number, height: number): void {
+  ctx.fillStyle = color
+  ctx.fillRect(x, y, width, height)
+}
+
+export function fillText(ctx: Context, color: string, text: string, x: number, y: number): void {
+  ctx.fillStyle = color
+  ctx.fillText(text, x, y)
+}

@@ -24,7 +24,7 @@ export interface Actions {
 const HOLDERS_SHOWN = 12
 
 export class DetailPanel {
-  readonly element = el('section.tl-detail', { 'aria-label': 'Details of the focused row', hidden: true })
+  readonly element = el('section.tl-detail', { label: 'Details of the focused row', hidden: true })
   private buttons = new Map<string, HTMLButtonElement>()
   private readonly body = el('div.tl-detail-body')
   private readonly heading = el('h2.tl-detail-title')
@@ -61,7 +61,7 @@ export class DetailPanel {
     this.buttons.get('thread')!.disabled = thread === NONE
     for (const id of ['previous', 'next', 'zoom', 'select', 'thread', 'holder'] as const) this.buttons.get(id)!.hidden = false
     clear(this.heading)
-    this.heading.append(el('span', { class: `tl-swatch s-${STATE_LOOKS[stateOf(rec, f)].name}`, 'aria-hidden': 'true' }),
+    this.heading.append(el('span', { class: `tl-swatch s-${STATE_LOOKS[stateOf(rec, f)].name}`, decor: true }),
       el('bdi', who(rec, thread)), ` ${titleOf(rec, f)}`, f.table === 'sample' ? '' : `, ${duration(t1 - t0)}`)
     const span = max(1, t1 - t0)
     const rows: [string, string][] = [['thread', thread === NONE ? 'not known' : `${threadName(rec.threads[thread])}, tid ${rec.threads[thread]!.tid}`],
@@ -114,7 +114,7 @@ export class DetailPanel {
       return el('tr', el('th', { scope: 'row' }, el('button.link', { type: 'button', on: { click: () => open(f) } }, moment(t0, span))),
         el('td', titleOf(rec, f)), el('td.tl-num', f.table === 'sample' ? '' : duration(t1 - t0)), el('td', el('bdi', facts)), el('td', el('bdi', at ? place(at) : '')))
     })
-    this.body.replaceChildren(el('div.tl-list', pager, el('table', { 'aria-label': title }, el('thead', head), el('tbody', ...body))))
+    this.body.replaceChildren(el('div.tl-list', pager, el('table', { label: title }, el('thead', head), el('tbody', ...body))))
     this.element.hidden = false
     ;(this.body.querySelector('tbody button') as HTMLElement | null)?.focus()
   }

@@ -5,7 +5,7 @@ import type { Pyramids, Window } from '../../data/pyramid'
 import { HoldFlag, IntervalFlag, NONE, State } from '../../data/recording'
 import type { Recording } from '../../data/recording'
 import { duration, leafPlace, printable, threadName } from '../../ui/format'
-import { mix, pixelOf } from './colors'
+import { cssOf, fillRect, fillText, mix, pixelOf } from './colors'
 import type { Palette, Rgb } from './colors'
 import { baseLabel, ticksOf } from './axis'
 import type { Lane, Layout } from './lanes'
@@ -190,8 +190,7 @@ export class FramePainter {
     ctx.textBaseline = 'middle'
     ctx.font = `${compact ? 10 : 11}px system-ui, sans-serif`
     if (lane.kind === 'process') {
-      ctx.fillStyle = p.dim
-      ctx.fillText(lane.locks, 6, (y0 + y1) / 2)
+      fillText(ctx, p.dim, lane.locks, 6, (y0 + y1) / 2)
     } else if (lane.kind === 'cpu') {
       const most = ceil((this.cpuScale.get(lane.process) ?? 1) - 0.05)
       ctx.textAlign = 'right'
@@ -224,8 +223,7 @@ export class FramePainter {
       if (!text) continue
       const color = p.states[v.state[i]!]!
       if (v.state[i] !== State.Gil && v.state[i] !== State.NoGil) {
-        ctx.fillStyle = `rgb(${color[0]} ${color[1]} ${color[2]})`
-        ctx.fillRect(x0 + 3, y - 6, min(x1 - x0 - 6, text.length * 6.2 + 4), 12)
+        fillRect(ctx, cssOf(color), x0 + 3, y - 6, min(x1 - x0 - 6, text.length * 6.2 + 4), 12)
       }
       ctx.fillStyle = luminance(color) > 0.2 ? '#111' : '#fff'
       label(ctx, text, x0, x1, y)
@@ -266,10 +264,8 @@ function label(ctx: CanvasRenderingContext2D, text: string, x0: number, x1: numb
 
 function tag(ctx: CanvasRenderingContext2D, text: string, right: number, y: number, color: string, back: Rgb): void {
   const wide = ctx.measureText(text).width
-  ctx.fillStyle = `rgb(${back[0]} ${back[1]} ${back[2]} / .8)`
-  ctx.fillRect(right - wide - 3, y - 7, wide + 6, 14)
-  ctx.fillStyle = color
-  ctx.fillText(text, right, y)
+  fillRect(ctx, `rgb(${back[0]} ${back[1]} ${back[2]} / .8)`, right - wide - 3, y - 7, wide + 6, 14)
+  fillText(ctx, color, text, right, y)
 }
 
 export function luminance(c: Rgb): number {
@@ -278,8 +274,7 @@ export function luminance(c: Rgb): number {
 }
 
 export function drawAxis(ctx: CanvasRenderingContext2D, g: { width: number; height: number; from: number; to: number }, p: Palette): void {
-  ctx.fillStyle = `rgb(${p.background.join(' ')})`
-  ctx.fillRect(0, 0, g.width, AXIS_HEIGHT)
+  fillRect(ctx, cssOf(p.background), 0, 0, g.width, AXIS_HEIGHT)
   const ticks = ticksOf(g.from, g.to, g.width / 90)
   const scale = g.width / (g.to - g.from)
   ctx.font = '11px system-ui, sans-serif'
@@ -294,14 +289,11 @@ export function drawAxis(ctx: CanvasRenderingContext2D, g: { width: number; heig
   }
   for (const t of ticks.times) {
     const x = round((t - g.from) * scale)
-    ctx.fillStyle = p.grid
-    ctx.fillRect(x, AXIS_HEIGHT - 6, 1, 6)
+    fillRect(ctx, p.grid, x, AXIS_HEIGHT - 6, 1, 6)
     const text = ticks.label(t)
     if (x < clearFrom - 4 || x + ctx.measureText(text).width + 4 > g.width) continue
-    ctx.fillStyle = p.dim
-    ctx.fillText(text, x + 4, AXIS_HEIGHT / 2)
+    fillText(ctx, p.dim, text, x + 4, AXIS_HEIGHT / 2)
   }
-  ctx.fillStyle = p.grid
-  ctx.fillRect(0, AXIS_HEIGHT - 1, g.width, 1)
+  fillRect(ctx, p.grid, 0, AXIS_HEIGHT - 1, g.width, 1)
 }
 

@@ -4,7 +4,7 @@ import { f64, floor, max, min } from '../../data/math'
 import { CHANNELS, HELD, sumsOf, visibleRows } from '../../data/pyramid'
 import { State } from '../../data/recording'
 import type { Recording } from '../../data/recording'
-import { el, on, style } from '../../ui/dom'
+import { el, on, style, take } from '../../ui/dom'
 import { percent } from '../../ui/format'
 import { laneAt, laneKey } from './lanes'
 import type { Lane, Layout } from './lanes'
@@ -25,7 +25,7 @@ export interface GridEvents { open(lane: Lane): void; toggle(process: number): v
 interface RowElement { element: HTMLElement; cells: HTMLElement[]; lane: Lane }
 
 export class LaneGrid {
-  readonly element = el('div.tl-gutter', { role: 'treegrid', 'aria-label': 'Lanes of the timeline', 'aria-colcount': COLUMNS.length + 1 })
+  readonly element = el('div.tl-gutter', { role: 'treegrid', label: 'Lanes of the timeline', 'aria-colcount': COLUMNS.length + 1 })
   private head = el('div.tl-row tl-row-head', { role: 'row', 'aria-rowindex': 1 },
     el('span', { role: 'columnheader' }, 'Thread'), ...COLUMNS.map((c) => el('span', { role: 'columnheader', class: c.shown ? 'tl-cell' : 'offscreen' }, c.title)))
   private body = el('div.tl-rows', { role: 'rowgroup' })
@@ -158,8 +158,7 @@ export class LaneGrid {
     } else if (e.key === 'ArrowLeft' && lane.kind === 'process') {
       if (!this.collapsed.has(lane.process)) this.events.toggle(lane.process)
     } else return
-    e.preventDefault()
-    e.stopPropagation()
+    take(e)
   }
 
   /* Sums of what is in sight. */

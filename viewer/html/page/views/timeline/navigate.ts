@@ -9,16 +9,17 @@ import type { Focus } from '../../state'
 const SEARCH_ROWS = 5000 /* how far a search beside a row goes */
 const SLACK_NS = 1e6 /* a wait's end and its hand-off are seen this close */
 
-/* The thread whose rows [from, to) of that table hold the row. */
-function ownerOf(rec: Recording, table: 'intervals' | 'samples' | 'tallies', row: number): number {
+/* The thread whose rows [from, to) hold the row. */
+function ownerOf(rec: Recording, rows: (t: Thread) => [number, number], row: number): number {
   let from = 0, to = rec.threads.length
   while (to - from > 1) {
     const middle = (from + to) >>> 1
-    if (rec.threads[middle]![table][0] <= row) from = middle
+    if (rows(rec.threads[middle]!)[0] <= row) from = middle
     else to = middle
   }
-  while (from > 0 && rec.threads[from]![table][1] <= row) from--
-  return rec.threads[from] && row >= rec.threads[from]![table][0] && row < rec.threads[from]![table][1] ? from : NONE
+  while (from > 0 && rows(rec.threads[from]!)[1] <= row) from--
+  const found = rec.threads[from] && rows(rec.threads[from]!)
+  return found && row >= found[0] && row < found[1] ? from : NONE
 }
 
 export function exists(rec: Recording, f: Focus): boolean {
@@ -27,9 +28,9 @@ export function exists(rec: Recording, f: Focus): boolean {
 
 export function threadOf(rec: Recording, f: Focus): number {
   switch (f.table) {
-    case 'interval': return ownerOf(rec, 'intervals', f.row)
-    case 'sample': return ownerOf(rec, 'samples', f.row)
-    case 'tally': return ownerOf(rec, 'tallies', f.row)
+    case 'interval': return ownerOf(rec, (t) => t.intervals, f.row)
+    case 'sample': return ownerOf(rec, (t) => t.samples, f.row)
+    case 'tally': return ownerOf(rec, (t) => t.tallies, f.row)
     case 'wait': return rec.waits.thread[f.row]!
     case 'hold': return rec.holds.thread[f.row]!
   }

@@ -1,4 +1,5 @@
 /* What lies over the lanes and changes with every move of the mouse: selections, the focused row, a wait's hand-off. */
+import { cssOf, fillRect, fillText } from './colors'
 import { abs, max, min, round } from '../../data/math'
 import { NONE } from '../../data/recording'
 import type { Range, Recording } from '../../data/recording'
@@ -43,10 +44,8 @@ export class OverlayPainter {
     const text = moment(g.from + (x / g.width) * (g.to - g.from), (g.to - g.from) / g.width * 4)
     const wide = ctx.measureText(text).width + 8
     const left = max(0, min(g.width - wide, x - wide / 2))
-    ctx.fillStyle = p.text
-    ctx.fillRect(left, 3, wide, 16)
-    ctx.fillStyle = `rgb(${p.background.join(' ')})`
-    ctx.fillText(text, left + 4, 11.5)
+    fillRect(ctx, p.text, left, 3, wide, 16)
+    fillText(ctx, cssOf(p.background), text, left + 4, 11.5)
   }
 
   private y(g: Geometry, layout: Layout, lane: number, at: number): number {
@@ -60,7 +59,7 @@ export class OverlayPainter {
     const top = this.y(g, layout, lane, 0) + 1, height = layout.top[lane + 1]! - layout.top[lane]! - 2
     if (right < -2 || left > g.width + 2) return
     ctx.lineWidth = 4
-    ctx.strokeStyle = `rgb(${p.background.join(' ')})`
+    ctx.strokeStyle = cssOf(p.background)
     ctx.strokeRect(left, top, right - left, height)
     ctx.lineWidth = 2
     ctx.strokeStyle = p.text
@@ -138,10 +137,8 @@ function area(ctx: CanvasRenderingContext2D, g: Geometry, range: Range, color: s
   const wide = ctx.measureText(text).width + 8
   const middle = (max(0, x0) + min(g.width, x1)) / 2
   const left = max(0, min(g.width - wide, middle - wide / 2))
-  ctx.fillStyle = color
-  ctx.fillRect(left, dashed ? 0 : 4, wide, 15)
-  ctx.fillStyle = p.dark ? '#10141a' : '#fff'
-  ctx.fillText(text, left + 4, dashed ? 8 : 12)
+  fillRect(ctx, color, left, dashed ? 0 : 4, wide, 15)
+  fillText(ctx, p.dark ? '#10141a' : '#fff', text, left + 4, dashed ? 8 : 12)
 }
 
 /* A line with a head, readable over anything. */
@@ -154,7 +151,7 @@ function arrow(ctx: CanvasRenderingContext2D, p: Palette, from: Point, to: Point
     if (abs(to.x - from.x) < 3) ctx.lineTo(to.x, to.y - down * 5)
     else ctx.bezierCurveTo(from.x, from.y + down * bend, to.x, to.y - down * bend, to.x, to.y - down * 5)
   }
-  const back = `rgb(${p.background.join(' ')})`
+  const back = cssOf(p.background)
   for (const [color, wide] of [[back, 5], [p.text, dashed ? 1.5 : 2]] as const) {
     ctx.strokeStyle = color
     ctx.lineWidth = wide
@@ -181,8 +178,6 @@ function note(ctx: CanvasRenderingContext2D, p: Palette, text: string, x: number
   ctx.textBaseline = 'middle'
   const wide = ctx.measureText(text).width + 8
   const left = max(2, min(width - wide - 2, x))
-  ctx.fillStyle = p.text
-  ctx.fillRect(left, y - 8, wide, 16)
-  ctx.fillStyle = `rgb(${p.background.join(' ')})`
-  ctx.fillText(text, left + 4, y)
+  fillRect(ctx, p.text, left, y - 8, wide, 16)
+  fillText(ctx, cssOf(p.background), text, left + 4, y)
 }

@@ -49,7 +49,7 @@ export class TimelineView extends View {
   private stage!: HTMLElement
   private surface!: HTMLElement
   private base = el('canvas.tl-canvas', { role: 'img' })
-  private top = el('canvas.tl-canvas', { 'aria-hidden': 'true' })
+  private top = el('canvas.tl-canvas', { decor: true })
   private grid!: LaneGrid
   private toolbar!: Toolbar
   private legend = new Legend()

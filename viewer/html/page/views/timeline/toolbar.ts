@@ -4,7 +4,7 @@ import { State } from '../../data/recording'
 import type { Store } from '../../state'
 import { el } from '../../ui/dom'
 import { segmented } from '../../ui/segmented'
-import { MASKS, Pattern, STATE_PATTERN, cssOf, mix } from './colors'
+import { cssOf, fillRect, MASKS, mix, Pattern, STATE_PATTERN } from './colors'
 import type { Palette, Rgb } from './colors'
 
 export interface ToolbarActions { zoom(factor: number): void; all(): void; fit(): void }
@@ -19,7 +19,7 @@ export class Toolbar {
 
   constructor(private store: Store, actions: ToolbarActions) {
     const s = store.get()
-    this.filter = el('input', { type: 'search', placeholder: 'name or /regex/', 'aria-label': 'Show threads whose name contains', title: 'Part of the name or number, or /regular expression/', on: { input: () => store.set({ filter: this.filter.value }) } })
+    this.filter = el('input', { type: 'search', placeholder: 'name or /regex/', label: 'Show threads whose name contains', title: 'Part of the name or number, or /regular expression/', on: { input: () => store.set({ filter: this.filter.value }) } })
     this.sort = segmented('Order of the threads', [{ value: 'wait', label: 'waits', title: 'Those that waited most first' }, { value: 'name', label: 'name' }, { value: 'process', label: 'start', title: 'In the order in which they appeared' }], s.sort, (sort) => store.set({ sort }))
     const box = (key: 'group' | 'hideIdle', text: string, title: string) => {
       const input = el('input', { type: 'checkbox', on: { change: () => store.set({ [key]: input.checked }) } })
@@ -29,7 +29,7 @@ export class Toolbar {
     const idle = box('hideIdle', 'hide idle', 'Leave out threads that never held a lock nor waited for one')
     this.group = group.input
     this.idle = idle.input
-    const button = (text: string, label: string, run: () => void) => el('button.plain', { type: 'button', 'aria-label': label, title: label, on: { click: run } }, text)
+    const button = (text: string, label: string, run: () => void) => el('button.plain', { type: 'button', label: label, title: label, on: { click: run } }, text)
     this.element = el('div.tl-bar bar-row', this.filter, el('span.tl-sort', el('span.tl-dim', 'order by'), this.sort.element), group.label, idle.label, this.note, el('span.tl-grow'),
       el('span.tl-zoom', button('−', 'Zoom out (S)', () => actions.zoom(2)), button('+', 'Zoom in (W)', () => actions.zoom(0.5)), button('Fit', 'Fit the focused row or the selection (F)', actions.fit), button('All', 'All: the whole recording (0)', actions.all)))
     this.update(0)
@@ -52,7 +52,7 @@ const LEGEND: [State, string][] = [
 
 /* Swatches are small canvases drawn as the lanes are. */
 export class Legend {
-  readonly element = el('ul.tl-legend', { 'aria-label': 'Colours and patterns' })
+  readonly element = el('ul.tl-legend', { label: 'Colours and patterns' })
   private swatches: { canvas: HTMLCanvasElement; draw(p: Palette): { base: Rgb; pattern: Pattern; foot?: Rgb; head?: Rgb; tick?: Rgb } }[] = []
 
   constructor() {
@@ -65,7 +65,7 @@ export class Legend {
   }
 
   private add(text: string, draw: (p: Palette) => { base: Rgb; pattern: Pattern; foot?: Rgb; head?: Rgb; tick?: Rgb }): void {
-    const canvas = el('canvas', { width: 28, height: 14, 'aria-hidden': 'true' })
+    const canvas = el('canvas', { width: 28, height: 14, decor: true })
     this.swatches.push({ canvas, draw })
     this.element.append(el('li', canvas, el('span', text)))
   }
@@ -77,14 +77,12 @@ export class Legend {
       canvas.height = height
       const ctx = canvas.getContext('2d')!
       const look = draw(p)
-      ctx.fillStyle = cssOf(look.base)
-      ctx.fillRect(0, 0, width, height)
+      fillRect(ctx, cssOf(look.base), 0, 0, width, height)
       ctx.fillStyle = cssOf(mix(look.base, [0, 0, 0], p.dark ? 0.34 : 0.26))
       for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) if ((MASKS[look.pattern]![y & 7]! >> (x & 7)) & 1) ctx.fillRect(x, y, 1, 1)
       const strip = (color: Rgb | undefined, y: number, h: number) => {
         if (!color) return
-        ctx.fillStyle = cssOf(color)
-        ctx.fillRect(0, round(y * dpr), width, round(h * dpr))
+        fillRect(ctx, cssOf(color), 0, round(y * dpr), width, round(h * dpr))
       }
       strip(look.foot, 9, 5)
       strip(look.head, 0, 3)

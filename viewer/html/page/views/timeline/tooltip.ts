@@ -38,7 +38,7 @@ export class Tooltip {
     clear(this.element)
     const { t0, t1 } = rangeOf(rec, f)
     const thread = threadOf(rec, f)
-    this.element.append(el('div.tl-tip-title', el('span', { class: `tl-swatch s-${STATE_LOOKS[stateOf(rec, f)].name}`, 'aria-hidden': 'true' }),
+    this.element.append(el('div.tl-tip-title', el('span', { class: `tl-swatch s-${STATE_LOOKS[stateOf(rec, f)].name}`, decor: true }),
       el('b', titleOf(rec, f)), el('span', f.table === 'sample' ? '' : duration(t1 - t0))),
       this.line(who(rec, thread), moment(t0, max(1, t1 - t0)) + (f.table === 'sample' ? '' : ` – ${moment(t1, max(1, t1 - t0))}`)))
     for (const [name, value] of factsOf(rec, f)) this.element.append(this.line(name, value))

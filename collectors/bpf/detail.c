@@ -5,8 +5,8 @@
 #include "core/base/clock.h"
 #include "core/event/event.h"
 
-/* Measured on a 2-core VM: an event costs user space about 3 us until it is in the file, a look at the GIL costs the target about
- * 0.2 us, a walked frame 0.1 us.  The budgets are what stays under 1 % of one CPU each. */
+/* Measured on a 2-core VM: an event costs user space about 3 us until it is in the file, a look at the GIL costs the target up to
+ * 0.7 us, a walked frame 0.1 us.  The budgets are what stays under 1 % of one CPU each. */
 #define EVENTS_PER_S 10000
 #define EVENTS_PER_S_HARD 60000 /* beyond KEPT_STEP */
 #define LOOKS_PER_S 12000

@@ -13,6 +13,9 @@
 
 #define NR_FUTEX 202 /* x86-64 */
 #define LOOK_AGAIN_US 50000
+#define OWNER_LOOK_US 1500 /* of a switch interval of 5 ms usually */
+
+enum { OWNER_LOOKS = 20 };
 
 typedef vec(struct dump_lock) lock_vec;
 
@@ -143,12 +146,48 @@ static void forget_moved(const struct dump_wait_input *in, const struct dump_thr
 	free(now);
 }
 
+static bool asleep_on_gil(const struct dump_wait_input *in, pid_t tid, const struct dump_gil *gil)
+{
+	const struct runtime *rt = target_runtime(in->target);
+	struct target_thread *now = NULL;
+	bool asleep = false;
+	unsigned n = 0;
+
+	if (target_threads(in->target, false, &now, &n) < 0)
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		asleep |= now[i].tid == tid && now[i].nr == NR_FUTEX && now[i].arg0 - gil->address < rt->walk.gil_size;
+	free(now);
+	return asleep;
+}
+
+/* A holder of the GIL sleeps for a lock, and who has that lock is on a CPU: perhaps only between two sleeps on the GIL, which last a
+ * switch interval each. */
+static void look_at_owners(const struct dump_wait_input *in, struct dump_thread *threads, const struct dump_lock *locks)
+{
+	for (unsigned i = 0; i < in->n_threads; i++) {
+		const struct dump_thread *t = &threads[i];
+		struct dump_thread *owner = t->lock >= 0 && locks[t->lock].owner >= 0 ? &threads[locks[t->lock].owner] : NULL;
+
+		if (t->state != DUMP_HOLDS_GIL_BLOCKED || !owner || owner == t || owner->state == DUMP_WAITS_GIL || owner->lock >= 0)
+			continue;
+		for (unsigned look = 0; look < OWNER_LOOKS && owner->state != DUMP_WAITS_GIL; look++) {
+			usleep(OWNER_LOOK_US);
+			if (!asleep_on_gil(in, owner->tid, &in->gils[t->gil]))
+				continue;
+			owner->state = DUMP_WAITS_GIL;
+			owner->gil = t->gil;
+		}
+	}
+}
+
 unsigned dump_deadlocks_find(const struct dump_wait_input *in, struct dump_thread *threads, const struct dump_lock *locks)
 {
 	uint32_t *edges = xcalloc(in->n_threads ? in->n_threads : 1, sizeof(*edges));
 	uint32_t *cycle = xcalloc(in->n_threads ? in->n_threads : 1, sizeof(*cycle));
 	unsigned n;
 
+	look_at_owners(in, threads, locks);
 	for (unsigned i = 0; i < in->n_threads; i++)
 		edges[i] = waits_for(in, &threads[i], locks);
 	n = wait_graph_cycles(edges, in->n_threads, cycle);

@@ -4,7 +4,12 @@ import time
 
 import harness
 import pytest
-from live import interpreter, LABELS  # noqa: F401
+
+
+@pytest.fixture(autouse=True)
+def known_objects(python):
+    if python.endswith("2.7"):
+        pytest.skip("locks of 2.7: its objects are not read")
 
 
 def dumped(pid, text=False):

@@ -9,6 +9,7 @@ import time
 
 import _load
 
+now_ns = getattr(time, "monotonic_ns", lambda: int(time.monotonic() * 1e9))  # 3.6 has none
 LOCK = threading.Lock()
 JOBS = queue.Queue()
 FULL = queue.Queue(1)
@@ -27,7 +28,7 @@ ACCOUNT = Account()
 
 
 def waited(kind, began):
-    ns = time.monotonic_ns() - began
+    ns = now_ns() - began
     n, total = truth.get(kind, (0, 0))
     truth[kind] = (n + 1, total + ns)
 
@@ -42,7 +43,7 @@ def lock_holder():
 def lock_waiter():
     while True:
         time.sleep(0.002)
-        began = time.monotonic_ns()
+        began = now_ns()
         with LOCK:
             waited("lock", began)
 
@@ -57,7 +58,7 @@ def rlock_holder():
 def rlock_waiter():
     while True:
         time.sleep(0.002)
-        began = time.monotonic_ns()
+        began = now_ns()
         with ACCOUNT.guard:
             waited("rlock", began)
 
@@ -72,7 +73,7 @@ def semaphore_holder():
 def semaphore_waiter():
     while True:
         time.sleep(0.002)
-        began = time.monotonic_ns()
+        began = now_ns()
         with ACCOUNT.places:
             waited("semaphore", began)
 
@@ -87,7 +88,7 @@ def notifier():
 def condition_waiter():
     while True:
         with ACCOUNT.changed:
-            began = time.monotonic_ns()
+            began = now_ns()
             ACCOUNT.changed.wait()
             waited("condition", began)
 
@@ -101,7 +102,7 @@ def opener():
 def event_waiter():
     while True:
         ACCOUNT.opened.clear()
-        began = time.monotonic_ns()
+        began = now_ns()
         ACCOUNT.opened.wait()
         waited("event", began)
 
@@ -114,7 +115,7 @@ def producer():
 
 def consumer():
     while True:
-        began = time.monotonic_ns()
+        began = now_ns()
         JOBS.get()
         waited("queue_get", began)
 
@@ -127,7 +128,7 @@ def slow_consumer():
 
 def fast_producer():
     while True:
-        began = time.monotonic_ns()
+        began = now_ns()
         FULL.put(1)
         waited("queue_put", began)
 
@@ -140,7 +141,7 @@ def joiner():
     while True:
         t = threading.Thread(target=short)
         t.start()
-        began = time.monotonic_ns()
+        began = now_ns()
         t.join()
         waited("join", began)
 

@@ -54,17 +54,7 @@ void hold_log_sort(struct hold_log *log)
 /* The first hold that begins at or after t. */
 static size_t first_from(const struct hold_log *log, uint64_t t)
 {
-	size_t low = 0, high = log->holds.n;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (log->holds.items[mid].t0_ns < t)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return vec_first_from(&log->holds, t0_ns, t);
 }
 
 static uint64_t overlap(const struct logged_hold *h, uint64_t t0, uint64_t t1)

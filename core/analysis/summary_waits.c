@@ -61,18 +61,7 @@ static int compare_holds(const void *pa, const void *pb)
 /* The first hold that could reach t: none is longer than the longest. */
 static size_t first_hold(const struct load_lock *k, uint64_t t)
 {
-	uint64_t from = t > k->longest_hold_ns ? t - k->longest_hold_ns : 0;
-	size_t low = 0, high = k->long_holds.n;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (k->long_holds.items[mid].t0_ns < from)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return vec_first_from(&k->long_holds, t0_ns, t > k->longest_hold_ns ? t - k->longest_hold_ns : 0);
 }
 
 static void blame_long_holds(struct load_lock *k, const struct wait *w, uint64_t interval_ns)

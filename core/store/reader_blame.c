@@ -254,36 +254,48 @@ static struct reader_blame blame_of(const struct credit_sums *c, size_t pair)
 	};
 }
 
-/* Most time first; then any order that does not depend on the hash. */
-static int by_ns(const void *pa, const void *pb)
-{
-	const struct reader_blame *a = pa, *b = pb;
+struct ranked_pair {
+	uint64_t ns;
+	size_t pair;
+};
 
-	if (a->ns != b->ns)
-		return a->ns > b->ns ? -1 : 1;
-	if (a->lock != b->lock)
-		return a->lock < b->lock ? -1 : 1;
-	if (a->waiter_stack != b->waiter_stack)
-		return a->waiter_stack < b->waiter_stack ? -1 : 1;
-	if (a->holder_stack != b->holder_stack)
-		return a->holder_stack < b->holder_stack ? -1 : 1;
-	if (a->holder_state != b->holder_state)
-		return a->holder_state < b->holder_state ? -1 : 1;
-	return a->nr < b->nr ? -1 : a->nr > b->nr;
+/* Most time first; then any order that does not depend on the hash. */
+static int by_ns(const void *pa, const void *pb, void *ctx)
+{
+	const struct ranked_pair *ra = pa, *rb = pb;
+	struct reader_blame a, b;
+
+	if (ra->ns != rb->ns)
+		return ra->ns > rb->ns ? -1 : 1;
+	a = blame_of(ctx, ra->pair);
+	b = blame_of(ctx, rb->pair);
+	if (a.lock != b.lock)
+		return a.lock < b.lock ? -1 : 1;
+	if (a.waiter_stack != b.waiter_stack)
+		return a.waiter_stack < b.waiter_stack ? -1 : 1;
+	if (a.holder_stack != b.holder_stack)
+		return a.holder_stack < b.holder_stack ? -1 : 1;
+	if (a.holder_state != b.holder_state)
+		return a.holder_state < b.holder_state ? -1 : 1;
+	return a.nr < b.nr ? -1 : a.nr > b.nr;
 }
 
 static int give(struct credit_sums *c, unsigned limit, int (*row)(void *ctx, const struct reader_blame *b), void *ctx)
 {
-	vec(struct reader_blame) rows = { 0 };
+	vec(struct ranked_pair) ranked = { 0 };
 	int err = 0;
 
-	vec_reserve(&rows, c->pairs.n);
+	vec_reserve(&ranked, c->pairs.n);
 	for (size_t i = 0; i < c->pairs.n; i++)
-		vec_push(&rows, blame_of(c, i));
-	vec_sort(&rows, by_ns);
-	for (size_t i = 0; i < rows.n && !err && (!limit || i < limit); i++)
-		err = row(ctx, &rows.items[i]);
-	vec_done(&rows);
+		vec_push(&ranked, ((struct ranked_pair){ c->pairs.items[i].ns, i }));
+	if (ranked.n > 1)
+		qsort_r(ranked.items, ranked.n, sizeof(*ranked.items), by_ns, c);
+	for (size_t i = 0; i < ranked.n && !err && (!limit || i < limit); i++) {
+		const struct reader_blame out = blame_of(c, ranked.items[i].pair);
+
+		err = row(ctx, &out);
+	}
+	vec_done(&ranked);
 	return err;
 }
 

@@ -156,21 +156,21 @@ int reader_intervals(struct reader *r, uint32_t thread, int (*row)(void *ctx, co
 	return q.err;
 }
 
-static int tally_hist(struct reader *r, struct query *of, int64_t id, struct tally *t)
+/* of: their own query; sizes: that of the sizes, begun anew for each. */
+static void tally_sizes(struct query *of, struct query *sizes, struct tally *t)
 {
-	char sql[100];
-	struct query q;
-
-	snprintf(sql, sizeof(sql), "SELECT bucket, n FROM tally_hist WHERE tally = %lld", (long long)id);
-	if (!reader_query(r, &q, of->what, sql))
-		while (reader_next(&q))
-			t->hist[col_int(&q, 0, 0, 15, "an impossible bucket")] = (uint32_t)col_int(&q, 1, 0, UINT32_MAX,
-												   "a count");
-	return reader_done(&q);
+	sqlite3_reset(sizes->st);
+	sqlite3_bind_int64(sizes->st, 1, sqlite3_column_int64(of->st, 8));
+	while (reader_next(sizes))
+		t->hist[col_int(sizes, 0, 0, 15, "an impossible bucket")] = (uint32_t)col_int(sizes, 1, 0, UINT32_MAX, "a count");
+	of->err = sizes->err;
 }
 
 int reader_tallies(struct reader *r, int (*row)(void *ctx, const struct tally *t), void *ctx)
 {
+	struct query sizes;
+
+	reader_query(r, &sizes, "the tallies", "SELECT bucket, n FROM tally_hist WHERE tally = ?1");
 	FOR_ROWS(r, "the tallies", "SELECT thread, t0_ns, dur_ns, state, flags, lock, n, ns, id FROM tally ORDER BY id") {
 		struct tally t = {
 			.thread = col_must(&q, 0, r->info.threads, "an unknown thread"),
@@ -184,11 +184,12 @@ int reader_tallies(struct reader *r, int (*row)(void *ctx, const struct tally *t
 
 		t.t1_ns = t.t0_ns + col_span(&q, 2);
 		if (!q.damaged)
-			q.err = tally_hist(r, &q, sqlite3_column_int64(q.st, 8), &t);
+			tally_sizes(&q, &sizes, &t);
 		if (!q.err)
 			GIVE(&t);
 	}
-	return reader_done(&q);
+	reader_done(&q);
+	return reader_done(&sizes) ? sizes.err : q.err;
 }
 
 int reader_waits(struct reader *r, int (*row)(void *ctx, const struct wait *w), void *ctx)

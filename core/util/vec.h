@@ -23,6 +23,18 @@
 #define vec_last(v) (&(v)->items[(v)->n - 1])
 #define vec_clear(v) ((void)((v)->n = 0))
 #define vec_sort(v, compare) ((v)->n > 1 ? qsort((v)->items, (v)->n, sizeof(*(v)->items), (compare)) : (void)0)
+/* Where the first item is whose member is not less than value, v->n when there is none; items ascend by it. */
+#define vec_first_from(v, member, value) __extension__ ({ \
+	size_t low_ = 0, high_ = (v)->n; \
+	while (low_ < high_) { \
+		size_t mid_ = low_ + (high_ - low_) / 2; \
+		if ((v)->items[mid_].member < (value)) \
+			low_ = mid_ + 1; \
+		else \
+			high_ = mid_; \
+	} \
+	low_; \
+})
 #define vec_done(v) (free((v)->items), (v)->items = NULL, (void)((v)->n = (v)->cap = 0))
 
 void *vec_grow(void *items, size_t *cap, size_t want, size_t item_size);

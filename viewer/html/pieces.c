@@ -174,18 +174,9 @@ static bool learn(struct pieces *p, const struct region *r)
 
 static size_t first_hold(const struct rows *x, uint32_t lock, uint64_t t)
 {
-	const struct order *o = &x->holds_by_lock;
-	size_t low = o->first[lock], high = o->first[lock + 1];
+	const uint32_t after = rows_hold_after(x, lock, t);
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (x->holds.items[o->row[mid]].t0 <= t)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low > o->first[lock] ? low - 1 : low;
+	return after > x->holds_by_lock.first[lock] ? after - 1 : after;
 }
 
 static void predict(struct pieces *p, const struct row_wait *w)

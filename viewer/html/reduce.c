@@ -43,24 +43,7 @@ static uint64_t threshold(const uint64_t counts[CLASSES], uint64_t room)
 /* How many holds it overlaps: about as many credits it has. */
 static uint64_t holds_within(const struct rows *x, const struct row_wait *w)
 {
-	const struct order *o = &x->holds_by_lock;
-	uint32_t ends[2];
-	const uint64_t times[2] = { w->t0, w->t1 };
-
-	for (int k = 0; k < 2; k++) {
-		uint32_t low = o->first[w->lock], high = o->first[w->lock + 1];
-
-		while (low < high) {
-			uint32_t mid = low + (high - low) / 2;
-
-			if (x->holds.items[o->row[mid]].t0 <= times[k])
-				low = mid + 1;
-			else
-				high = mid;
-		}
-		ends[k] = low;
-	}
-	return 1 + ends[1] - ends[0];
+	return 1 + rows_hold_after(x, w->lock, w->t1) - rows_hold_after(x, w->lock, w->t0);
 }
 
 /* Intervals of waiting share the fate of their wait, so all waits are kept in mind, by thread and time. */

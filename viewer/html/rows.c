@@ -396,17 +396,26 @@ void rows_done(struct rows *x)
 
 uint64_t rows_interval_len(const struct rows *x, uint32_t row)
 {
-	size_t low = 0, high = x->longs.n;
+	size_t at;
 
 	if (x->intervals.items[row].len != UINT32_MAX)
 		return x->intervals.items[row].len;
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
+	at = vec_first_from(&x->longs, row, row);
+	return at < x->longs.n ? x->longs.items[at].len : UINT32_MAX;
+}
 
-		if (x->longs.items[mid].row < row)
+uint32_t rows_hold_after(const struct rows *x, uint32_t lock, uint64_t t)
+{
+	const struct order *o = &x->holds_by_lock;
+	uint32_t low = o->first[lock], high = o->first[lock + 1];
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (x->holds.items[o->row[mid]].t0 <= t)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	return low < x->longs.n ? x->longs.items[low].len : UINT32_MAX;
+	return low;
 }

@@ -88,3 +88,5 @@ static inline const struct row_look *rows_look(const struct rows *x, uint32_t in
 	return &x->looks.items[x->intervals.items[interval].look];
 }
 uint64_t rows_interval_len(const struct rows *x, uint32_t row);
+/* The place in holds_by_lock of the lock's first hold that begins after t, the end of the lock's places without one. */
+uint32_t rows_hold_after(const struct rows *x, uint32_t lock, uint64_t t);

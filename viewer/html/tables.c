@@ -237,18 +237,9 @@ static void write_pieces(const struct rows *x, struct block_writer *w)
 /* The last hold of the lock that begins at or before t, by its place in table holds; UINT32_MAX none. */
 static uint32_t hold_at(const struct rows *x, uint32_t lock, uint64_t t)
 {
-	const struct order *o = &x->holds_by_lock;
-	uint32_t low = o->first[lock], high = o->first[lock + 1];
+	const uint32_t after = rows_hold_after(x, lock, t);
 
-	while (low < high) {
-		uint32_t mid = low + (high - low) / 2;
-
-		if (x->holds.items[o->row[mid]].t0 <= t)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low > o->first[lock] ? low - 1 : UINT32_MAX;
+	return after > x->holds_by_lock.first[lock] ? after - 1 : UINT32_MAX;
 }
 
 static const struct row_hold *hold_place(const struct rows *x, uint32_t place)

@@ -154,7 +154,7 @@ struct table {
 	put_row *row;
 };
 static const struct table pairs = {
-	"Who blocks whom", "Pairs of functions, largest change first; waiting", "Nobody waited for a GIL.",
+	"Who blocks whom", "Pairs of functions; waiting", "Nobody waited for a GIL.",
 	{"waits", "holds the GIL meanwhile", "#base", "#head", "#change", NULL}, {"waits", "holds the GIL meanwhile", "#waiting", NULL}, put_pair,
 }, threads = {
 	"Threads", "Threads by name; waiting for the GIL", "No thread waited for a GIL.",

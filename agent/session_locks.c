@@ -21,7 +21,7 @@
 #define LOOK_EVERY_NS (40 * NS_PER_MS)
 #define LOOK_SHARE 100 /* … or so many times as long as a look took */
 
-enum { TOLD_MAX = 65536, LOOKED_AT_MAX = 64, TRIES = 5 };
+enum { TOLD_MAX = 65536, LOOKED_AT_MAX = 64, TRIES = 100 };
 
 struct told_key {
 	uint64_t addr;

@@ -1,13 +1,12 @@
-"""Locks other than the GIL: their kinds, names and holders, and how long threads wait for them by the program's own clock."""
+"""Locks other than the GIL: their kinds, names and holders, and how long threads wait for them, which the program arranges."""
 import json
 
 import contract
 import harness
 import pytest
 import recording
-from live import report
 
-SECONDS = 6
+SECONDS = 4
 
 # kind: idle, the program's function that waits, name of the lock, function that had it or ended the wait
 EXPECTED = {
@@ -20,19 +19,6 @@ EXPECTED = {
     "queue_put": (True, "fast_producer", None, "slow_consumer"),
     "join": (True, "joiner", None, None),
 }
-TRUTH = {"thread_lock": "lock"}  # as the workload calls it
-
-
-@pytest.fixture
-def recorded_to_its_end(tmp_path):
-    def run(name, python, *args):
-        path = str(tmp_path / (name + ".gilscope"))
-        with harness.Workload(name, python, SECONDS, args) as workload:
-            done = harness.gilscope("record", "-p", workload.pid, "-d", 60, "-o", path, "--children")
-            assert done.returncode == 0, done.stderr
-            said = workload.finish()
-        return report(path), path, said
-    return run
 
 
 @pytest.fixture(autouse=True)
@@ -47,20 +33,17 @@ def most(found, kind):
     return max(of_kind, key=lambda lock: lock["wait_ns"])
 
 
-def test_kinds_names_and_holders(python, can_record, recorded_to_its_end):
-    shown, path, said = recorded_to_its_end("locks", python)
+def test_kinds_names_and_holders(python, can_record, recorded):
+    shown, path = recorded("locks", python, SECONDS)
     assert contract.check(shown) == []
-    truth = said[-1]["truth"]
-    process, = shown["processes"]
     duration = shown["recording"]["duration_ns"]
+    process, = shown["processes"]
     for kind, (idle, waiter, name, holder) in EXPECTED.items():
         lock = most(process["other_locks"], kind)
         assert (lock["idle"], lock["where"]["function"].split(".")[-1]) == (idle, waiter), lock
         assert lock["name"] == name, (kind, lock["name"])
-        n, ns = truth[TRUTH.get(kind, kind)]
-        # the share of its time it waited: recorded over most of its life, told over all of it
-        assert abs(lock["wait_ns"] / duration - ns / (SECONDS * 1e9)) < 0.12, (kind, lock["wait_ns"] / duration, ns / (SECONDS * 1e9))
-        assert lock["waits"] <= 2 * n + 5, (kind, lock["waits"], n)  # join sleeps once or twice a call
+        # each waits most of its time: a holder keeps the lock 30 of 33 ms
+        assert 0.5 * duration < lock["wait_ns"] < 1.05 * duration, (kind, lock["wait_ns"], duration)
         if holder:
             stack = lock["holders"][0]["stack"]
             assert holder in [f["function"].split(".")[-1] for f in stack], (kind, stack)
@@ -72,8 +55,8 @@ def test_kinds_names_and_holders(python, can_record, recorded_to_its_end):
     assert rec.one("SELECT count(*) FROM v_other_locks WHERE kind = 'thread_lock' AND name = '__main__.LOCK' AND NOT idle") >= 1
 
 
-def test_one_lock_of_several_processes(python, can_record, recorded_to_its_end):
-    shown, _, _ = recorded_to_its_end("pool_lock", python)
+def test_one_lock_of_several_processes(python, can_record, recorded):
+    shown, _ = recorded("pool_lock", python, SECONDS, record_args=("--children",))
     found = {p["pid"]: [lock for lock in p["other_locks"] if lock["kind"] == "mp_semaphore" and lock["wait_ns"] > 1e8] for p in shown["processes"]}
     waiting = {pid: locks for pid, locks in found.items() if locks}
     assert len(waiting) == 3, found

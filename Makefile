@@ -75,18 +75,21 @@ page-deps: # the page's tests and its bundler; what is built and shown needs nei
 
 # Tests.
 ASAN := SAN=address,undefined
-.PHONY: test check check-preload check-unit check-golden golden-update check-live check-fault check-export check-layers check-headers check-sizes check-banned check-bundle check-format check-page check-browser
+.PHONY: test check check-preload check-ring check-unit check-golden golden-update check-live check-fault check-export check-layers check-headers check-sizes check-banned check-bundle check-format check-page check-browser
 .PHONY: fuzz bench bench-report demo
 test:
 	@$(MAKE) test-deps
 	@$(MAKE) all check
 	@$(MAKE) $(ASAN) check-unit check-golden
+	@$(MAKE) BUILD_MODE=tsan SAN=thread check-ring
 	@$(MAKE) check-live
 	@$(MAKE) check-browser
 	@$(MAKE) check-export
 check: check-layers check-sizes check-headers check-banned check-preload check-bundle check-format check-unit check-golden check-page
 check-unit: $(UNIT_BINS)
 	@scripts/run-unit $(UNIT_BINS)
+check-ring: $(B)/tests/unit/test_signal_ring # between processes, so without locks: under ThreadSanitizer too
+	@scripts/run-unit $<
 check-golden: $(B)/gilscope $(TOOL_BINS)
 	@if [ -x tests/golden/run ]; then B=$(B) tests/golden/run; else echo 'golden: none yet'; fi
 golden-update: $(B)/gilscope $(TOOL_BINS)

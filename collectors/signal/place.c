@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,15 +132,33 @@ void signal_place_leave(struct signal_place *p)
 		unsetenv("LD_PRELOAD");
 }
 
+/* What they start looks for the library by its name, and would complain. */
+static bool in_use(struct signal_place *p)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < p->left.n; i++) {
+		struct pollfd ended = { .fd = p->left.items[i], .events = POLLIN };
+
+		any |= poll(&ended, 1, 0) == 0;
+		close(p->left.items[i]);
+	}
+	vec_done(&p->left);
+	return any;
+}
+
 void signal_place_free(struct signal_place *p)
 {
+	bool stays;
+
 	if (!p)
 		return;
+	stays = in_use(p);
 	if (p->listener >= 0)
 		close(p->listener);
 	if (*p->door)
 		unlink(p->door);
-	if (*p->library && !p->in_use)
+	if (*p->library && !stays)
 		unlink(p->library);
 	if (*p->dir)
 		rmdir(p->dir); /* not while the library is in it */

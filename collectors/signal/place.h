@@ -8,13 +8,14 @@
 #include <sys/types.h>
 
 #include "core/util/fail.h"
+#include "core/util/vec.h"
 
 struct signal_place {
 	char dir[80], library[128], door[108];
 	int listener;
 	uid_t owner; /* who runs the command */
 	char *preload_before; /* LD_PRELOAD as it was, NULL none */
-	bool in_use; /* processes with the library live on: it stays where they find it */
+	vec(int) left; /* pidfds of processes that had the library when the recording ended: while one lives it stays where they find it */
 };
 
 /* owner, group: of the command, when that is not us. */

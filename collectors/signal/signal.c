@@ -2,6 +2,7 @@
  * (collectors/signal/preload); here its rings are drained, in the order of time over all threads and processes.
  * Needs no privilege: everything is asked for by the target itself, which is ours. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -414,7 +415,8 @@ static int signal_stop(void *self)
 		say_limits(c, all->items[i]);
 		say_missed(c, all->items[i]);
 		signal_states_unfinished(all->items[i], now, &c->gathered);
-		c->place->in_use |= !signal_process_ended(all->items[i]);
+		if (!signal_process_ended(all->items[i]))
+			vec_push(&c->place->left, fcntl(all->items[i]->pidfd, F_DUPFD_CLOEXEC, 0));
 	}
 	c->armed = false;
 	if (!c->come && c->roots.n)

@@ -12,6 +12,7 @@ import time
 import accuracy
 import costs
 import overhead
+import preloaded
 import table
 import targets
 
@@ -103,6 +104,21 @@ def do_costs(options, pythons, results):
                 results["skips"].append("%s on %s: %s" % (key, label, e))
 
 
+def do_signal(options, pythons, results):
+    out = results.setdefault("signal", {})
+    seconds = options.seconds or (10 if options.quick else 60)
+    for label in dict.fromkeys([options.pythons if options.pythons in pythons else default_python(pythons), *[
+            x for x in pythons if x.endswith("debian")]]):
+        for case in wanted(preloaded.OVERHEAD, options.case):
+            r = out.setdefault("cost", {})["%s, %s" % (case[0], label)] = preloaded.overhead(case, pythons[label], seconds, options.hz)
+            log("signal: %s on %s costs %.2f %%" % (case[0], label, r["cost_pct"]))
+    for label in list(harness.with_symbols(pythons))[-3:-2]:
+        for case in wanted(preloaded.ACCURACY, options.case):
+            r = preloaded.agree(case, pythons[label], 3 if options.quick else 10, options.keep, options.hz)
+            out.setdefault("agree", {})["%s, %s" % (case[0], label)] = r = preloaded.worst(r)
+            log("signal: %s %s" % (case[0], r))
+
+
 def default_python(pythons):
     return "3.11" if "3.11" in pythons else next(iter(pythons))
 
@@ -113,12 +129,16 @@ def missed(results):
         r = arms.get("gilscope", {}).get("rate")
         if r and r["low"] is not None and r["low"] > 1.0:
             bad.append("overhead %s: %s" % (case, table.interval(r)))
+    signal = results.get("signal", {})
+    bad += ["signal costs %s: %.2f %%" % (k, r["cost_pct"]) for k, r in signal.get("cost", {}).items() if r["cost_pct"] > 2.0]
+    bad += ["signal off %s, %s: %.2f %%" % (who, k, r[who]) for k, r in signal.get("agree", {}).items() for who in ("bpf", "truth")
+            if r[who] is not None and r[who] > 2.0]
     return bad
 
 
 def options_of_line():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    p.add_argument("--only", action="append", choices=("accuracy", "overhead", "costs"), help="sections (default: all)")
+    p.add_argument("--only", action="append", choices=("accuracy", "overhead", "costs", "signal"), help="sections (default: all)")
     p.add_argument("--case", action="append", help="workloads (default: all of the section)")
     p.add_argument("--arm", action="append", help="overhead: gilscope, uprobes, austin, … (default: all there are)")
     p.add_argument("--pythons", default="3.11", help="label of the interpreter, or 'all' for accuracy (default 3.11)")
@@ -152,7 +172,7 @@ def main():
     if not pythons:
         log("bench: no interpreter found")
         return 77
-    for section, function in (("accuracy", do_accuracy), ("overhead", do_overhead), ("costs", do_costs)):
+    for section, function in (("accuracy", do_accuracy), ("overhead", do_overhead), ("costs", do_costs), ("signal", do_signal)):
         if options.only and section not in options.only:
             continue
         function(options, pythons, results)

@@ -81,6 +81,12 @@ def agree(case, python, seconds, keep=None, hz=99, truth=True):
     return result
 
 
+def worst(result):
+    """The thread that is off most, of those that waited long enough to be judged."""
+    found = {k: max((abs(x) for x in result[k].values()), default=None) for k in ("bpf", "truth")}
+    return dict(found, threads=len(result["bpf"]), lost=result["lost"])
+
+
 def turn(workload, seconds):
     """Its work a second while it alone runs: its own time on the CPU is what is divided by, so that others' do not count."""
     os.kill(workload.pid, signal.SIGCONT)
@@ -135,10 +141,9 @@ def main():
     if "accuracy" in o.what:
         symbols = bool(harness.with_symbols({"p": python}))
         for case in ACCURACY:
-            r = agree(case, python, o.seconds, o.keep, truth=symbols)
-            worst = {k: max((abs(x) for x in r[k].values()), default=None) for k in ("bpf", "truth")}
+            r = worst(agree(case, python, o.seconds, o.keep, truth=symbols))
             print("%-12s worst thread: %s %% off bpf, %s %% off truth (%d threads), %d events lost" % (
-                case[0], *("-" if worst[k] is None else "%.2f" % worst[k] for k in ("bpf", "truth")), len(r["bpf"]), r["lost"]), flush=True)
+                case[0], *("-" if r[k] is None else "%.2f" % r[k] for k in ("bpf", "truth")), r["threads"], r["lost"]), flush=True)
 
 
 if __name__ == "__main__":

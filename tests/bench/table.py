@@ -81,6 +81,16 @@ def cost_rows(results):
             yield ["%s, %s" % (what, python), "median %.0f ms, longest %.0f ms of %d" % (r["median"], r["max"], r["rounds"]), limit]
 
 
+def signal_rows(results):
+    rows = [("what", "cost %", "worst thread off bpf %", "off truth %", "events lost", "within 2 %")]
+    for what, r in results.get("cost", {}).items():
+        rows.append((what, "%.2f (quartiles %.2f to %.2f)" % (r["cost_pct"], r["low"], r["high"]), "", "", "", mark(r["cost_pct"] <= 2.0)))
+    for what, r in results.get("agree", {}).items():
+        off = [r[k] for k in ("bpf", "truth") if r[k] is not None]
+        rows.append((what, "", cell(r["bpf"]), cell(r["truth"]), "%d" % r["lost"], mark(bool(off) and max(off) <= 2.0)))
+    return rows
+
+
 def markdown(rows):
     rows = list(rows)
     lines = ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
@@ -122,4 +132,9 @@ SECTIONS = (
      "clock once and the registers of the thread that leaves, and records nothing. Memory is the resident set's peak; times are "
      "wall times.",
      cost_rows, "tests/bench/run --only costs"),
+    ("signal", "The signal collector", "Cost: two processes of the same workload, one preloaded and sampled at 99 Hz, run in turn for a quarter of a "
+     "second each; work for each second of their own CPU time; the median over several pairs of processes, for where each happens to lie in "
+     "memory counts too. Agreement: the signal collector, the bpf collector and the truth tracer on one process at the same time; a thread's "
+     "total of waiting for the GIL, of threads that waited 50 ms and more. Limits: 2 %.",
+     signal_rows, "tests/bench/run --only signal"),
 )

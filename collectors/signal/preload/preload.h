@@ -41,6 +41,7 @@ struct thread_rec { /* of a thread; changed by that thread and its handler only,
 	struct gil_rec *gil; /* it last had or wanted */
 	uint32_t took; /* … and has taken it since its last sleep on it */
 	uint32_t slept; /* it has slept on a GIL before */
+	uint64_t listed, listed_ns; /* its thread state, where only a list has it: stacks.c */
 	uint64_t wait_stack; /* its own, while it has not had the GIL since */
 	uint64_t since_stack_ns, stack_period_ns, credit_at_ns; /* how often stacks are read: stacks.c */
 	int64_t credit_ns;
@@ -136,7 +137,7 @@ void timer_end(struct thread_rec *t);
 
 /* stacks.c; async-signal-safe.  Keys of the stacks, whose frames are in the ring; 0 none. */
 bool self_read(void *ret, uint64_t addr, uint64_t len);
-uint64_t own_tstate(const struct thread_rec *t);
+uint64_t own_tstate(struct thread_rec *t);
 uint64_t stack_take(struct thread_rec *t, uint64_t tstate, bool moving);
 bool stack_due(struct thread_rec *t, uint64_t now);
 void stack_paid(struct thread_rec *t, uint64_t cost_ns);

@@ -21,6 +21,8 @@ static int walk_read(struct thread_rec *t, void *ret, uint64_t len, uint64_t add
 #define PERIOD_MIN_NS 50000
 #define PERIOD_MAX_NS 100000000
 #define WORD_FOR_NS 100000000
+#define LIST_STEPS 256
+#define LIST_AGAIN_NS 10000000 /* a thread that was on no list is looked for again */
 
 bool self_read(void *ret, uint64_t addr, uint64_t len)
 {
@@ -91,8 +93,39 @@ static int walk_read(struct thread_rec *t, void *ret, uint64_t len, uint64_t add
 	return len == sizeof(uint32_t) ? word_read(t, ret, addr) : block_read(&t->blocks, ret, len, addr);
 }
 
-uint64_t own_tstate(const struct thread_rec *t)
+/* The thread state that names the thread, on the list of each interpreter: 2.7 keeps thread-specific data in a list of its own. */
+static uint64_t listed_tstate(struct thread_rec *t)
 {
+	const struct walk_layout *l = &lib.walk;
+	uint64_t named = 0, interp = 0, tstate = 0, now;
+
+	if (t->listed && self_read(&named, t->listed + l->tstate_thread_id, sizeof(named)) && named == t->ident)
+		return t->listed;
+	t->listed = 0;
+	now = now_ns();
+	if (now - t->listed_ns < LIST_AGAIN_NS || !self_read(&interp, l->interpreters, sizeof(interp)))
+		return 0;
+	t->listed_ns = now;
+	for (int i = 0; i < LIST_STEPS && (tstate || interp); i++) {
+		if (!tstate) {
+			if (!self_read(&tstate, interp + l->interp_tstate_head, sizeof(tstate)) || !self_read(&interp, interp, sizeof(interp)))
+				return 0; /* next comes first there */
+			continue;
+		}
+		if (!self_read(&named, tstate + l->tstate_thread_id, sizeof(named)))
+			return 0;
+		if (named == t->ident)
+			return t->listed = tstate;
+		if (!self_read(&tstate, tstate + l->tstate_next, sizeof(tstate)))
+			return 0;
+	}
+	return 0;
+}
+
+uint64_t own_tstate(struct thread_rec *t)
+{
+	if (UNLIKELY(lib.walk.interpreters && lib.gil_size))
+		return listed_tstate(t);
 	return lib.tss_offset ? *(const uint64_t *)(uintptr_t)(t->ident + lib.tss_offset) : 0; /* in our own struct pthread */
 }
 

@@ -56,8 +56,10 @@ static bool is_forced(const struct gil_rec *g, uint64_t addr)
 
 uint32_t take_seen(const struct thread_rec *t)
 {
-	if (!t->slept || lib.walk.gil_words == WALK_GIL_SEMAPHORE) /* which nobody signals */
+	if (!t->slept)
 		return 0;
+	if (lib.walk.gil_words == WALK_GIL_SEMAPHORE) /* which is had when the sleep on it is over */
+		return EV_F_TAKE_SEEN | EV_F_MOVED;
 	return EV_F_TAKE_SEEN | (t->took ? EV_F_MOVED : EV_F_STAYED);
 }
 

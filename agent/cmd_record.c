@@ -23,7 +23,7 @@
 #include "core/util/xalloc.h"
 #include "viewer/text/text.h"
 
-enum { KEY_FORCE = 0x100, KEY_COLLECTOR, KEY_NO_PYTHON, KEY_CHILDREN, KEY_NO_CHILDREN, DEFAULT_HZ = 99, MAX_HZ = 10000 };
+enum { KEY_FORCE = 0x100, KEY_COLLECTOR, KEY_CPU_LIMIT, KEY_NO_PYTHON, KEY_CHILDREN, KEY_NO_CHILDREN, DEFAULT_HZ = 99, MAX_HZ = 10000 };
 
 struct record_input {
 	struct session_options session;
@@ -41,10 +41,12 @@ static const struct argp_option record_options[] = {
 	{"duration", 'd', "TIME", 0,
 	 "Stop after TIME: 10, 10s, 500ms, 2m (default: until Ctrl-C or the end of PID or COMMAND)", 0},
 	{"output", 'o', "FILE", 0, "Recording to write (default gilscope-PID-YYYYmmdd-HHMMSS.gilscope)", 0},
-	{"rate", 'r', "HZ", 0, "Samples per second of each thread's CPU time, 0 for none (default 99)", 0},
+	{"rate", 'r', "HZ", 0, "Samples per second of each thread's CPU time, 0 for none (default 99); with the remote collector, looks per second (default 1000)", 0},
 	{"force", KEY_FORCE, NULL, 0, "Replace FILE if it is an earlier recording (default: refuse)", 0},
 	{"collector", KEY_COLLECTOR, "NAME", 0,
 	 "How to obtain events: auto, bpf, signal or remote (default auto: the best that can be used here)", 0},
+	{"cpu-limit", KEY_CPU_LIMIT, "PERCENT", 0,
+	 "Most that gilscope itself may use of one CPU with the remote collector, which then looks less often (default 5)", 0},
 	{"no-python", KEY_NO_PYTHON, NULL, 0,
 	 "Do not look for an interpreter: thread states and locks only (default: look)", 0},
 	{"quiet", 'q', NULL, 0, "Print errors only (default: progress, then a verdict)", 0},
@@ -92,7 +94,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (number_parse(arg, 0, MAX_HZ, &n))
 			return ui_usage(in->why, "could not use '%.64s' as a rate: not a number from 0 to %d", arg,
 					MAX_HZ);
-		in->session.sample_hz = (uint32_t)n;
+		in->session.sample_hz = in->session.look_hz = (uint32_t)n;
 		return 0;
 	case KEY_FORCE:
 		in->session.overwrite = true;
@@ -101,6 +103,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (!collector_name_known(arg))
 			return ui_usage(in->why, "could not use '%.32s' as a collector: none of auto, bpf, signal, remote", arg);
 		in->collector = arg;
+		return 0;
+	case KEY_CPU_LIMIT:
+		if (number_parse(arg, 1, 100, &n))
+			return ui_usage(in->why, "could not use '%.64s' as a limit: not a number of percent from 1 to 100", arg);
+		in->session.cpu_limit = (double)n / 100;
 		return 0;
 	case KEY_CHILDREN:
 	case KEY_NO_CHILDREN:

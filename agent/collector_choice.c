@@ -11,7 +11,7 @@ const struct collector_offer collector_offers[] = {
 	{ "bpf", &collector_bpf, "CAP_BPF and CAP_PERFMON (or root), Linux 5.15 with BTF",
 	  "every wait, every thread state, exactly", false },
 	{ "signal", &collector_signal, "to start the program itself", "every wait of the program it starts, exactly", true },
-	{ "remote", NULL, "permission to ptrace the process (same user)", "samples; waits and holds are estimates", false },
+	{ "remote", &collector_remote, "permission to ptrace the process (same user)", "samples; waits and holds are estimates", false },
 	{ NULL, NULL, NULL, NULL, false },
 };
 

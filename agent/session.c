@@ -16,6 +16,7 @@
 
 #include "agent/session_priv.h"
 #include "core/base/clock.h"
+#include "core/target/disposable.h"
 #include "core/target/target.h"
 #include "core/util/xalloc.h"
 
@@ -118,10 +119,12 @@ static void send_batch(struct session *s, uint64_t drained_ns)
 
 static int capture_once(struct session *s)
 {
-	uint64_t now = clock_now_ns();
-	int err = s->ops->poll(s->collector, s->follow ? POLL_TREE_MS : POLL_MS);
+	uint64_t now = clock_now_ns(), settled;
+	int err;
 
-	send_batch(s, now);
+	settled = s->ops->settled_ns ? s->ops->settled_ns(s->collector) : now; /* before it is drained: all of that is there then */
+	err = s->ops->poll(s->collector, s->follow ? POLL_TREE_MS : POLL_MS);
+	send_batch(s, settled < now ? settled : now);
 	return err;
 }
 
@@ -181,6 +184,12 @@ static uint64_t file_bytes(const char *path)
 	return n;
 }
 
+/* With the processes that read for us. */
+static uint64_t own_cpu_ns(const struct collector_cost *cost)
+{
+	return clock_read_ns(CLOCK_PROCESS_CPUTIME_ID) + disposable_cpu_ns() + cost->cpu_ns;
+}
+
 static void send_own(struct session *s, uint64_t now)
 {
 	struct own_letter *l = xcalloc(1, sizeof(*l));
@@ -192,7 +201,7 @@ static void send_own(struct session *s, uint64_t now)
 	l->l = (struct letter){ .kind = LETTER_OWN, .bytes = sizeof(*l) };
 	l->own = (struct store_own){
 		.t_ns = now,
-		.cpu_ns = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID),
+		.cpu_ns = own_cpu_ns(&cost),
 		.bpf_run_ns = cost.bpf_run_ns,
 		.bpf_runs = cost.bpf_runs,
 		.max_rss_bytes = (uint64_t)ru.ru_maxrss * 1024,
@@ -356,7 +365,8 @@ static int create_store(struct session *s, struct fail *why)
 static int start(struct session *s, struct fail *why)
 {
 	struct collector_options options = { .sample_hz = s->options->sample_hz, .threads_only = s->options->no_python,
-					     .follow_children = s->options->children, .emit = on_event, .note = on_note,
+					     .follow_children = s->options->children,
+					     .look_hz = s->options->look_hz, .cpu_limit = s->options->cpu_limit, .emit = on_event, .note = on_note,
 					     .ctx = s, .prepared = s->options->prepared };
 	int err = session_open_targets(s, why);
 

@@ -39,6 +39,8 @@ struct session_options {
 	void (*begun)(void *ctx); /* attached to everything, recording; may be NULL */
 	void *begun_ctx;
 	uint32_t sample_hz; /* 0: no on-CPU samples */
+	uint32_t look_hz; /* looks a second of a collector that samples; 0: its default */
+	double cpu_limit; /* … of one CPU; 0: its default */
 	void (*progress)(void *ctx, const struct session_progress *now); /* may be NULL */
 	void *progress_ctx;
 	const volatile sig_atomic_t *stop; /* becomes nonzero: finish in good order */

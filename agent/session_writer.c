@@ -204,6 +204,9 @@ static void apply(struct writer *w, struct ev_hdr *h)
 		atomic_store(&w->s->level, ((const struct ev_level *)h)->level);
 		store_level(w->s->store, (const struct ev_level *)h);
 		break;
+	case EV_LOOKS:
+		store_looks(w->s->store, (const struct ev_looks *)h);
+		break;
 	case EV_OFF:
 		add_sleeper_stack(w, (struct ev_off *)h);
 		ask_where(w, (const struct ev_off *)h);

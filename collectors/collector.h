@@ -26,6 +26,8 @@ struct collector_request {
 
 struct collector_options {
 	uint32_t sample_hz; /* 0: no on-CPU samples */
+	uint32_t look_hz; /* of a collector that samples: looks a second, at most; 0: its default */
+	double cpu_limit; /* … of one CPU, on all of gilscope; 0: its default */
 	bool follow_children; /* a child process of a target is a target from its first moment */
 	bool threads_only; /* no Python knowledge: thread states and locks by address */
 	void (*emit)(void *ctx, const struct ev_hdr *event);
@@ -37,6 +39,7 @@ struct collector_options {
 struct collector_cost {
 	uint64_t bpf_run_ns, bpf_runs; /* 0 where unknown */
 	uint64_t stacks_sent, events;
+	uint64_t cpu_ns; /* of processes of its own that still run */
 };
 
 struct collector_ops {
@@ -57,6 +60,7 @@ struct collector_ops {
 	int (*add_target)(void *self, struct target *target, struct fail *why);
 	int (*arm)(void *self, struct fail *why); /* from here on events are emitted: what is so already, then what happens */
 	int (*poll)(void *self, int timeout_ms); /* drains what is there; adapts the detail level */
+	uint64_t (*settled_ns)(void *self); /* nothing that happened before comes any more; NULL: before the last poll */
 	int (*stop)(void *self); /* no new events; emits what is unfinished; poll once more to drain */
 	void (*cost)(void *self, struct collector_cost *ret);
 	void (*free)(void *self);

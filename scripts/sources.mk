@@ -60,6 +60,7 @@ SYMBOLS_SRCS := \
 TIMELINE_SRCS := \
 	core/timeline/credit.c \
 	core/timeline/episode.c \
+	core/timeline/estimate.c \
 	core/timeline/holder.c \
 	core/timeline/line.c \
 	core/timeline/lock_place.c \
@@ -123,6 +124,16 @@ BPF_COLLECTOR_SRCS := \
 	collectors/bpf/bpf.c \
 	collectors/bpf/detail.c \
 	collectors/bpf/usable.c
+
+REMOTE_COLLECTOR_SRCS := \
+	collectors/remote/emit.c \
+	collectors/remote/pace.c \
+	collectors/remote/proc.c \
+	collectors/remote/proc_threads.c \
+	collectors/remote/remote.c \
+	collectors/remote/ring.c \
+	collectors/remote/sampler.c \
+	collectors/remote/track.c
 
 SIGNAL_COLLECTOR_SRCS := \
 	collectors/signal/door.c \
@@ -241,4 +252,4 @@ AGENT_SRCS := \
 
 CORE_SRCS := $(BASE_SRCS) $(EVENT_SRCS) $(UTIL_SRCS) $(INTERP_SRCS) $(TARGET_SRCS) $(SYMBOLS_SRCS) \
 	$(TIMELINE_SRCS) $(STORE_SRCS) $(ANALYSIS_SRCS)
-ALL_SRCS := $(CORE_SRCS) $(BPF_COLLECTOR_SRCS) $(SIGNAL_COLLECTOR_SRCS) $(VIEWER_SRCS) $(AGENT_SRCS)
+ALL_SRCS := $(CORE_SRCS) $(BPF_COLLECTOR_SRCS) $(SIGNAL_COLLECTOR_SRCS) $(REMOTE_COLLECTOR_SRCS) $(VIEWER_SRCS) $(AGENT_SRCS)

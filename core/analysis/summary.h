@@ -193,8 +193,9 @@ struct summary_process {
 	uint32_t proc, pid, parent; /* parent: pid of the process here that forked it while recording, 0 none */
 	const char *name, *command, *runtime; /* runtime NULL: no Python knowledge */
 	const char *collector; /* it was recorded by */
-	bool estimated; /* from samples: every duration and share of it is an estimate */
-	bool free_threaded;
+	/* of one that was sampled: looks, the distance between two (half are below p50), how often the GIL went to another, and was seen to */
+	struct { uint64_t n, p50_ns, p99_ns, max_ns, switches, seen; } looks;
+	bool free_threaded, estimated; /* estimated: from samples, every duration and share */
 	uint64_t switch_interval_ns; /* 0 unknown */
 	struct summary_lock *locks; /* most waited for first */
 	struct summary_other *others; /* contention before idle ones, most waited for first */
@@ -223,10 +224,9 @@ struct summary_own {
 struct summary {
 	const char *path, *gilscope_version, *collector, *host, *kernel, *cpu_model;
 	const char *collector_choice; /* why that one, "" unknown */
-	bool estimated; /* some process is */
 	uint32_t cpus, sample_hz;
 	uint64_t start_real_ns, duration_ns;
-	bool complete;
+	bool complete, estimated; /* estimated: some process is */
 	const char *write_error; /* why it is not complete, when the writer could still say so; else NULL */
 	uint64_t lost[EV_LOSS_N], lost_events; /* by class, and all */
 	struct summary_place worst_loss;

@@ -191,6 +191,28 @@ static int on_loss(void *ctx, const struct reader_loss *row)
 	return 0;
 }
 
+/* Of each second: p50 and p99 are averaged over the looks. */
+static int on_looks(void *ctx, const struct reader_looks *row)
+{
+	struct loader *l = ctx;
+
+	for (uint32_t i = 0; i < l->n_procs; i++) {
+		struct summary_process *p = &l->procs[i].process;
+		double share;
+
+		if (!l->procs[i].known || p->pid != row->pid || !row->n)
+			continue;
+		share = (double)row->n / (double)(p->looks.n + row->n);
+		p->looks.p50_ns = (uint64_t)((double)p->looks.p50_ns * (1 - share) + (double)row->p50_ns * share);
+		p->looks.p99_ns = (uint64_t)((double)p->looks.p99_ns * (1 - share) + (double)row->p99_ns * share);
+		p->looks.max_ns = row->max_ns > p->looks.max_ns ? row->max_ns : p->looks.max_ns;
+		p->looks.n += row->n;
+		p->looks.switches += row->switches;
+		p->looks.seen += row->seen < row->switches ? row->seen : row->switches;
+	}
+	return 0;
+}
+
 static int on_level(void *ctx, const struct reader_level *row)
 {
 	static const char *const reasons[EV_LEVEL_REASON_N] = {
@@ -251,6 +273,7 @@ int summary_rows_load(struct loader *l)
 	err = err ? err : reader_locks(l->r, on_lock, l);
 	err = err ? err : reader_losses(l->r, on_loss, l);
 	err = err ? err : reader_levels(l->r, on_level, l);
+	err = err ? err : reader_looks(l->r, on_looks, l);
 	err = err ? err : reader_own(l->r, on_own, l);
 	return err ? err : reader_notes(l->r, on_note, l);
 }

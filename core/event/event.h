@@ -55,6 +55,7 @@ enum ev_flags {
 	EV_F_IN_SEEN = 1 << 22, /* off: in_number is valid, and another thread was the last holder at that moment */
 	EV_F_UNPLACED = 1 << 23, /* agg: at some sleep on a GIL it was not looked where its Python code stood */
 	EV_F_FOLLOWED = 1 << 24, /* fork: the child is recorded too */
+	EV_F_SAMPLED = 1 << 27, /* off/sample, with INFERRED: by a collector that only samples; who had the GIL is in hold events, not to be concluded */
 	EV_F_INFERRED = 1 << 25, /* off/sample: concluded from samples, not observed; times are estimates, off by up to a sampling period */
 	EV_F_TAKE_SEEN = 1 << 26, /* off/sample: MOVED or STAYED is certain: a thread that takes the GIL is seen doing so */
 };
@@ -175,6 +176,24 @@ struct ev_level {
 };
 enum ev_level_reason { EV_LEVEL_START, EV_LEVEL_EVENT_RATE, EV_LEVEL_STACK_RATE, EV_LEVEL_OWN_CPU, EV_LEVEL_LOSS, EV_LEVEL_RECOVERED, EV_LEVEL_REASON_N };
 
+/* With EV_F_INFERRED.  A long hold comes in pieces: the next one begins where the last one ended. */
+struct ev_hold {
+	struct ev_hdr h;
+	__u64 t0_ns, t1_ns;
+	__u64 gil;
+};
+
+/* Of one GIL, since the last one of it.  The distance between two looks is the error of every estimated time. */
+struct ev_looks {
+	struct ev_hdr h; /* tid 0 */
+	__u64 t0_ns, t1_ns;
+	__u64 gil;
+	__u64 n; /* looks */
+	__u64 p50_ns, p99_ns, max_ns; /* distance from one to the next */
+	__u64 switches; /* gil.switch_number: how often it went to another thread than its last holder */
+	__u64 seen; /* how often the last holder was another one than at the look before */
+};
+
 #ifndef __bpf__
 #define EV_SIZE_CHECK(name, bytes) _Static_assert(sizeof(struct ev_##name) == (bytes), "wire size of ev_" #name)
 EV_SIZE_CHECK(hdr, 16);
@@ -189,5 +208,7 @@ EV_SIZE_CHECK(exec, 40);
 EV_SIZE_CHECK(agg, 208);
 EV_SIZE_CHECK(loss, 48);
 EV_SIZE_CHECK(level, 48);
+EV_SIZE_CHECK(hold, 40);
+EV_SIZE_CHECK(looks, 88);
 #undef EV_SIZE_CHECK
 #endif

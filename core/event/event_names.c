@@ -62,6 +62,8 @@ __u64 event_complete_ns(const struct ev_hdr *h)
 	case EV_AGG: return later(((const struct ev_agg *)h)->t1_ns, ((const struct ev_agg *)h)->t0_ns);
 	case EV_LOSS: return ((const struct ev_loss *)h)->t1_ns;
 	case EV_LEVEL: return ((const struct ev_level *)h)->t_ns;
+	case EV_HOLD: return later(((const struct ev_hold *)h)->t1_ns, ((const struct ev_hold *)h)->t0_ns);
+	case EV_LOOKS: return later(((const struct ev_looks *)h)->t1_ns, ((const struct ev_looks *)h)->t0_ns);
 	case EV_STACK: return 0;
 	}
 	return 0;
@@ -73,6 +75,7 @@ const struct event_word event_flag_words[] = {
 	FLAG(WANTS_GIL), FLAG(KERNEL), FLAG(TRUNCATED), FLAG(TORN), FLAG(PROCESS), FLAG(UNFINISHED), FLAG(AT_START),
 	FLAG(PYTHON), FLAG(RENAMED), FLAG(FORCED_SWITCH), FLAG(GIL_MUTEX), FLAG(MOVED), FLAG(STAYED),
 	FLAG(SELF_LAST), FLAG(NOT_RELEASED), FLAG(IN_SEEN), FLAG(UNPLACED), FLAG(FOLLOWED), FLAG(INFERRED), FLAG(TAKE_SEEN),
+	FLAG(SAMPLED),
 	{ 0, NULL },
 };
 

@@ -53,6 +53,10 @@ static const struct field fields[] = {
 	{ EV_LOSS, "class", WORD32, offsetof(union event_any, loss.cls), event_loss_words },
 	F(LEVEL, "t", TIME64, level.t_ns), F(LEVEL, "min_off", TIME64, level.min_off_ns),
 	F(LEVEL, "stack_period", TIME64, level.stack_period_ns), F(LEVEL, "level", DEC32, level.level),
+	F(HOLD, "t0", TIME64, hold.t0_ns), F(HOLD, "t1", TIME64, hold.t1_ns), F(HOLD, "gil", HEX64, hold.gil),
+	F(LOOKS, "t0", TIME64, looks.t0_ns), F(LOOKS, "t1", TIME64, looks.t1_ns), F(LOOKS, "gil", HEX64, looks.gil),
+	F(LOOKS, "n", DEC64, looks.n), F(LOOKS, "p50", TIME64, looks.p50_ns), F(LOOKS, "p99", TIME64, looks.p99_ns),
+	F(LOOKS, "max", TIME64, looks.max_ns), F(LOOKS, "switches", DEC64, looks.switches), F(LOOKS, "seen", DEC64, looks.seen),
 	{ EV_LEVEL, "reason", WORD32, offsetof(union event_any, level.reason), event_reason_words },
 };
 #define N_FIELDS (sizeof(fields) / sizeof(fields[0]))

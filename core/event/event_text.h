@@ -23,6 +23,8 @@ union event_any {
 	struct ev_agg agg;
 	struct ev_loss loss;
 	struct ev_level level;
+	struct ev_hold hold;
+	struct ev_looks looks;
 };
 
 enum { EVENT_NO_LINE = 1, EVENT_TEXT_LEN = 8192, EVENT_TIME_LEN = 40 };

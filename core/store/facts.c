@@ -285,6 +285,25 @@ void store_level(struct store *s, const struct ev_level *level)
 	store_insert(s, st);
 }
 
+void store_looks(struct store *s, const struct ev_looks *looks)
+{
+	sqlite3_stmt *st = store_row(s, STMT_LOOKS);
+
+	if (!st)
+		return;
+	bind_int(st, 1, looks->h.pid);
+	bind_u64(st, 2, looks->gil);
+	bind_int(st, 3, store_time(s, looks->t0_ns));
+	bind_u64(st, 4, store_span(looks->t0_ns, looks->t1_ns));
+	bind_u64(st, 5, looks->n);
+	bind_u64(st, 6, looks->p50_ns);
+	bind_u64(st, 7, looks->p99_ns);
+	bind_u64(st, 8, looks->max_ns);
+	bind_u64(st, 9, looks->switches);
+	bind_u64(st, 10, looks->seen);
+	store_insert(s, st);
+}
+
 void store_own(struct store *s, const struct store_own *own)
 {
 	sqlite3_stmt *st = store_row(s, STMT_OWN);

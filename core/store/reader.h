@@ -77,6 +77,10 @@ struct reader_lock {
 	uint64_t device, inode, offset; /* of a mapping that processes share; inode 0: none */
 	int64_t interp_id; /* of a GIL; -1 unknown */
 };
+struct reader_looks { /* of one GIL, by a collector that samples */
+	uint32_t pid;
+	uint64_t gil, t0_ns, t1_ns, n, p50_ns, p99_ns, max_ns, switches, seen;
+};
 struct reader_own { uint64_t t_ns, cpu_ns, bpf_run_ns, bpf_runs, max_rss_bytes, events, db_bytes; };
 struct reader_loss { uint64_t t0_ns, t1_ns, count; enum ev_loss_class cls; };
 struct reader_level { uint64_t t_ns, min_off_ns, stack_period_ns; uint32_t level; enum ev_level_reason reason; };
@@ -100,6 +104,7 @@ int reader_samples(struct reader *r, int (*row)(void *ctx, const struct sample_r
 int reader_process_events(struct reader *r, int (*row)(void *ctx, const struct process_event *e), void *ctx);
 int reader_losses(struct reader *r, int (*row)(void *ctx, const struct reader_loss *l), void *ctx);
 int reader_levels(struct reader *r, int (*row)(void *ctx, const struct reader_level *l), void *ctx);
+int reader_looks(struct reader *r, int (*row)(void *ctx, const struct reader_looks *l), void *ctx);
 int reader_own(struct reader *r, int (*row)(void *ctx, const struct reader_own *o), void *ctx);
 int reader_notes(struct reader *r, int (*row)(void *ctx, uint64_t t_ns, const char *text), void *ctx);
 

@@ -421,6 +421,27 @@ int reader_levels(struct reader *r, int (*row)(void *ctx, const struct reader_le
 	return reader_done(&q);
 }
 
+int reader_looks(struct reader *r, int (*row)(void *ctx, const struct reader_looks *l), void *ctx)
+{
+	FOR_ROWS(r, "the looks", "SELECT pid, gil, t0_ns, dur_ns, n, p50_ns, p99_ns, max_ns, switches, seen FROM looks ORDER BY rowid") {
+		struct reader_looks l = {
+			.pid = (uint32_t)col_int(&q, 0, 0, INT32_MAX, "an impossible pid"),
+			.gil = col_u64(&q, 1),
+			.t0_ns = col_time(&q, 2),
+			.n = col_count(&q, 4),
+			.p50_ns = col_span(&q, 5),
+			.p99_ns = col_span(&q, 6),
+			.max_ns = col_span(&q, 7),
+			.switches = col_count(&q, 8),
+			.seen = col_count(&q, 9),
+		};
+
+		l.t1_ns = l.t0_ns + col_span(&q, 3);
+		GIVE(&l);
+	}
+	return reader_done(&q);
+}
+
 int reader_own(struct reader *r, int (*row)(void *ctx, const struct reader_own *o), void *ctx)
 {
 	FOR_ROWS(r, "the own cost", "SELECT t_ns, cpu_ns, bpf_run_ns, bpf_runs, max_rss_bytes, events, db_bytes FROM own"

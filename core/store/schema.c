@@ -79,6 +79,9 @@ const struct schema_addition schema_additions[] = {
 	{ 2, "CREATE TABLE lock_object(pid INTEGER NOT NULL, addr INTEGER NOT NULL, kind INTEGER, name TEXT, device INTEGER,"
 	  " inode INTEGER, offset INTEGER, PRIMARY KEY(pid, addr)) STRICT, WITHOUT ROWID" },
 	{ 2, "CREATE TABLE wait_place(stack INTEGER PRIMARY KEY, kind INTEGER NOT NULL, node INTEGER) STRICT" },
+	{ 3, "CREATE TABLE looks(pid INTEGER NOT NULL, gil INTEGER NOT NULL, t0_ns INTEGER NOT NULL, dur_ns INTEGER NOT NULL,"
+	  " n INTEGER NOT NULL, p50_ns INTEGER NOT NULL, p99_ns INTEGER NOT NULL, max_ns INTEGER NOT NULL,"
+	  " switches INTEGER NOT NULL, seen INTEGER NOT NULL) STRICT" },
 };
 const size_t schema_n_additions = sizeof(schema_additions) / sizeof(schema_additions[0]);
 

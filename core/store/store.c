@@ -55,6 +55,7 @@ static const char *const stmt_sql[STMT_N] = {
 	[STMT_LEVEL] = "INSERT INTO level VALUES(?,?,?,?,?)",
 	[STMT_OWN] = "INSERT INTO own VALUES(?,?,?,?,?,?,?)",
 	[STMT_NOTE] = "INSERT INTO note VALUES(?,?)",
+	[STMT_LOOKS] = "INSERT INTO looks VALUES(?,?,?,?,?,?,?,?,?,?)",
 	[STMT_PROCESS_COLLECTOR] = "INSERT OR REPLACE INTO process_collector VALUES(?,?,?)",
 };
 

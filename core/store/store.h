@@ -74,6 +74,7 @@ void store_lock(struct store *s, const struct store_lock *l);
 void store_thread_name(struct store *s, uint32_t pid, uint32_t tid, uint64_t start_ns, const char *python_name);
 void store_loss(struct store *s, const struct ev_loss *loss);
 void store_level(struct store *s, const struct ev_level *level);
+void store_looks(struct store *s, const struct ev_looks *looks);
 void store_own(struct store *s, const struct store_own *own);
 void store_note(struct store *s, uint64_t t_ns, const char *text); /* degraded modes, refusals, in words */
 int store_commit(struct store *s); /* 0 or the latched -errno (-ENOSPC disk full) */

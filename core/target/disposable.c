@@ -2,13 +2,16 @@
 #include "core/target/disposable.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -62,13 +65,32 @@ static void close_all_but(int keep_fd)
 	close_between((unsigned)keep_fd + 1, ~0U);
 }
 
+static atomic_uint_fast64_t cpu_ns; /* of those that are gone */
+
+uint64_t disposable_cpu_ns(void)
+{
+	return atomic_load(&cpu_ns);
+}
+
+/* True when it is gone. */
+static bool take_leave(pid_t child)
+{
+	struct rusage use = { 0 };
+	pid_t got = wait4(child, NULL, WNOHANG, &use);
+
+	if (got > 0)
+		atomic_fetch_add(&cpu_ns, (uint64_t)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) * NS_PER_S +
+						  (uint64_t)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) * NS_PER_US);
+	return got != 0;
+}
+
 static void reap(void)
 {
 	unsigned kept = 0;
 
 	pthread_mutex_lock(&left_behind.mutex);
 	for (unsigned i = 0; i < left_behind.n; i++)
-		if (waitpid(left_behind.pids[i], NULL, WNOHANG) == 0)
+		if (!take_leave(left_behind.pids[i]))
 			left_behind.pids[kept++] = left_behind.pids[i];
 	left_behind.n = kept;
 	pthread_mutex_unlock(&left_behind.mutex);
@@ -106,13 +128,31 @@ bool disposable_alive(pid_t child)
 	return child > 0 && waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
 }
 
+bool disposable_sleeps(pid_t child)
+{
+	char path[32], text[256], *state;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)child);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
+		return true;
+	text[n] = '\0';
+	state = strrchr(text, ')');
+	return !state || strncmp(state, ") R", 3) != 0;
+}
+
 void disposable_end(pid_t child)
 {
 	if (child <= 0)
 		return;
 	kill(child, SIGKILL);
 	for (int i = 0; i < END_TRIES; i++) { /* pid 1 of a container may not reap what we leave */
-		if (waitpid(child, NULL, WNOHANG) != 0)
+		if (take_leave(child))
 			return;
 		usleep(END_PAUSE_US);
 	}
@@ -152,7 +192,7 @@ int disposable_do(const char *name, void (*work)(void *ctx), void *ctx, int keep
 	err = disposable_start(&child, name, do_job, j, keep_fd);
 	for (unsigned slices = 0; !err && !atomic_load(&j->done); slices++) {
 		futex_wait(&j->done, 0, SLICE_NS);
-		if (slices && (clock_now_ns() >= until || (stuck && stuck(ctx))))
+		if (slices && (clock_now_ns() >= until || (stuck && stuck(ctx))) && disposable_sleeps(child))
 			err = -ETIMEDOUT;
 		else if (slices && !disposable_alive(child) && !atomic_load(&j->done))
 			err = -EIO;

@@ -16,7 +16,10 @@ void disposable_memory_free(void *memory, size_t bytes);
 
 /* Runs work(ctx) in a child, then ends it.  keep_fd: a descriptor it may use, -1 none. */
 int disposable_start(pid_t *ret, const char *name, void (*work)(void *ctx), void *ctx, int keep_fd);
+uint64_t disposable_cpu_ns(void); /* used by all that are gone */
 bool disposable_alive(pid_t child);
+/* Asleep or blocked, not merely without a CPU: on a busy machine a child may not run for a second. */
+bool disposable_sleeps(pid_t child);
 void disposable_end(pid_t child); /* waits 10 ms at most */
 /* Runs work(ctx) in a child and waits for it; what it returns lies in shared memory.  One that takes longer than limit_ns, or of which
  * stuck(ctx) says so, is left behind; stuck may be NULL. */

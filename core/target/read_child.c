@@ -153,10 +153,12 @@ static int ask(struct reader *r, pid_t pid, uint64_t addr, void *ret, size_t len
 	while ((answered = atomic_load(&s->answered)) != r->asked) {
 		futex_wait(&s->answered, answered, SLICE_NS);
 		now = clock_now_ns();
-		if (atomic_load(&s->answered) == r->asked || (now < until && (now < until - READ_LIMIT_NS + SLICE_NS || disposable_alive(r->child))))
-			continue;
-		give_up(r);
-		return now >= until ? -ETIMEDOUT : -EAGAIN;
+		if (atomic_load(&s->answered) == r->asked)
+			break;
+		if (!disposable_alive(r->child) || (now >= until && disposable_sleeps(r->child))) {
+			give_up(r);
+			return now >= until ? -ETIMEDOUT : -EAGAIN;
+		}
 	}
 	if (!s->err)
 		memcpy(ret, s->data, len);

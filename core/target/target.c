@@ -132,10 +132,15 @@ static bool is_stuck(void *apart)
 
 int target_read_apart(struct target *t, void (*work)(void *ctx), void *ctx)
 {
-	struct apart *a = disposable_memory(sizeof(*a));
+	struct apart *a;
 	unsigned before;
 	int err;
 
+	if (read_child_is_disposable()) {
+		work(ctx);
+		return 0;
+	}
+	a = disposable_memory(sizeof(*a));
 	if (!a)
 		return -ENOMEM;
 	do {
@@ -225,8 +230,10 @@ int target_open(struct target **ret, pid_t pid, const struct target_options *opt
 	process_mem_init(&t->mem, pid);
 	r = target_enter(t, why);
 	t->mem.strict = true;
-	if (r == 0 && options && options->threads_only)
+	if (r == 0 && options && options->threads_only) {
+		t->maps_fd = openat(t->proc_fd, "maps", O_RDONLY | O_CLOEXEC);
 		look_at(t, NULL, NULL);
+	}
 	else if (r == 0)
 		r = attach_python(t, why);
 	if (t->mem.n_given_up)
@@ -316,6 +323,11 @@ unsigned target_silent_places(const struct target *t, unsigned from, uint64_t *r
 	if (from < t->mem.n_given_up)
 		*ret_addr = t->mem.given_up[from].start;
 	return t->mem.n_given_up;
+}
+
+void target_refuse_place(struct target *t, uint64_t addr, uint64_t len)
+{
+	process_mem_refuse(&t->mem, addr, len);
 }
 
 int target_refresh(struct target *t)

@@ -37,6 +37,8 @@ bool target_same_program(const struct target *t);
 /* Runs work(ctx) in a disposable child (disposable.h), where reading it takes no detour, and waits for it: what it finds must lie in
  * shared memory.  Places that do not answer are refused and the work begins again: 0, -ETIMEDOUT (it is limited to a few seconds), -errno. */
 int target_read_apart(struct target *t, void (*work)(void *ctx), void *ctx);
+/* A place that did not answer somebody else: refused from the start. */
+void target_refuse_place(struct target *t, uint64_t addr, uint64_t len);
 /* How many places in its memory did not answer and are refused from then on (-ETIMEDOUT); *ret_addr is the one numbered `from`. */
 unsigned target_silent_places(const struct target *t, unsigned from, uint64_t *ret_addr);
 /* New interpreters, a GIL moved: 0, RUNTIME_CHANGED, -ESRCH gone, -errno. */

@@ -288,6 +288,16 @@ void episode_got(struct timeline *t, struct thread *th)
 	put_wait(t, th, th->in_ns, end, true);
 }
 
+void episode_estimated(struct timeline *t, struct thread *th, const struct ev_off *e, struct lock *gil)
+{
+	struct episode *w = &th->wait;
+
+	*w = (struct episode){ .lock = gil, .t0 = e->t_out_ns, .stack = e->own_stack, .waker = MODEL_NONE, .releaser = MODEL_NONE, .sleeps = 1,
+			       .asleep_ns = e->t_in_ns - e->t_out_ns, .flags = e->h.flags & EV_F_AT_START ? WAIT_F_AT_START : 0 };
+	lock_waited(t, gil, e->own_stack);
+	put_wait(t, th, e->t_in_ns, e->h.flags & EV_F_UNFINISHED ? WAIT_UNFINISHED : WAIT_END_UNKNOWN, !(e->h.flags & EV_F_UNFINISHED));
+}
+
 void episode_close(struct timeline *t, struct thread *th, uint64_t t1, enum wait_end end)
 {
 	if (th->wait.lock)

@@ -407,6 +407,24 @@ void history_claim(struct history *h, uint32_t thread, uint64_t a, uint64_t b, u
 	}
 }
 
+void history_estimated(struct history *h, uint32_t thread, uint64_t t0, uint64_t t1)
+{
+	struct hold_rec *last = h->holds.n ? vec_last(&h->holds) : NULL;
+
+	if (last && last->t1 != TIME_OPEN && last->t1 > t0)
+		t0 = last->t1;
+	if (t0 >= t1 || (last && last->t1 == TIME_OPEN)) {
+		++*h->two_holders;
+		return;
+	}
+	if (last && last->thread == thread && last->t1 == t0 && !last->emitted) {
+		last->t1 = last->seen_ns = t1;
+		return;
+	}
+	insert(h, h->holds.n, &(struct hold_rec){ .thread = thread, .t0 = t0, .t1 = t1, .seen_ns = t1,
+						  .flags = HOLD_F_START_INFERRED | HOLD_F_END_INFERRED });
+}
+
 void history_add_sight(struct history *h, uint32_t thread, uint64_t t, uint64_t stack)
 {
 	struct sight_rec r = { .t = t, .stack = stack, .thread = thread };

@@ -86,6 +86,8 @@ void history_through(struct history *h, uint32_t thread, uint64_t since_ns, uint
 void history_lost(struct history *h, uint32_t thread, uint64_t t, bool until_seen);
 /* A waiter slept t0..t1 and was not woken: whoever held the lock all that time is asked to drop it. */
 void history_asked(struct history *h, uint64_t t0, uint64_t t1);
+/* As estimated: nothing is concluded beyond it.  A piece that begins where the thread's last one ended belongs to the same hold. */
+void history_estimated(struct history *h, uint32_t thread, uint64_t t0, uint64_t t1);
 /* Nobody held it at t. */
 void history_free_at(struct history *h, uint64_t t);
 /* It ran a..b and then blocked: what of it is not held by others was probably its own.  holder: who was seen to hold the lock at b,

@@ -73,7 +73,7 @@ static bool in_doubt(struct timeline *t, const struct hold_rec *r)
 	if (!(r->flags & HOLD_F_END_INFERRED))
 		return false;
 	th = thread_by_id(t, r->thread);
-	return th && !th->gone && th->cursor_ns < r->t1;
+	return th && !th->gone && !th->estimated && th->cursor_ns < r->t1;
 }
 
 static void hold_emit(struct timeline *t, const struct lock *l, struct hold_rec *r)

@@ -185,7 +185,8 @@ void off_put(struct timeline *t, struct thread *th, const struct ev_off *e, cons
 			if (first.lock == MODEL_NONE)
 				first.lock = s->gil->id;
 			second.lock = s->gil->id;
-			history_through(&s->gil->history, th->row.thread, th->prev_on_ns, t0, t1);
+			if (!(e->h.flags & EV_F_SAMPLED))
+				history_through(&s->gil->history, th->row.thread, th->prev_on_ns, t0, t1);
 			history_add_sight(&s->gil->history, th->row.thread, t1, e->own_stack); /* it stood there all the time */
 			held_off(s->gil, th, &first);
 			held_off(s->gil, th, &second);

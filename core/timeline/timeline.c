@@ -307,6 +307,10 @@ static void feed_off(struct timeline *t, const struct ev_off *event)
 	s.stack = e.own_stack;
 	s.holder_stack = e.holder_stack;
 	look(t, th, &e.h, e.gil, e.holder_ident, &s);
+	if (e.h.flags & EV_F_SAMPLED) {
+		estimate_off(t, th, &e, &s);
+		return;
+	}
 	waits = episode_is_sleep(&e, &s);
 	step = episode_decide(t, th, &e, &s);
 	/* A thread that wants the GIL did not hold it just before: whoever is seen holding it has the better claim. */
@@ -334,7 +338,9 @@ static void feed_sample(struct timeline *t, const struct ev_sample *e)
 		return;
 	row.thread = th->row.thread;
 	row.flags = (e->h.flags & EV_F_WANTS_GIL ? SAMPLE_F_WANTS_GIL : 0) | (e->h.flags & EV_F_KERNEL ? SAMPLE_F_KERNEL : 0);
-	if (e->t_ns < th->cursor_ns) {
+	if (e->h.flags & EV_F_SAMPLED) {
+		estimate_sample(t, th, e);
+	} else if (e->t_ns < th->cursor_ns) {
 		t->odd.out_of_order++;
 	} else {
 		look(t, th, &e->h, e->gil, e->holder_ident, &s);
@@ -349,6 +355,14 @@ static void feed_sample(struct timeline *t, const struct ev_sample *e)
 	}
 	if (t->sink.sample)
 		t->sink.sample(t->sink.ctx, &row);
+}
+
+static void feed_hold(struct timeline *t, const struct ev_hold *e)
+{
+	struct thread *th = e->t1_ns > e->t0_ns ? thread_of(t, &e->h, e->t0_ns) : NULL;
+
+	if (th)
+		estimate_hold(t, th, e);
 }
 
 static bool agg_blocked_without_gil(const struct ev_agg *e)
@@ -408,7 +422,7 @@ void timeline_feed(struct timeline *t, const struct ev_hdr *event)
 	if (t->finished || !event_size_ok(event, event->size))
 		return;
 	/* losses and levels are told by a clock of their own, which settles nothing here */
-	now = event->kind == EV_LOSS || event->kind == EV_LEVEL ? 0 : event_complete_ns(event);
+	now = event->kind == EV_LOSS || event->kind == EV_LEVEL || event->kind == EV_LOOKS ? 0 : event_complete_ns(event);
 	if (now > TIME_LIMIT) {
 		t->odd.out_of_order++;
 		return;
@@ -416,6 +430,7 @@ void timeline_feed(struct timeline *t, const struct ev_hdr *event)
 	line_advance(t, now);
 	switch (event->kind) {
 	case EV_OFF: feed_off(t, (const struct ev_off *)event); break;
+	case EV_HOLD: feed_hold(t, (const struct ev_hold *)event); break;
 	case EV_SAMPLE: feed_sample(t, (const struct ev_sample *)event); break;
 	case EV_THREAD: feed_thread(t, (const struct ev_thread *)event); break;
 	case EV_EXIT: feed_exit(t, (const struct ev_exit *)event); break;
@@ -423,7 +438,7 @@ void timeline_feed(struct timeline *t, const struct ev_hdr *event)
 	case EV_EXEC: feed_exec(t, (const struct ev_exec *)event); break;
 	case EV_AGG: feed_agg(t, (const struct ev_agg *)event); break;
 	case EV_LOSS: feed_loss(t, (const struct ev_loss *)event); break;
-	default: break; /* stacks and levels are the store's */
+	default: break; /* stacks, levels and looks are the store's */
 	}
 }
 

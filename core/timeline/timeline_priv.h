@@ -202,6 +202,7 @@ enum episode_step episode_decide_agg(struct timeline *t, struct thread *th, cons
 void episode_sleep(struct timeline *t, struct thread *th, const struct ev_off *e, const struct sight *s);
 void episode_got(struct timeline *t, struct thread *th);
 void episode_close(struct timeline *t, struct thread *th, uint64_t t1, enum wait_end end);
+void episode_estimated(struct timeline *t, struct thread *th, const struct ev_off *e, struct lock *gil); /* a whole wait at once */
 void episode_futex(struct timeline *t, struct thread *th, const struct ev_off *e, struct lock *l);
 
 /* partition.c */
@@ -215,6 +216,11 @@ void segment_settle(struct timeline *t, struct thread *th, struct segment *s);
 void tally_settle(struct timeline *t, struct thread *th, struct tally *row);
 void tally_flush(struct timeline *t, struct thread *th);
 void merge_flush(struct timeline *t, struct thread *th);
+
+/* estimate.c: what a collector that only samples tells */
+void estimate_off(struct timeline *t, struct thread *th, const struct ev_off *e, const struct sight *s);
+void estimate_sample(struct timeline *t, struct thread *th, const struct ev_sample *e);
+void estimate_hold(struct timeline *t, struct thread *th, const struct ev_hold *e);
 
 /* line.c */
 struct item *line_add(struct timeline *t, enum item_kind kind, struct thread *th);

@@ -15,6 +15,7 @@ import recording
 HERE = os.path.dirname(os.path.abspath(__file__))
 SCRIPT, FILE_SYSTEM = os.path.join(HERE, "blocking_target.py"), os.path.join(HERE, "silent_fs.py")
 END_S = 3.0  # the man page: two seconds more at the most; and some for a busy machine
+START_S = 6.0  # the kernel checks the programs, on a busy machine for seconds
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_recording_goes_on(blocking, can_record, tmp_path, what):
     t0 = time.monotonic()
     done = harness.gilscope("record", "-p", pid, "-d", 3, "-o", path)
     assert done.returncode == 0, done.stderr
-    assert time.monotonic() - t0 < 3 + END_S
+    assert time.monotonic() - t0 < 3 + START_S + END_S
     p = check(path)
     rec = recording.Recording(path)
     last = rec.one("SELECT max(t0_ns) FROM interval")
@@ -123,6 +124,15 @@ def test_a_snapshot_is_taken_without_what_is_there(blocking, what):
     assert done.returncode == 0 and "spin_in_the_open" in done.stdout, (done.stdout, done.stderr)
 
 
+def is_orphan(pid):
+    try:
+        with open("/proc/%s/status" % pid) as f:
+            status = f.read()
+    except OSError:
+        return False  # gone, or another test's
+    return "PPid:\t1\n" in status and "(zombie)" not in status
+
+
 def test_nobody_stays_behind(blocking):
     """Killing the one that reads ends it: a userfaultfd's waiter can be killed."""
     pid = blocking("filename")
@@ -130,7 +140,7 @@ def test_nobody_stays_behind(blocking):
     assert done.returncode == 0, done.stderr
     time.sleep(0.5)
     left = subprocess.run(["pgrep", "-x", "gilscope-read"], stdout=subprocess.PIPE, universal_newlines=True).stdout.split()
-    mine = [p for p in left if "PPid:\t1\n" in open("/proc/%s/status" % p).read() and "(zombie)" not in open("/proc/%s/status" % p).read()]
+    mine = [p for p in left if is_orphan(p)]
     assert not mine, mine
 
 

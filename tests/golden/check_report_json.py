@@ -70,6 +70,7 @@ WHAT_IF = {
     "replay": {"recorded_wait_ns": COUNT, "replayed_wait_ns": COUNT, "error": float, "trusted": bool,
                "until_ns": Null(COUNT)},
 }
+LOOKS = {"n": COUNT, "distance_p50_ns": COUNT, "distance_p99_ns": COUNT, "distance_max_ns": COUNT, "handoffs": COUNT, "handoffs_unseen": COUNT}
 REPORT = {
     "format": OneOf(1), "gilscope": str,
     "recording": {
@@ -79,7 +80,7 @@ REPORT = {
         "own": {"cpu_ns": Null(COUNT), "bpf_run_ns": Null(COUNT), "bpf_runs": Null(COUNT), "max_rss_bytes": Null(COUNT)},
     },
     "processes": [{
-        "pid": COUNT, "parent": Null(COUNT), "name": str, "command": str, "runtime": Null(str), "collector": Null(str), "estimated": bool, "free_threaded": bool,
+        "pid": COUNT, "parent": Null(COUNT), "name": str, "command": str, "runtime": Null(str), "collector": Null(str), "estimated": bool, "looks": Null(LOOKS), "free_threaded": bool,
         "switch_interval_ns": Null(COUNT), "locks": [LOCK], "other_locks": [OTHER_LOCK], "threads": [THREAD], "blame": [BLAME],
         "findings": [FINDING], "pairs": [PAIR], "long_holds": [LONG_HOLD], "what_if": Null(WHAT_IF),
     }],

@@ -266,11 +266,14 @@ def test_the_line_to_paste_grants_all(busy):
 
 def test_no_btf(busy, can_record, tmp_path):
     for prepare in ("mount --bind /dev/null /sys/kernel/btf/vmlinux", "mount -t tmpfs none /sys/kernel/btf"):
-        done = in_mounts(prepare, harness.GILSCOPE, "record", "-p", busy.pid, "-d", 1, "-o", tmp_path / "x")
+        done = in_mounts(prepare, harness.GILSCOPE, "record", "--collector", "bpf", "-p", busy.pid, "-d", 1, "-o", tmp_path / "x")
         refused(done, MACHINE, "BTF", "CONFIG_DEBUG_INFO_BTF")
+        assert not (tmp_path / "x").exists()
         doctor = in_mounts(prepare, harness.GILSCOPE, "doctor")
-        assert doctor.returncode == MACHINE and re.search(r"FAIL +BTF", doctor.stdout), doctor.stdout
-    assert not (tmp_path / "x").exists()
+        assert doctor.returncode == 0 and re.search(r"FAIL +BTF", doctor.stdout) and "would use remote" in doctor.stdout, doctor.stdout
+        done = in_mounts(prepare, harness.GILSCOPE, "record", "-p", busy.pid, "-d", 1, "-o", tmp_path / "x")
+        assert done.returncode == 0 and re.search("collector remote: .* not bpf: .*BTF", done.stderr), done.stderr
+        (tmp_path / "x").unlink()
 
 
 @pytest.mark.parametrize("level", [1, 2])

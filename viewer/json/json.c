@@ -296,6 +296,15 @@ static json_t *what_if(const struct summary_process *p)
 	return json_pack("{s:o, s:o, s:o}", "pairs", pairs, "bounds", bounds, "replay", replay);
 }
 
+static json_t *looks(const struct summary_process *p)
+{
+	if (!p->looks.n)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "n", integer(p->looks.n), "distance_p50_ns", integer(p->looks.p50_ns),
+			 "distance_p99_ns", integer(p->looks.p99_ns), "distance_max_ns", integer(p->looks.max_ns), "handoffs",
+			 integer(p->looks.switches), "handoffs_unseen", integer(p->looks.switches - p->looks.seen));
+}
+
 static void put_process(struct stream *w, const struct summary_process *p, size_t max_pairs)
 {
 	stream_open(w, NULL, '{');
@@ -306,6 +315,7 @@ static void put_process(struct stream *w, const struct summary_process *p, size_
 	stream_value(w, "runtime", text_or_null(p->runtime));
 	stream_value(w, "collector", text_or_null(p->collector));
 	stream_value(w, "estimated", json_boolean(p->estimated));
+	stream_value(w, "looks", looks(p));
 	stream_value(w, "free_threaded", json_boolean(p->free_threaded));
 	stream_value(w, "switch_interval_ns", integer_if(p->switch_interval_ns, p->switch_interval_ns));
 	stream_open(w, "locks", '[');

@@ -186,11 +186,18 @@ static void line_finding(struct page *page, const struct text_context *c)
 /* Before any number: what kind of numbers they are. */
 static void line_estimated(struct page *page, const struct text_context *c)
 {
-	char *collector = page_escape(c->p->collector, 16);
+	const struct summary_process *p = c->p;
+	char *collector = page_escape(p->collector, 16), n[HUMAN_LEN], p50[HUMAN_LEN], p99[HUMAN_LEN], unseen[HUMAN_LEN], all[HUMAN_LEN];
+	autostrbuf text = STRBUF_INIT;
 
+	strbuf_addf(&text, "every number of this process is one, sampled by the %s collector", collector);
+	if (p->looks.n)
+		strbuf_addf(&text, ": %s looks, half of them within %s, 99 %% within %s, so every begin and end is off by as much; %s of %s "
+			    "hand-offs of the GIL fell between two looks, waits and holds shorter than that are mostly unseen",
+			    human_count(n, p->looks.n), human_ns(p50, p->looks.p50_ns), human_ns(p99, p->looks.p99_ns), human_count(unseen, p->looks.switches - p->looks.seen),
+			    human_count(all, p->looks.switches));
 	label(page, "estimates");
-	page_putf(page, INK_WARNING, "all of these: sampled by the %s collector, not observed", collector);
-	page_end(page);
+	page_wrap(page, INK_WARNING, LABEL_COLUMNS, text.s);
 	free(collector);
 }
 

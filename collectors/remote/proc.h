@@ -1,0 +1,48 @@
+#pragma once
+/* One process that is sampled: its GILs, its threads, what a look at it shows.  Private to the sampling child.
+ * Owns: the target it opened, descriptors of its threads.  Context: the child only.  Errors: outcomes, as said. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "collectors/remote/shared.h"
+#include "core/interp/runtime.h"
+
+enum { PROC_DISTANCES = 1024 };
+
+struct proc_gil {
+	uint64_t addr;
+	uint64_t last_holder, number; /* as of the last look */
+	bool seen;
+	uint32_t holder; /* track that has it, UINT32_MAX none or unknown */
+	uint64_t held_ns; /* its hold is told up to here */
+	uint64_t since_ns, n, switches, changes; /* since the last ev_looks */
+	bool switched; /* in this look it was not at the same turn as in the one before */
+	unsigned waiters; /* in this look */
+};
+
+struct proc {
+	struct remote_shared *shared;
+	uint32_t slot;
+	unsigned asked; /* of the slot, when it was opened */
+	struct target *target; /* NULL: could not be opened */
+	int task_fd;
+	unsigned refused; /* of the slot's places */
+	unsigned links; /* of /proc/PID/task: threads + 2 */
+	uint32_t *tracks; /* indices */
+	int *calls; /* descriptors of their syscall files, -1 none; in step with tracks, which proc_thread_add keeps */
+	uint32_t n_tracks, cap_tracks;
+	struct proc_gil gils[RUNTIME_MAX_INTERPS];
+	unsigned n_gils;
+	uint64_t looked_ns, listed_ns, list_cost_ns, checked_ns, forked_ns, told_ns;
+	bool list_wanted, replaced;
+	uint64_t distances[PROC_DISTANCES];
+	uint64_t n_distances;
+};
+
+enum proc_end { PROC_GOES_ON, PROC_ENDED };
+struct proc *proc_new(struct remote_shared *shared, uint32_t slot);
+void proc_free(struct proc *p);
+/* One look at everything in it; emits what follows from it. */
+enum proc_end proc_look(struct proc *p);
+/* Everything open ends here. */
+void proc_finish(struct proc *p, bool unfinished);

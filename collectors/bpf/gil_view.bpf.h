@@ -36,50 +36,73 @@ static __always_inline struct bpf_gil *gil_of_word(struct bpf_proc *proc, __u64 
 #define LIST_STEPS 256
 #define LIST_AGAIN (10 * MS) /* a thread that was on no list is looked for again */
 
-/* The thread state that names the thread, on the list of each interpreter: 2.7 keeps thread-specific data in a list of its own. */
-static __noinline __u64 listed_tstate(struct bpf_proc *proc, struct task_struct *p)
-{
-	struct thread_rec *r = bpf_task_storage_get(&threads, p, 0, 0);
-	const struct walk_layout *l = &proc->walk;
-	__u64 ident = p->thread.fsbase, named = 0, interp = 0, tstate = 0, now = bpf_ktime_get_ns();
+struct list_search {
+	const struct walk_layout *l;
+	__u64 ident, interp, tstate; /* interp: the next one */
+	__u64 found;
+};
 
-	if (!r)
+/* One thread state further; returns 1 when the search is over. */
+static __always_inline int search_step(struct list_search *s)
+{
+	const struct walk_layout *l = s->l;
+	__u64 named = 0;
+
+	if (!s->tstate)
+		return !s->interp ||
+		       bpf_probe_read_user(&s->tstate, sizeof(s->tstate), (void *)(s->interp + l->interp_tstate_head)) ||
+		       bpf_probe_read_user(&s->interp, sizeof(s->interp), (void *)s->interp); /* next comes first there */
+	if (bpf_probe_read_user(&named, sizeof(named), (void *)(s->tstate + l->tstate_thread_id)))
+		return 1;
+	if (named == s->ident) {
+		s->found = s->tstate;
+		return 1;
+	}
+	return bpf_probe_read_user(&s->tstate, sizeof(s->tstate), (void *)(s->tstate + l->tstate_next)) != 0;
+}
+
+static long search_step_loop(__u32 i, void *s)
+{
+	return search_step(s);
+}
+
+/* The thread state that names the thread, on the list of each interpreter: 2.7 keeps thread-specific data in a list of its own.
+ * Not static: the verifier then looks at it by itself, once a program; in every state of every caller it took a second. */
+__noinline __u64 listed_tstate(struct bpf_proc *proc, struct thread_rec *r, __u64 ident)
+{
+	struct list_search s = { .ident = ident };
+	__u64 named = 0, now = bpf_ktime_get_ns();
+
+	if (!proc || !r)
 		return 0;
-	if (r->listed && !bpf_probe_read_user(&named, sizeof(named), (void *)(r->listed + l->tstate_thread_id)) && named == ident)
+	s.l = &proc->walk;
+	if (r->listed && !bpf_probe_read_user(&named, sizeof(named), (void *)(r->listed + s.l->tstate_thread_id)) && named == ident)
 		return r->listed;
 	r->listed = 0;
 	if (now - r->listed_at < LIST_AGAIN)
 		return 0;
 	r->listed_at = now;
-	bpf_probe_read_user(&interp, sizeof(interp), (void *)l->interpreters);
-	for (int i = 0; i < LIST_STEPS; i++) {
-		if (!tstate) {
-			if (!interp)
-				return 0;
-			if (bpf_probe_read_user(&tstate, sizeof(tstate), (void *)(interp + l->interp_tstate_head)) ||
-			    bpf_probe_read_user(&interp, sizeof(interp), (void *)interp)) /* next comes first there */
-				return 0;
-			continue;
-		}
-		if (bpf_probe_read_user(&named, sizeof(named), (void *)(tstate + l->tstate_thread_id)))
-			return 0;
-		if (named == ident) {
-			r->listed = tstate;
-			return tstate;
-		}
-		if (bpf_probe_read_user(&tstate, sizeof(tstate), (void *)(tstate + l->tstate_next)))
-			return 0;
+	bpf_probe_read_user(&s.interp, sizeof(s.interp), (void *)s.l->interpreters);
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) { /* as the walk of frames, stacks.bpf.h */
+		bpf_loop(LIST_STEPS, search_step_loop, &s, 0);
+	} else {
+		for (int i = 0; i < LIST_STEPS; i++)
+			if (search_step(&s))
+				break;
 	}
-	return 0;
+	r->listed = s.found;
+	return s.found;
 }
 
 static __always_inline __u64 own_tstate(struct bpf_proc *proc, struct task_struct *p)
 {
 	__u64 tstate = 0;
 
-	if (proc->walk.interpreters)
-		return listed_tstate(proc, p);
+	if (proc->walk.interpreters) {
+		struct thread_rec *r = bpf_task_storage_get(&threads, p, 0, 0);
 
+		return r ? listed_tstate(proc, r, p->thread.fsbase) : 0;
+	}
 	if (proc->tss_offset)
 		bpf_probe_read_user(&tstate, sizeof(tstate), (void *)(p->thread.fsbase + proc->tss_offset));
 	return tstate;

@@ -365,14 +365,16 @@ def child_of(pid):
 
 
 def test_killed_collector_leaves_nothing(any_python, folder):
-    c = Command(folder, any_python, script(folder, SPINS), "6", options=("-r", "1000",), prefix=[])
+    c = Command(folder, any_python, script(folder, SPINS), "15", options=("-r", "1000",), prefix=[])
     assert c.process.stdout.readline() == "up\n"
     pid = child_of(c.process.pid)
-    bare = subprocess.Popen([any_python, script(folder, SPINS), "6"], stdout=subprocess.PIPE)
+    bare = subprocess.Popen([any_python, script(folder, SPINS), "15"], stdout=subprocess.PIPE)
     bare.stdout.readline()
     assert timers(pid) >= 1 and caught(pid) != caught(bare.pid)
     c.process.kill()
-    time.sleep(3.0)
+    deadline = time.monotonic() + 12  # the lease is 2 s; the process must get a CPU to notice
+    while time.monotonic() < deadline and (timers(pid) or caught(pid) != caught(bare.pid)):
+        time.sleep(0.2)
     assert timers(pid) == 0
     assert caught(pid) == caught(bare.pid)
     assert c.process.stdout.readline() == "done\n"  # unharmed

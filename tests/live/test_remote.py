@@ -58,6 +58,8 @@ def report(nobody, path):
 
 
 def test_an_unprivileged_user(python, nobody):
+    if harness.version_of(python) < (3, 0):
+        pytest.skip("%s: the program is written for Python 3" % python)
     target = begin(nobody, python)
     done, path = record(nobody, "-p", target.pid)
     assert re.search("collector remote: .*; not bpf: .*; not signal: ", done.stderr), done.stderr
@@ -225,7 +227,7 @@ def test_five_hundred_threads(any_python, nobody):
     done, path = record(nobody, "-p", target.pid, seconds=6)
     rec = recording.Recording(path)
     assert rec.one("SELECT count(*) FROM thread") == 501
-    assert rec.one("SELECT sum(n) FROM looks") > 5
+    assert rec.one("SELECT sum(n) FROM looks") >= 2  # 5 % of a CPU, 501 threads each
     first, last = (rec.db.execute("SELECT t_ns, cpu_ns FROM own ORDER BY t_ns %s LIMIT 1" % order).fetchone() for order in ("", "DESC"))
     print("own CPU", (last[1] - first[1]) / (last[0] - first[0]))
 

@@ -141,7 +141,8 @@ def test_every_version(python, folder):
     assert p["runtime"].startswith("CPython " + "%d.%d" % harness.version_of(python)), p["runtime"]
     threads = {t["name"]: t for t in p["threads"]}
     if "napper" in threads:  # a busy machine may read names too late
-        assert threads["napper"]["gil_wait_ns"] > 0.08 * report["recording"]["duration_ns"], threads["napper"]
+        least = 0.01 if harness.version_of(python) < (3, 0) else 0.08  # 2.7 lets go after every hundred instructions
+        assert threads["napper"]["gil_wait_ns"] > least * report["recording"]["duration_ns"], threads["napper"]
     assert sum(t["gil_waits"] for t in p["threads"]) > 50
     waiters = {line[0] for line in rec.blame_lines()}
     holders = {line[2] for line in rec.blame_lines()}
@@ -414,7 +415,7 @@ def test_a_full_ring_is_counted(folder):
     c.end()
     assert c.code == 0 and json.loads(c.out) == {"rounds": 60000}, c.err
     rec = c.rec()
-    if rec.one("SELECT count(*) FROM wait") + rec.lost_events() < 3000:
+    if rec.one("SELECT count(*) FROM wait") + rec.lost_events() < 10000:  # 2,000 fit into the ring of each thread
         pytest.skip("the machine was too slow to fill a ring")
     assert rec.lost_events() > 0
     assert rec.one("SELECT count(*) FROM wait") > 500

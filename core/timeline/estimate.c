@@ -12,6 +12,7 @@ void estimate_off(struct timeline *t, struct thread *th, const struct ev_off *e,
 
 	if (s->gil)
 		th->gil = s->gil;
+	episode_close(t, th, th->in_ns, WAIT_END_UNKNOWN); /* one that a collector which does not only sample has begun */
 	stretch_put(t, th, e->t_out_ns, EPISODE_NONE);
 	if (!waits) {
 		off_put(t, th, e, s, EPISODE_NONE);

@@ -205,6 +205,19 @@ static int remote_add_target(void *self, struct target *target, struct fail *why
 	return 0;
 }
 
+/* A command is let go after arming: its exec is only noticed by a child that knew it before. */
+static void wait_until_seen(struct remote *r)
+{
+	const struct timespec ts = { .tv_nsec = NS_PER_MS };
+	uint64_t until = clock_now_ns() + STOP_WITHIN_NS;
+
+	for (unsigned i = 0; i < atomic_load(&r->shared->n_slots);)
+		if (atomic_load(&r->shared->slots[i].seen) || clock_now_ns() > until)
+			i++;
+		else
+			nanosleep(&ts, NULL);
+}
+
 static int remote_arm(void *self, struct fail *why)
 {
 	struct remote *r = self;
@@ -214,6 +227,8 @@ static int remote_arm(void *self, struct fail *why)
 	err = start_child(r);
 	atomic_store(&r->shared->armed, true);
 	r->told_ns = clock_now_ns();
+	if (!err)
+		wait_until_seen(r);
 	return err ? fail_set(why, err, FAIL_OTHER, "could not start a process: %s", strerror(-err)) : 0;
 }
 

@@ -36,6 +36,7 @@ static void take_slots(struct sampler *s)
 			break;
 		if (!atomic_load(&slot->ended))
 			s->procs[s->n] = proc_new(s->shared, s->n);
+		atomic_store(&slot->seen, true);
 	}
 }
 

@@ -17,6 +17,7 @@ enum { REMOTE_PROCS_MAX = 1024, REMOTE_THREADS_MAX = 16384, REMOTE_NOTE_BYTES = 
 struct remote_slot { /* a process; written by us but for `ended` */
 	atomic_uint asked; /* raised when it is to be looked at (again) for its Python */
 	atomic_bool ready, ended;
+	atomic_bool seen; /* by the child: a change of its program will be noticed from here on */
 	int pid;
 	bool threads_only, at_start;
 	atomic_uint n_refused; /* places that did not answer */

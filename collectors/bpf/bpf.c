@@ -225,6 +225,8 @@ static int bpf_start(void **ret_self, const struct collector_options *options, s
 static void fill_proc(struct bpf_proc *ret, const struct target *t)
 {
 	const struct runtime *r = target_runtime(t);
+	const struct interp_place *gils[RUNTIME_MAX_INTERPS];
+	unsigned n;
 
 	memset(ret, 0, sizeof(*ret));
 	if (!r)
@@ -233,16 +235,9 @@ static void fill_proc(struct bpf_proc *ret, const struct target *t)
 	ret->walk = r->walk;
 	ret->tss_offset = target_tss_offset(t);
 	ret->several_interps = r->n_interps > 1;
-	for (unsigned i = 0; i < r->n_interps && ret->n_gils < BPF_MAX_GILS; i++) {
-		unsigned k = 0;
-
-		while (k < ret->n_gils && ret->gils[k].addr != r->interps[i].gil)
-			k++;
-		if (k < ret->n_gils || !r->interps[i].gil)
-			continue;
-		ret->gils[k] = (struct bpf_gil){ .addr = r->interps[i].gil, .gc_collecting = r->interps[i].gc_collecting };
-		ret->n_gils++;
-	}
+	n = runtime_gils(r, gils);
+	for (unsigned i = 0; i < n && i < BPF_MAX_GILS; i++)
+		ret->gils[ret->n_gils++] = (struct bpf_gil){ .addr = gils[i]->gil, .gc_collecting = gils[i]->gc_collecting };
 }
 
 static int iterate(struct bpf_collector *c, enum bpf_iter_mode mode)

@@ -35,15 +35,11 @@ static struct remote_slot *slot_of(const struct proc *p)
 static void learn_gils(struct proc *p)
 {
 	const struct runtime *r = target_runtime(p->target);
+	const struct interp_place *gils[RUNTIME_MAX_INTERPS];
 
-	for (unsigned i = 0; r && i < r->n_interps; i++) {
-		unsigned k = 0;
-
-		while (k < p->n_gils && p->gils[k].addr != r->interps[i].gil)
-			k++;
-		if (k == p->n_gils && r->interps[i].gil)
-			p->gils[p->n_gils++] = (struct proc_gil){ .addr = r->interps[i].gil, .holder = NOBODY, .since_ns = clock_now_ns() };
-	}
+	p->n_gils = r ? runtime_gils(r, gils) : 0;
+	for (unsigned i = 0; i < p->n_gils; i++)
+		p->gils[i] = (struct proc_gil){ .addr = gils[i]->gil, .holder = NOBODY, .since_ns = clock_now_ns() };
 }
 
 static void refuse_places(struct proc *p)

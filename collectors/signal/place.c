@@ -14,12 +14,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "collectors/signal/embedded.h"
 #include "collectors/signal/preload/shared.h"
 #include "core/util/xalloc.h"
 
 #define BACKLOG 256
-
-extern const char preload_library[], preload_library_end[]; /* embedded.c */
 
 static int fail_place(struct fail *why, int err, const char *what)
 {
@@ -52,8 +51,8 @@ static int make_dir(struct signal_place *p, bool for_other, struct fail *why)
 
 static int write_library(struct signal_place *p, struct fail *why)
 {
-	size_t left = (size_t)(preload_library_end - preload_library);
-	const char *from = preload_library;
+	size_t left = preload_library().n;
+	const char *from = preload_library().text;
 	int fd = open(p->library, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0500);
 
 	if (fd < 0)

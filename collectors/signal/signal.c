@@ -302,6 +302,8 @@ static int signal_start(void **ret_self, const struct collector_options *options
 static void fill_config(struct shared_config *ret, const struct target *t)
 {
 	const struct runtime *r = target_runtime(t);
+	const struct interp_place *gils[RUNTIME_MAX_INTERPS];
+	unsigned n;
 
 	memset(ret, 0, sizeof(*ret));
 	if (!r)
@@ -309,16 +311,9 @@ static void fill_config(struct shared_config *ret, const struct target *t)
 	ret->python = 1;
 	ret->walk = r->walk;
 	ret->tss_offset = target_tss_offset(t);
-	for (unsigned i = 0; i < r->n_interps && ret->n_gils < SHARED_MAX_GILS; i++) {
-		unsigned k = 0;
-
-		while (k < ret->n_gils && ret->gils[k].addr != r->interps[i].gil)
-			k++;
-		if (k < ret->n_gils || !r->interps[i].gil)
-			continue;
-		ret->gils[k] = (struct shared_gil){ .addr = r->interps[i].gil, .gc_collecting = r->interps[i].gc_collecting };
-		ret->n_gils++;
-	}
+	n = runtime_gils(r, gils);
+	for (unsigned i = 0; i < n && i < SHARED_MAX_GILS; i++)
+		ret->gils[ret->n_gils++] = (struct shared_gil){ .addr = gils[i]->gil, .gc_collecting = gils[i]->gc_collecting };
 }
 
 static int signal_add_target(void *self, struct target *t, struct fail *why)

@@ -430,6 +430,21 @@ int runtime_refresh(struct runtime *r, const struct mem *mem)
 	return RUNTIME_CHANGED;
 }
 
+unsigned runtime_gils(const struct runtime *r, const struct interp_place *ret[RUNTIME_MAX_INTERPS])
+{
+	unsigned n = 0;
+
+	for (const struct interp_place *p = r->interps; p < r->interps + r->n_interps; p++) {
+		unsigned k = 0;
+
+		while (k < n && ret[k]->gil != p->gil)
+			k++;
+		if (k == n && p->gil)
+			ret[n++] = p;
+	}
+	return n;
+}
+
 void runtime_done(struct runtime *r)
 {
 	free(r->own_layout);

@@ -54,6 +54,8 @@ int runtime_read(struct runtime *ret, const struct mem *mem, const struct runtim
 /* Reads interpreters and GILs again; returns 0 or RUNTIME_CHANGED, or -errno. */
 enum { RUNTIME_CHANGED = 1 };
 int runtime_refresh(struct runtime *r, const struct mem *mem);
+/* Its distinct GILs, each by the first interpreter that names it; returns how many. */
+unsigned runtime_gils(const struct runtime *r, const struct interp_place *ret[RUNTIME_MAX_INTERPS]);
 void runtime_done(struct runtime *r);
 /* What frame_walk.h needs of a layout; -EPROTO when it does not fit the walk's fields. */
 int runtime_walk_layout(const struct layout *l, struct walk_layout *ret);

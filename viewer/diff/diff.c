@@ -14,7 +14,7 @@
 
 static void put_head(FILE *out, const char *title)
 {
-	const struct diff_asset style = diff_style(), script = diff_script();
+	const struct embedded style = diff_style(), script = diff_script();
 
 	fprintf(out,
 		"<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"

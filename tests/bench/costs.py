@@ -62,9 +62,12 @@ def bpf_runs(pid, seconds, stacks=True):
         time.sleep(1.5)  # until the dials have settled
         first = own_programs(recorder.process.pid)
         count = counters(first)
+        cpu = harness.thread_cpu_ns(pid)
         time.sleep(seconds)
         last = own_programs(recorder.process.pid)
+        cpu = harness.thread_cpu_ns(pid) - cpu
         count = {key: n - count[key] for key, n in counters(last).items()}
+        count["target_cpu_ns"] = cpu
         recorder.stop()
     finally:
         os.environ.pop("GILSCOPE_BENCH_NO_STACKS", None)
@@ -110,7 +113,9 @@ def switch_costs(python, case, seconds, bystander):
         return rows["on_switch"]["ns_per_run"] * rows["on_switch"]["runs"] - others * bystander["ns_per_run"]
     without = target_ns(bare, bare_count) / max(1, bare_count["switches"])
     k = full_count["stack_runs"]
+    in_programs = sum(row["runs"] * row["ns_per_run"] for row in full.values())
     return {"programs": full, "floor": least, "without_ns": without, "runs_per_s": full_count["switches"] / seconds,
+            "of_target_pct": 100.0 * in_programs / max(1, full_count["target_cpu_ns"]),
             "looks_per_s": full_count["looks"] / seconds, "stack_runs_per_s": k / seconds,
             "with_ns": (target_ns(full, full_count) - (full_count["switches"] - k) * without) / k if k else None}
 

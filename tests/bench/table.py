@@ -66,6 +66,7 @@ def cost_rows(results):
         if r.get("floor"):
             yield ["an empty program there", "%.0f ns" % r["floor"]["empty"], ""]
             yield ["the least any recorder must do there", "%.0f ns" % r["floor"]["least"], ""]
+        yield ["all programs on %s, of the target's CPU time" % case, "%.2f %%" % r["of_target_pct"], ""]
         if r["with_ns"]:
             yield ["`on_switch` on %s, with stacks" % case, "%.0f ns, %.0f a second" % (r["with_ns"], r["stack_runs_per_s"]), ""]
         for name in ("on_waking", "on_sample"):

@@ -229,9 +229,22 @@ def test_trace_processor_reads_perfetto(recording, tmp_path):
     assert done.returncode == 0 and len(done.stdout.decode().strip().splitlines()) <= 1, done.stdout.decode()
 
 
-def test_firefox_profiler_reads_it(recording, db, tmp_path):
+@pytest.fixture
+def late_samples(recording, tmp_path):
+    """The recording with samples in its middle only: what waits before the first one and after the last is shown all the same."""
+    path = str(tmp_path / "late.gilscope")
+    shutil.copy(recording, path)
+    with sqlite3.connect(path) as db:
+        t0, t1 = db.execute("SELECT min(t_ns), max(t_ns) FROM sample").fetchone()
+        db.execute("DELETE FROM sample WHERE t_ns < ? OR t_ns > ?", ((3 * t0 + t1) // 4, (t0 + 3 * t1) // 4))
+        # a thread without a sample gets one at its begin, which would hide what this is about
+        db.execute("INSERT INTO sample SELECT id, ?, 0, 0, NULL FROM thread WHERE id NOT IN (SELECT thread FROM sample)", ((t0 + t1) // 2,))
+    db.close()
+    return path
+
+
+def test_firefox_profiler_reads_it(recording, late_samples, db, tmp_path):
     package = node_tool("@firefox-devtools/profiler-cli")
-    path = export(recording, tmp_path, "firefox")
     tool = ["node", os.path.join(package, json.load(open(os.path.join(package, "package.json")))["bin"]["profiler-cli"])]
     env = dict(os.environ, HOME=str(tmp_path), XDG_RUNTIME_DIR=str(tmp_path), TMPDIR=str(tmp_path))
 
@@ -248,17 +261,19 @@ def test_firefox_profiler_reads_it(recording, db, tmp_path):
         assert done.returncode == 0, text
         return done.stdout.decode()
     try:
-        ask("load", path)
-        assert len(re.findall(r"^\*?\s+t-\d+ ", ask("thread", "list"), re.M)) == one(db, "SELECT count(*) FROM thread")
-        waiter = db.execute("SELECT w.thread, count(*), max(w.dur_ns) FROM wait w JOIN lock l ON l.id = w.lock WHERE l.kind = 0 "
-                            "GROUP BY 1 ORDER BY 2 DESC").fetchone()
-        text = ask("thread", "markers", "--thread", "t-%d" % waiter[0], "--search", "Waiting for GIL")
-        found = re.search(r"Waiting for GIL\s+([\d,]+) markers .*max=([\d.]+)(ns|.s|ms|s)\b", text)
-        assert found, text
-        assert int(found.group(1).replace(",", "")) == waiter[1]
-        scale = {"ns": 1, "ms": 1e6, "s": 1e9}.get(found.group(3), 1e3)
-        assert abs(float(found.group(2)) * scale - waiter[2]) <= 0.001 * waiter[2] + 1
-        assert "✓" in text, "waits have their stacks"
+        for path in (recording, late_samples):
+            ask("load", export(path, tmp_path, "firefox"))
+            assert len(re.findall(r"^\*?\s+t-\d+ ", ask("thread", "list"), re.M)) == one(db, "SELECT count(*) FROM thread")
+            waiter = db.execute("SELECT w.thread, count(*), max(w.dur_ns) FROM wait w JOIN lock l ON l.id = w.lock WHERE l.kind = 0 "
+                                "GROUP BY 1 ORDER BY 2 DESC").fetchone()
+            text = ask("thread", "markers", "--thread", "t-%d" % waiter[0], "--search", "Waiting for GIL")
+            found = re.search(r"Waiting for GIL\s+([\d,]+) markers .*max=([\d.]+)(ns|.s|ms|s)\b", text)
+            assert found, text
+            assert int(found.group(1).replace(",", "")) == waiter[1]
+            scale = {"ns": 1, "ms": 1e6, "s": 1e9}.get(found.group(3), 1e3)
+            assert abs(float(found.group(2)) * scale - waiter[2]) <= 0.001 * waiter[2] + 1
+            assert "✓" in text, "waits have their stacks"
+            ask("stop", "--all")
     finally:
         subprocess.run(tool + ["stop", "--all"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env, timeout=60)
 

@@ -318,6 +318,9 @@ static void put_meta(struct firefox *x)
 	stream_bool(s, "sourceCodeIsNotOnSearchfox", true);
 	stream_real(s, "interval", info->sample_hz ? 1000.0 / info->sample_hz : 1);
 	stream_real(s, "startTime", (double)info->start_real_ns / 1e6);
+	/* without them it shows the time from the first sample to the last, and no marker outside */
+	stream_real(s, "profilingStartTime", 0);
+	stream_real(s, "profilingEndTime", ms(x, info->end_ns));
 	stream_int(s, "logicalCPUs", info->cpus);
 	firefox_put_categories(s);
 	stream_open(s, "markerSchema", '[');

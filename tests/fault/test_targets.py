@@ -57,7 +57,7 @@ def test_target_execs_while_attaching(any_python, can_record, rng, tmp_path):
     script = "import os, sys, time, threading\n" \
              "def f():\n    while True: sum(range(1000))\n" \
              "threading.Thread(target=f, daemon=True).start()\n" \
-             "print('up', flush=True)\ntime.sleep(float(sys.argv[1]))\nos.execv('/bin/sleep', ['sleep', '1'])\n"
+             "print('up', flush=True)\ntime.sleep(float(sys.argv[1]))\nos.execv('/bin/sleep', ['sleep', '0.5'])\n"
     for i in range(ROUNDS):
         path = str(tmp_path / str(i))
         target = subprocess.Popen([any_python, "-c", script, str(rng.uniform(0, 0.25))], stdout=subprocess.PIPE)

@@ -1,7 +1,7 @@
-"""A contended program of known work for the tests of `gilscope check`: check_program.py [--hold MS] [--seconds S] [--marks].
+"""A contended program of known work for the tests of `gilscope check`: check_program.py [--hold MS] [--seconds S] [--servers N].
 
-One thread computes in stretches of MS milliseconds with the GIL and then rests; two others do short units of work after a short
-rest each: a stretch makes both of them wait for its end."""
+One thread computes in stretches of MS milliseconds with the GIL and then rests; the servers do short units of work after a short
+rest each: a stretch makes all of them wait for its end."""
 import argparse
 import os
 import sys
@@ -35,13 +35,14 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--hold", type=float, default=1)
     parser.add_argument("--seconds", type=float, default=1.5)
+    parser.add_argument("--servers", type=int, default=6)  # so many that a second of long stretches has waits enough to be judged
     parser.add_argument("--fail", type=int, default=0)
     args = parser.parse_args()
     stop = threading.Event()
     threads = [threading.Thread(target=hog, args=(args.hold, stop), name="hog")]
-    threads += [threading.Thread(target=serve, args=(stop,), name="server-%d" % i) for i in range(2)]
+    threads += [threading.Thread(target=serve, args=(stop,), name="server-%d" % i) for i in range(args.servers)]
     sys.setswitchinterval(1)  # stretches end when they end
-    time.sleep(0.3)
+    time.sleep(0.1)
     for thread in threads:
         thread.start()
     time.sleep(args.seconds)

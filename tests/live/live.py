@@ -3,8 +3,10 @@ name, never a pass."""
 import functools
 import json
 import os
+import pathlib
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -74,6 +76,14 @@ def recorded(tmp_path):
             assert workload.alive()
         return report(path), path
     return run
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that everybody may reach and write to."""
+    with tempfile.TemporaryDirectory(prefix="gilscope-test-") as folder:
+        os.chmod(folder, 0o777)
+        yield pathlib.Path(folder)
 
 
 def report(path):

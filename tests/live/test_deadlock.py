@@ -1,4 +1,5 @@
 """`gilscope dump`: what threads wait for, whose it is, and threads that wait for each other."""
+import contextlib
 import json
 import time
 
@@ -40,39 +41,49 @@ CYCLES = {
 }
 
 
-@pytest.mark.parametrize("sort", sorted(CYCLES))
-def test_deadlock_of_each_sort(python, sort):
-    threads, expected = CYCLES[sort]
-    with harness.Workload("deadlock", python, 60, ["--sort", sort]) as workload:
-        code, shot, dead = settled(workload.pid, threads)
-        assert code == 1
-        cycle, = shot["deadlocks"]
-        assert sorted(cycle["threads"]) == sorted(t["tid"] for t in dead.values())
-        for name, lock in expected.items():
-            assert dead[name]["deadlock"] == cycle["id"]
-            if lock is None:
-                assert dead[name]["state"] == "wait_gil"
-                continue
-            found = shot["locks"][dead[name]["waits_for"]]
-            assert (found["kind"], found["name"], found["owner_known"]) == lock, found
-            other = dead["dead-%d" % ((int(name[-1]) + 1) % threads)]
-            assert found["owner"] == other["tid"]
-            assert dead[name]["stack"], name
-        text = dumped(workload.pid, text=True)[1]
-        assert text.count("DEADLOCK 1") == 1
+@pytest.fixture
+def programs(python):
+    """{sort: a program of that sort}, all at once: each takes a second to come to its deadlock, and no CPU then."""
+    with contextlib.ExitStack() as stack:
+        yield {sort: stack.enter_context(harness.Workload("deadlock", python, 60, ["--sort", sort])) for sort in [*CYCLES, "none"]}
 
 
-def test_waiting_is_no_deadlock(python):
-    with harness.Workload("deadlock", python, 60, ["--sort", "none"]) as workload:
-        deadline = time.monotonic() + 20
-        while True:
-            code, shot = dumped(workload.pid)
-            assert code == 0 and shot["deadlocks"] == []
-            waiter = next((t for t in shot["threads"] if t["name"] == "dead-1"), None)
-            if waiter and waiter["waits_for"] is not None and shot["locks"][waiter["waits_for"]]["kind"] == "thread_lock":
-                break
-            assert time.monotonic() < deadline, shot
-            time.sleep(0.1)
-        lock = shot["locks"][waiter["waits_for"]]
-        holder = next(t for t in shot["threads"] if t["name"] == "dead-0")
-        assert (lock["name"], lock["owner"], lock["owner_known"]) == ("__main__.A", holder["tid"], "inferred")
+def check_cycle(pid, threads, expected):
+    code, shot, dead = settled(pid, threads)
+    assert code == 1
+    cycle, = shot["deadlocks"]
+    assert sorted(cycle["threads"]) == sorted(t["tid"] for t in dead.values())
+    for name, lock in expected.items():
+        assert dead[name]["deadlock"] == cycle["id"]
+        if lock is None:
+            assert dead[name]["state"] == "wait_gil"
+            continue
+        found = shot["locks"][dead[name]["waits_for"]]
+        assert (found["kind"], found["name"], found["owner_known"]) == lock, found
+        other = dead["dead-%d" % ((int(name[-1]) + 1) % threads)]
+        assert found["owner"] == other["tid"]
+        assert dead[name]["stack"], name
+    text = dumped(pid, text=True)[1]
+    assert text.count("DEADLOCK 1") == 1
+
+
+def check_no_cycle(pid):
+    deadline = time.monotonic() + 20
+    while True:
+        code, shot = dumped(pid)
+        assert code == 0 and shot["deadlocks"] == []
+        waiter = next((t for t in shot["threads"] if t["name"] == "dead-1"), None)
+        if waiter and waiter["waits_for"] is not None and shot["locks"][waiter["waits_for"]]["kind"] == "thread_lock":
+            break
+        assert time.monotonic() < deadline, shot
+        time.sleep(0.1)
+    lock = shot["locks"][waiter["waits_for"]]
+    holder = next(t for t in shot["threads"] if t["name"] == "dead-0")
+    assert (lock["name"], lock["owner"], lock["owner_known"]) == ("__main__.A", holder["tid"], "inferred")
+
+
+def test_deadlocks_of_each_sort_and_a_wait_that_is_none(programs):
+    check_no_cycle(programs["none"].pid)
+    for sort, (threads, expected) in CYCLES.items():
+        print(sort)  # shown when it fails
+        check_cycle(programs[sort].pid, threads, expected)

@@ -27,9 +27,9 @@ def serve():
     while not stop.is_set():
         time.sleep(0.0002)
         sum(range(100))
-threads = [threading.Thread(target=t) for t in (hog, serve, serve)]
+threads = [threading.Thread(target=t) for t in [hog] + 6 * [serve]]
 [t.start() for t in threads]
-time.sleep(2)
+time.sleep(0.8)
 stop.set()
 [t.join() for t in threads]
 """

@@ -98,8 +98,10 @@ def test_waits_agree_with_truth_roughly(python, can_record, tmp_path):
             code, _, err = recorder.stop()
     assert code == 0, err
     r = compare.compare(truth, rec, (summary["start_ns"], summary["end_ns"]))
-    assert r["long"] > (5 if "python2.7" in python else 100)  # the 2.7 waiter is passed over for hundreds of ms at a time
-    assert r["found_pct"] > 95, r
+    # enough to compare: few waits or many, as the scheduler has it (the 2.7 waiter is passed over for hundreds of ms at a time)
+    waited_ns = sum(t["truth_ns"] for t in r["threads"])
+    assert r["long"] and waited_ns > 0.1 * r["window_ns"], r
+    assert r["recorded"] + r["tallied"] >= 0.95 * r["long"] and r["found_pct"] > 95, r
     for t in r["threads"]:
         if t["truth_ns"] > 500e6:
             assert abs(t["error_pct"]) < 10, t

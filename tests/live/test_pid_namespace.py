@@ -38,7 +38,7 @@ def test_record_beside_the_target(python, can_record, root, tmp_path):
     with harness.Workload("cpu_io", python, 60, prefix=INSIDE) as workload:
         assert workload.pid == 1
         outer = first_inside(workload)
-        done = beside(outer, "record", "-p", 1, "-d", 2, "-o", path)
+        done = beside(outer, "record", "-p", 1, "-d", 1, "-o", path)
         assert done.returncode == 0, done.stderr
         dump = beside(outer, "dump", "-p", 1, "--json")
         assert dump.returncode == 0, dump.stderr

@@ -332,8 +332,11 @@ def test_daemon_threads_at_the_end(python, folder):
            "for _ in range(4):\n    t = threading.Thread(target=spin)\n    t.daemon = True\n    t.start()\n" \
            "import time; time.sleep(0.1)\nprint('end')\n"
     path = script(folder, text)
-    for _ in range(5):
-        c = Command(folder, python, path, options=("-r", "2000", "-q")).end()
+    folders = [folder / str(i) for i in range(5)]
+    for place in folders:
+        place.mkdir()
+    for c in [Command(place, python, path, options=("-r", "2000", "-q")) for place in folders]:
+        c.end()
         assert (c.code, c.out.strip()) == (0, "end"), c.err
 
 
@@ -347,7 +350,16 @@ def test_thousands_of_threads(any_python, folder):
     assert recorded >= 3001 or any("no room to be recorded" in n for n in notes(c.rec())), recorded  # never silently
 
 
-SPINS = "import sys, time\nprint('up', flush=True)\nend = time.monotonic() + float(sys.argv[1])\nwhile time.monotonic() < end:\n    pass\nprint('done')\n"
+SPINS = """
+import signal, sys, time
+stop = []
+signal.signal(signal.SIGUSR1, lambda *_: stop.append(True))
+print('up', flush=True)
+end = time.monotonic() + float(sys.argv[1])
+while time.monotonic() < end and not stop:
+    pass
+print('done')
+"""
 
 
 def timers(pid):
@@ -366,10 +378,10 @@ def child_of(pid):
 
 
 def test_killed_collector_leaves_nothing(any_python, folder):
-    c = Command(folder, any_python, script(folder, SPINS), "15", options=("-r", "1000",), prefix=[])
+    c = Command(folder, any_python, script(folder, SPINS), "30", options=("-r", "1000",), prefix=[])
     assert c.process.stdout.readline() == "up\n"
     pid = child_of(c.process.pid)
-    bare = subprocess.Popen([any_python, script(folder, SPINS), "15"], stdout=subprocess.PIPE)
+    bare = subprocess.Popen([any_python, script(folder, SPINS), "30"], stdout=subprocess.PIPE)
     bare.stdout.readline()
     assert timers(pid) >= 1 and caught(pid) != caught(bare.pid)
     c.process.kill()
@@ -378,6 +390,7 @@ def test_killed_collector_leaves_nothing(any_python, folder):
         time.sleep(0.2)
     assert timers(pid) == 0
     assert caught(pid) == caught(bare.pid)
+    os.kill(pid, signal.SIGUSR1)
     assert c.process.stdout.readline() == "done\n"  # unharmed
     bare.kill()
     bare.communicate()

@@ -166,7 +166,7 @@ def test_pool_of_64_by_4(tree, any_python):
 
 
 def test_children_of_a_running_process(tree, any_python):
-    process = subprocess.Popen([any_python, tree.path("pool.py"), "fork", "3", "2", "12.0", tree.said])
+    process = subprocess.Popen([any_python, tree.path("pool.py"), "fork", "3", "2", "7.0", tree.said])
     try:
         time.sleep(1.0)
         done = harness.gilscope("record", "--children", "-p", process.pid, "-d", 1, "-o", tree.file)

@@ -167,22 +167,35 @@ static double least_p(const struct check_options *o, size_t n_base, size_t n_hea
 	return p;
 }
 
-/* Runs without the scheduler's own word: which collector it was and why, and what it cannot say. */
-static void note_collector(struct check_made *m, const struct check_options *o, const struct check_runs *head)
+/* Of the run whose collector saw least; NULL: no run.  All are alike, unless the user wants to compare others. */
+static const struct run_origin *least_seen(const struct check_runs *base, const struct check_runs *head)
 {
-	const struct run_origin *from = head->n ? &head->metrics[0].origin : NULL;
+	const struct run_origin *least = NULL;
+
+	for (size_t i = 0; i < base->n + head->n; i++) {
+		const struct run_origin *o = i < base->n ? &base->metrics[i].origin : &head->metrics[i - base->n].origin;
+
+		least = !least || o->seen < least->seen ? o : least;
+	}
+	return least;
+}
+
+/* Runs without the scheduler's own word: which collector it was and why, and what it cannot say. */
+static void note_collector(struct check_made *m, const struct check_options *o, const struct run_origin *from)
+{
 	autostrbuf text = STRBUF_INIT;
 	unsigned missing = 0;
 
 	if (!from || from->seen == NEEDS_SCHEDULER)
 		return;
+	m->report.estimated = from->seen == NEEDS_SUMS;
 	strbuf_addf(&text, "recorded by the %s collector", from->collector);
 	if (*from->collector_choice)
 		strbuf_addf(&text, " (%s)", from->collector_choice);
 	for (unsigned i = 0; i < METRIC_N; i++)
 		if (o->limits.wanted[i] && metric_infos[i].needs > from->seen)
 			strbuf_addf(&text, "%s %s", missing++ ? "," : "; it cannot measure", metric_infos[i].name);
-	if (from->seen == NEEDS_SUMS)
+	if (m->report.estimated)
 		strbuf_adds(&text, "; the other metrics are estimates from samples");
 	check_reason(&m->reasons.notes, "%s", text.s);
 }
@@ -211,7 +224,7 @@ static void add_notes(struct check_made *m, const struct check_options *o, const
 		check_reason(notes, "units of work are not known, so waiting per unit is not measured: --ops, or gilscope_mark.op() in the program");
 	if (base->n && !paired(o))
 		check_reason(notes, "runs of stored recordings are not paired: what the machine did then and now is part of the difference");
-	note_collector(m, o, head);
+	note_collector(m, o, least_seen(base, head));
 	if (!o->base_command && !o->head_command)
 		check_reason(notes, "steal and throttling of recorded runs are not known");
 	note_too_few(m, o, base, head);

@@ -39,6 +39,7 @@ static struct check_report failed(void)
 	return (struct check_report){
 		.outcome = CHECK_FAIL, .base = {HOSTILE, &run, 1}, .head = {HOSTILE, &run, 1}, .rounds = 20, .seed = 7, .regression = &regression,
 		.limits = &limits, .budgets = &budget, .n_budgets = 1, .sites = &site, .n_sites = 1, .notes = reasons, .n_notes = 1, .directory = "/repo",
+		.estimated = true,
 	};
 }
 
@@ -249,6 +250,7 @@ static void json_says_what_was_decided(void **state)
 
 	(void)state;
 	assert_string_equal(json_string_value(at(j, "outcome")), "fail");
+	assert_true(json_is_true(at(j, "estimated")));
 	assert_string_equal(json_string_value(at(j, "metrics.0.verdict")), "fail");
 	assert_true(json_real_value(at(j, "metrics.0.limit")) > 0.09);
 	assert_string_equal(json_string_value(at(j, "metrics.2.verdict")), "not measured");

@@ -39,6 +39,7 @@ struct check_region { /* gilscope_mark.region(), means over the runs in which it
 struct check_report {
 	enum check_outcome outcome;
 	bool aa;
+	bool estimated; /* the runs were sampled: every number is an estimate, as a note says */
 	struct check_side base, head; /* base.n 0: budgets only */
 	size_t rounds; /* 0: from recordings */
 	uint64_t seed;

@@ -148,6 +148,7 @@ void check_json(FILE *out, const struct check_report *r)
 	stream_text(&s, "gilscope", GILSCOPE_VERSION);
 	stream_text(&s, "outcome", check_outcome_names[r->outcome]);
 	stream_text(&s, "comparison", r->aa ? "aa" : !r->regression ? "budgets" : r->regression->paired ? "paired" : "unpaired");
+	stream_bool(&s, "estimated", r->estimated);
 	stream_int(&s, "rounds", (int64_t)r->rounds);
 	if (r->rounds)
 		stream_int(&s, "seed", (int64_t)r->seed);

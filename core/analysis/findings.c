@@ -35,8 +35,6 @@ void finder_cost(struct finder *f, struct finding *finding, uint64_t wait_ns)
 {
 	finding->wait_ns = wait_ns;
 	finding->wait_known = true;
-	if (f->p->estimated && finding->certainty == CERTAINTY_MEASURED)
-		finding->certainty = CERTAINTY_SAMPLED;
 	if (f->gil_wait_ns && wait_ns <= f->gil_wait_ns)
 		finding->share = (double)wait_ns / (double)f->gil_wait_ns;
 }
@@ -273,6 +271,14 @@ static void sort_by_gravity(struct finding *x, size_t n)
 	}
 }
 
+/* No number of a process that was only sampled is measured. */
+static void sampled_at_best(struct finder *f)
+{
+	for (size_t i = 0; i < f->found.n; i++)
+		if (f->found.items[i].wait_known && f->found.items[i].certainty == CERTAINTY_MEASURED)
+			f->found.items[i].certainty = CERTAINTY_SAMPLED;
+}
+
 void findings_find(const struct summary *s, struct summary_process *p, struct arena *arena)
 {
 	struct finder f = {.s = s, .p = p, .arena = arena, .gil_wait_ns = p->gil_wait_ns};
@@ -281,6 +287,8 @@ void findings_find(const struct summary *s, struct summary_process *p, struct ar
 		f.id = rules[i].id;
 		rules[i].find(&f);
 	}
+	if (p->estimated)
+		sampled_at_best(&f);
 	sort_by_gravity(f.found.items, f.found.n);
 	p->n_findings = f.found.n;
 	p->findings = arena_array(arena, f.found.n, sizeof(*p->findings));

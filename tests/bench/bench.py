@@ -13,6 +13,7 @@ import accuracy
 import costs
 import overhead
 import preloaded
+import sampled
 import table
 import targets
 
@@ -119,6 +120,19 @@ def do_signal(options, pythons, results):
             log("signal: %s %s" % (case[0], r))
 
 
+def do_remote(options, pythons, results):
+    observers, skips = sampled.arms()
+    results["skips"] += skips
+    own = options.pythons if options.pythons in pythons else default_python(pythons)
+    for python in dict.fromkeys([pythons[own]] + [a.python for a in observers if a.python]):
+        here = [a for a in observers if a.python in (None, python) and (a.name != "austin" or python == pythons[own])]
+        label = own if python == pythons[own] else "3.15"
+        for case in wanted(sampled.CASES, options.case):
+            log("remote: %s on %s" % (case[0], python))
+            found = sampled.measure(case, python, here, options.seconds or (6 if options.quick else 20), log, options.keep)
+            results.setdefault("remote", {})["%s@%s" % (case[0], label)] = found
+
+
 def default_python(pythons):
     return "3.11" if "3.11" in pythons else next(iter(pythons))
 
@@ -133,12 +147,14 @@ def missed(results):
     bad += ["signal costs %s: %.2f %%" % (k, r["cost_pct"]) for k, r in signal.get("cost", {}).items() if r["cost_pct"] > 2.0]
     bad += ["signal off %s, %s: %.2f %%" % (who, k, r[who]) for k, r in signal.get("agree", {}).items() for who in ("bpf", "truth")
             if r[who] is not None and r[who] > 2.0]
+    bad += ["remote on %s: %s" % (k, r["remote"]) for k, r in results.get("remote", {}).items()
+            if "error" in r["remote"] or not sampled.good(r["remote"])]
     return bad
 
 
 def options_of_line():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    p.add_argument("--only", action="append", choices=("accuracy", "overhead", "costs", "signal"), help="sections (default: all)")
+    p.add_argument("--only", action="append", choices=("accuracy", "overhead", "costs", "signal", "remote"), help="sections (default: all)")
     p.add_argument("--case", action="append", help="workloads (default: all of the section)")
     p.add_argument("--arm", action="append", help="overhead: gilscope, uprobes, austin, … (default: all there are)")
     p.add_argument("--pythons", default="3.11", help="label of the interpreter, or 'all' for accuracy (default 3.11)")
@@ -172,7 +188,8 @@ def main():
     if not pythons:
         log("bench: no interpreter found")
         return 77
-    for section, function in (("accuracy", do_accuracy), ("overhead", do_overhead), ("costs", do_costs), ("signal", do_signal)):
+    for section, function in (("accuracy", do_accuracy), ("overhead", do_overhead), ("costs", do_costs), ("signal", do_signal),
+                              ("remote", do_remote)):
         if options.only and section not in options.only:
             continue
         function(options, pythons, results)

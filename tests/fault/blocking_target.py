@@ -2,6 +2,7 @@
 
   filename: three threads compete for the GIL; the file name of what two of them run lies in such memory, the rest does not
   fuse:     the same, but that the file name lies in a mapped file (second argument) which is never handed out
+  frames:   the frames of a thread that sleeps for ever do; three others compete
   tstate:   the state of a thread does, which is read in order to attach
 Prints "up" when ready, "skip: …" when the kernel does not let it.  Then until killed."""
 import ctypes
@@ -11,9 +12,11 @@ import os
 import struct
 import sys
 import threading
+import time
 
 SYS_USERFAULTFD, UFFDIO_API, UFFDIO_REGISTER, MISSING = 323, 0xC018AA3F, 0xC020AA00, 1
 PAGE = mmap.PAGESIZE
+SIZE_OF_STACK = 16384
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -60,28 +63,54 @@ def fuse():
     compete(ctypes.addressof(ctypes.c_char.from_buffer(region)))
 
 
-def compete(start):
+def compete(start=None):
     threads = [threading.Thread(target=f, daemon=True) for f in (spin_in_the_open, spin_unnamed, spin_unnamed)]
-    hide_file_name(spin_unnamed.__code__, start)
+    if start:
+        hide_file_name(spin_unnamed.__code__, start)
     for t in threads:
         t.start()
     print("up", flush=True)
     threading.Event().wait()
 
 
-def tstate():
-    fd = open_faults()
+def park():
+    """The state of a thread that sleeps from then on."""
     found, parked = [], threading.Event()
     get = ctypes.pythonapi.PyThreadState_Get
     get.restype = ctypes.c_uint64
-    threading.Thread(target=lambda: (found.append(get()), parked.wait()), daemon=True).start()
+    threading.Thread(target=lambda: (found.append(get()), parked.wait()), name="parked", daemon=True).start()
     while not found:
         pass
-    start = found[0] // PAGE * PAGE
+    return found[0]
+
+
+def data_stack(state):
+    """Its frames lie in pages of their own since 3.11: (chunk, top, limit) in the state, 16 KiB from the first to the last."""
+    words = (ctypes.c_uint64 * 64).from_address(state)
+    for chunk, top, limit in zip(words, words[1:], words[2:]):
+        if chunk and limit - chunk == SIZE_OF_STACK and chunk <= top <= limit:
+            return chunk
+    print("skip: no data stack found", flush=True)
+    sys.exit(0)
+
+
+def frames():
+    fd = open_faults()
+    state = park()
+    time.sleep(0.2)  # until it sleeps
+    start = data_stack(state)
+    register(fd, start, SIZE_OF_STACK)
+    libc.madvise(ctypes.c_void_p(start), SIZE_OF_STACK, mmap.MADV_DONTNEED)
+    compete()
+
+
+def tstate():
+    fd = open_faults()
+    start = park() // PAGE * PAGE
     register(fd, start, PAGE)
     print("up", flush=True)
     libc.madvise(ctypes.c_void_p(start), PAGE, mmap.MADV_DONTNEED)
     libc.pause()
 
 
-{"filename": filename, "fuse": fuse, "tstate": tstate}[sys.argv[1]]()
+{"filename": filename, "frames": frames, "fuse": fuse, "tstate": tstate}[sys.argv[1]]()

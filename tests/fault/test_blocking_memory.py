@@ -75,11 +75,12 @@ def check(path):
 
 
 @pytest.mark.parametrize("what", ["filename", "fuse"])
-def test_recording_goes_on(blocking, can_record, tmp_path, what):
+@pytest.mark.parametrize("collector", ["bpf", "remote"])
+def test_recording_goes_on(blocking, can_record, tmp_path, collector, what):
     path = str(tmp_path / "x")
     pid = blocking(what)
     t0 = time.monotonic()
-    done = harness.gilscope("record", "-p", pid, "-d", 3, "-o", path)
+    done = harness.gilscope("record", "--collector", collector, "-p", pid, "-d", 3, "-o", path)
     assert done.returncode == 0, done.stderr
     assert time.monotonic() - t0 < 3 + START_S + END_S
     p = check(path)
@@ -87,6 +88,23 @@ def test_recording_goes_on(blocking, can_record, tmp_path, what):
     last = rec.one("SELECT max(t0_ns) FROM interval")
     assert last > 0.95 * (rec.end_ns - rec.start_ns), "the capture stopped after %.2f s" % (last / 1e9)
     assert {t["name"] for t in p["threads"]} != {"python3"}, "no thread has its name"
+
+
+def test_who_samples_is_replaced(blocking, tmp_path):
+    """The frames of a thread that sleeps are read by the sampling child, at its first look."""
+    path = str(tmp_path / "x")
+    pid = blocking("frames")
+    t0 = time.monotonic()
+    done = harness.gilscope("record", "--collector", "remote", "-p", pid, "-d", 3, "-o", path)
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - t0 < 3 + START_S + END_S
+    p, rec = check(path), recording.Recording(path)
+    (note,) = [n for (n,) in rec.db.execute("SELECT text FROM note") if "were not sampled" in n]
+    assert re.match(r"pid %d: its memory at 0x[0-9a-f]+ did not answer: what lies there is missing, and 0.25 s were not sampled" % pid, note), note
+    assert rec.one("SELECT max(t0_ns) FROM interval") > 0.95 * (rec.end_ns - rec.start_ns)
+    (parked,) = [t for t in p["threads"] if t["name"] == "parked"]
+    assert sum(parked["states_ns"].values()) > 0.9 * (rec.end_ns - rec.start_ns), parked  # the next one knows it still
+    assert not orphans("gilscope-look")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -133,15 +151,18 @@ def is_orphan(pid):
     return "PPid:\t1\n" in status and "(zombie)" not in status
 
 
+def orphans(name):
+    left = subprocess.run(["pgrep", "-x", name], stdout=subprocess.PIPE, universal_newlines=True).stdout.split()
+    return [p for p in left if is_orphan(p)]
+
+
 def test_nobody_stays_behind(blocking):
     """Killing the one that reads ends it: a userfaultfd's waiter can be killed."""
     pid = blocking("filename")
     done = harness.gilscope("dump", "-p", pid)
     assert done.returncode == 0, done.stderr
     time.sleep(0.5)
-    left = subprocess.run(["pgrep", "-x", "gilscope-read"], stdout=subprocess.PIPE, universal_newlines=True).stdout.split()
-    mine = [p for p in left if is_orphan(p)]
-    assert not mine, mine
+    assert not orphans("gilscope-read")
 
 
 def test_threads_only_needs_no_memory(blocking, can_record, tmp_path):

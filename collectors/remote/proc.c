@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "collectors/remote/emit.h"
+#include "collectors/remote/proc_children.h"
 #include "collectors/remote/proc_threads.h"
 #include "core/base/clock.h"
 #include "core/event/event.h"
@@ -19,7 +20,7 @@
 #include "core/target/target.h"
 #include "core/util/xalloc.h"
 
-#define CHECK_EVERY_NS (20 * NS_PER_MS) /* does it live, is it the same program, has it children */
+#define CHECK_EVERY_NS (20 * NS_PER_MS) /* does it live, is it the same program */
 #define HOLD_PIECE_NS (20 * NS_PER_MS) /* core/timeline settles after 100 ms what it was told */
 #define TELL_EVERY_NS NS_PER_S
 #define HOLDER_STACK_NS (5 * NS_PER_MS) /* while others wait for it */
@@ -258,14 +259,13 @@ static void judge(struct proc *p, const struct track *t, uint32_t index, const s
 	bool holds = own && own->holder == index, was_waiting = t->looked_ns && t->state == TRACK_GIL_WAIT;
 
 	s->state = call->running ? TRACK_CPU : TRACK_OFF;
-	s->held = holds && !call->running;
+	s->held = holds;
 	s->nr = call->nr;
 	s->arg0 = call->arg[0];
 	s->arg1 = (uint32_t)call->arg[1];
 	if (holds) {
 		if (g)
 			s->state = TRACK_CPU; /* inside drop_gil or take_gil, for a moment */
-		s->held = s->state == TRACK_OFF;
 		return;
 	}
 	if (g) {
@@ -299,14 +299,27 @@ static void take_sample(struct proc *p, struct track *t, bool holds, const struc
 	if (!every || now - t->sampled_ns < every)
 		return;
 	t->sampled_ns = now;
-	e.stack = emit_stack(p->shared, p->target, t);
+	t->stack = e.stack = emit_stack(p->shared, p->target, t);
 	if (holds)
 		e.h.flags |= EV_F_GIL_SEEN | EV_F_LOCKED | EV_F_SELF_HOLDS;
 	emit(p->shared, &e.h);
 }
 
-static void look_at_thread(struct proc *p, uint32_t index, const struct proc_syscall *call, uint64_t now)
+/* Which part of its time on the CPU it had none: only asked where it is told and wanted, for it costs as much as the system call. */
+static void see_queued(struct proc *p, uint32_t i, const struct track *t, struct track_sight *s)
 {
+	struct proc_schedstat queue;
+
+	if (s->state != TRACK_CPU && (t->state != TRACK_CPU || !t->looked_ns))
+		return;
+	s->queue_known = proc_threads_queued(p, i, &queue);
+	if (s->queue_known)
+		s->queued_ns = queue.queued_ns;
+}
+
+static void look_at_thread(struct proc *p, uint32_t i, const struct proc_syscall *call, uint64_t now)
+{
+	uint32_t index = p->tracks[i];
 	struct track *t = &p->shared->tracks[index];
 	struct track_sight s = { .t_ns = now };
 	uint64_t since = t->since_ns;
@@ -314,6 +327,7 @@ static void look_at_thread(struct proc *p, uint32_t index, const struct proc_sys
 	struct ev_off e;
 
 	judge(p, t, index, call, &s);
+	see_queued(p, i, t, &s);
 	if (!t->looked_ns)
 		since = UINT64_MAX;
 	if (track_look(t, &s, &e))
@@ -410,7 +424,7 @@ static void note_distance(struct proc *p, uint64_t now)
 	p->looked_ns = now;
 }
 
-enum proc_end proc_look(struct proc *p)
+enum proc_end proc_look(struct proc *p, uint64_t births)
 {
 	uint64_t now = clock_now_ns();
 	int err = 0;
@@ -430,14 +444,14 @@ enum proc_end proc_look(struct proc *p)
 			proc_threads_drop(p, i, now);
 			continue;
 		}
-		look_at_thread(p, p->tracks[i], &call, now);
+		look_at_thread(p, i, &call, now);
 		i++;
 	}
 	sample_threads(p, now);
 	note_distance(p, now);
 	if (now - p->told_ns >= TELL_EVERY_NS)
 		tell_looks(p, now);
-	if (p->shared->config.follow && now - p->forked_ns >= CHECK_EVERY_NS)
-		proc_threads_children(p, now);
+	if (p->shared->config.follow)
+		proc_children_look(p, births, now);
 	return PROC_GOES_ON;
 }

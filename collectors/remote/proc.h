@@ -20,6 +20,10 @@ struct proc_gil {
 	unsigned waiters; /* in this look */
 };
 
+struct proc_files { /* of a thread in /proc, -1 not open */
+	int syscall, schedstat;
+};
+
 struct proc {
 	struct remote_shared *shared;
 	uint32_t slot;
@@ -29,12 +33,14 @@ struct proc {
 	unsigned refused; /* of the slot's places */
 	unsigned links; /* of /proc/PID/task: threads + 2 */
 	uint32_t *tracks; /* indices */
-	int *calls; /* descriptors of their syscall files, -1 none; in step with tracks, which proc_thread_add keeps */
+	struct proc_files *files; /* of each; in step with tracks, which proc_threads.c keeps */
 	uint32_t n_tracks, cap_tracks;
 	struct proc_gil gils[RUNTIME_MAX_INTERPS];
 	unsigned n_gils;
-	uint64_t looked_ns, listed_ns, list_cost_ns, checked_ns, forked_ns, told_ns;
-	bool list_wanted, replaced;
+	uint64_t looked_ns, listed_ns, list_cost_ns, checked_ns, told_ns;
+	bool list_wanted, queue_noted;
+	uint64_t children_ns, children_cost_ns, births; /* proc_children.c */
+	bool children_again;
 	uint64_t distances[PROC_DISTANCES];
 	uint64_t n_distances;
 };
@@ -42,7 +48,7 @@ struct proc {
 enum proc_end { PROC_GOES_ON, PROC_ENDED };
 struct proc *proc_new(struct remote_shared *shared, uint32_t slot);
 void proc_free(struct proc *p);
-/* One look at everything in it; emits what follows from it. */
-enum proc_end proc_look(struct proc *p);
+/* One look at everything in it; emits what follows from it.  births: of births_look. */
+enum proc_end proc_look(struct proc *p, uint64_t births);
 /* Everything open ends here. */
 void proc_finish(struct proc *p, bool unfinished);

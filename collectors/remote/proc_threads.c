@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,8 +21,9 @@
 #define LIST_PAUSE_NS (5 * NS_PER_MS) /* between two lists … */
 #define LIST_SHARE 50 /* … and no more than this part of the time */
 #define LIST_EVERY_NS NS_PER_S /* thread states come and go without threads */
-#define CALL_BYTES 256
-#define CHILDREN_BYTES 4096
+#define FILE_BYTES 256
+#define FILES_MAX 65000 /* kept open … */
+#define FILES_LEFT 64 /* … and this many of the limit are left for all else */
 
 /* --- the list --------------------------------------------------------------------------------------------------------- */
 
@@ -38,10 +40,10 @@ static void add_index(struct proc *p, uint32_t index)
 	if (p->n_tracks == p->cap_tracks) {
 		p->cap_tracks = p->cap_tracks ? p->cap_tracks * 2 : 16;
 		p->tracks = xrealloc_array(p->tracks, p->cap_tracks, sizeof(*p->tracks));
-		p->calls = xrealloc_array(p->calls, p->cap_tracks, sizeof(*p->calls));
+		p->files = xrealloc_array(p->files, p->cap_tracks, sizeof(*p->files));
 	}
 	p->tracks[p->n_tracks] = index;
-	p->calls[p->n_tracks++] = -1;
+	p->files[p->n_tracks++] = (struct proc_files){ -1, -1 };
 }
 
 static struct track *free_track(struct remote_shared *s, uint32_t *ret_index)
@@ -146,35 +148,75 @@ uint32_t proc_threads_by_state(const struct proc *p, uint64_t tstate)
 
 /* --- one thread --------------------------------------------------------------------------------------------------------- */
 
-static int open_call(const struct proc *p, uint32_t i)
+static int files_max(void)
 {
-	char name[32];
+	static int max;
+	struct rlimit files;
 
-	snprintf(name, sizeof(name), "%u/syscall", p->shared->tracks[p->tracks[i]].tid);
-	return openat(p->task_fd, name, O_RDONLY | O_CLOEXEC);
+	if (!max)
+		max = getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur > FILES_MAX ? FILES_MAX : (int)files.rlim_cur;
+	return max;
 }
 
-/* The files stay open as long as there are descriptors: opening costs ten times what reading does. */
+/* The file stays open as long as there are descriptors: opening costs ten times what reading does.  Length or -errno. */
+static ssize_t read_file(const struct proc *p, uint32_t i, const char *name, int *fd, char ret[FILE_BYTES])
+{
+	char path[32];
+	ssize_t n;
+
+	if (*fd < 0) {
+		snprintf(path, sizeof(path), "%u/%s", p->shared->tracks[p->tracks[i]].tid, name);
+		*fd = openat(p->task_fd, path, O_RDONLY | O_CLOEXEC);
+	}
+	if (*fd < 0)
+		return -errno;
+	n = pread(*fd, ret, FILE_BYTES - 1, 0);
+	if (n < 0)
+		n = -errno;
+	else
+		ret[n] = '\0';
+	if (*fd >= files_max() - FILES_LEFT) {
+		close(*fd);
+		*fd = -1;
+	}
+	return n;
+}
+
 enum thread_call proc_threads_call(struct proc *p, uint32_t i, struct proc_syscall *ret)
 {
-	char text[CALL_BYTES];
-	int fd = p->calls[i] >= 0 ? p->calls[i] : open_call(p, i);
-	ssize_t n = fd < 0 ? -1 : pread(fd, text, sizeof(text) - 1, 0);
-	int err = errno;
+	char text[FILE_BYTES];
+	ssize_t n = read_file(p, i, "syscall", &p->files[i].syscall, text);
 
-	if (fd >= 0 && p->calls[i] < 0) {
-		if (fd < 65000)
-			p->calls[i] = fd;
-		else
-			close(fd);
-	}
 	*ret = (struct proc_syscall){ .nr = -1 };
 	if (n <= 0)
-		return n == 0 || err == ESRCH || err == ENOENT ? THREAD_GONE : THREAD_THERE;
-	text[n] = '\0';
+		return n == 0 || n == -ESRCH || n == -ENOENT ? THREAD_GONE : THREAD_THERE;
 	if (proc_syscall_parse(text, ret))
 		*ret = (struct proc_syscall){ .nr = -1 };
 	return THREAD_THERE;
+}
+
+bool proc_threads_queued(struct proc *p, uint32_t i, struct proc_schedstat *ret)
+{
+	const struct track *t = &p->shared->tracks[p->tracks[i]];
+	char text[FILE_BYTES];
+	ssize_t n = read_file(p, i, "schedstat", &p->files[i].schedstat, text);
+
+	if (n > 0 && !proc_schedstat_parse(text, ret) && ret->arrivals)
+		return true;
+	if (t->tid == t->pid && n != 0 && n != -ESRCH && !p->queue_noted) { /* another thread may never have run yet */
+		p->queue_noted = true;
+		emit_note(p->shared, "pid %u: the kernel does not tell how long threads wait for a CPU (schedstat): one that is ready to run counts as running",
+			  t->pid);
+	}
+	return false;
+}
+
+static void close_files(struct proc_files *f)
+{
+	if (f->syscall >= 0)
+		close(f->syscall);
+	if (f->schedstat >= 0)
+		close(f->schedstat);
 }
 
 static void end_track(struct proc *p, struct track *t, uint64_t now, bool unfinished)
@@ -197,11 +239,10 @@ void proc_threads_drop(struct proc *p, uint32_t i, uint64_t now)
 		if (p->gils[k].holder == p->tracks[i])
 			p->gils[k].holder = UINT32_MAX;
 	end_track(p, t, t->looked_ns ? track_between(t->looked_ns, now) : now, false);
-	if (p->calls[i] >= 0)
-		close(p->calls[i]);
+	close_files(&p->files[i]);
 	p->n_tracks--;
 	p->tracks[i] = p->tracks[p->n_tracks];
-	p->calls[i] = p->calls[p->n_tracks];
+	p->files[i] = p->files[p->n_tracks];
 }
 
 void proc_threads_end(struct proc *p, uint64_t now, bool unfinished)
@@ -230,10 +271,9 @@ void proc_threads_end(struct proc *p, uint64_t now, bool unfinished)
 void proc_threads_done(struct proc *p)
 {
 	for (uint32_t i = 0; i < p->n_tracks; i++)
-		if (p->calls[i] >= 0)
-			close(p->calls[i]);
+		close_files(&p->files[i]);
 	free(p->tracks);
-	free(p->calls);
+	free(p->files);
 }
 
 void proc_threads_forget_python(struct proc *p)
@@ -242,52 +282,5 @@ void proc_threads_forget_python(struct proc *p)
 		struct track *t = &p->shared->tracks[p->tracks[i]];
 
 		t->tstate = t->interp = t->gil = t->ident = 0;
-	}
-}
-
-/* --- child processes ------------------------------------------------------------------------------------------------------ */
-
-static bool is_known(const struct remote_shared *s, int pid)
-{
-	unsigned n = atomic_load(&s->n_slots);
-
-	for (unsigned i = 0; i < n && i < REMOTE_PROCS_MAX; i++)
-		if (s->slots[i].pid == pid && !atomic_load(&s->slots[i].ended))
-			return true;
-	return false;
-}
-
-static void tell_child(struct proc *p, const struct track *parent, int child, uint64_t now)
-{
-	struct ev_fork e = { .h = { .kind = EV_FORK, .size = sizeof(e), .pid = parent->pid, .tid = parent->tid }, .t_ns = now,
-			     .child_pid = (uint32_t)child, .child_tid = (uint32_t)child };
-
-	if (is_known(p->shared, child))
-		return;
-	if (remote_slot_add(p->shared, child, true, false))
-		e.h.flags |= EV_F_FOLLOWED;
-	emit(p->shared, &e.h);
-}
-
-void proc_threads_children(struct proc *p, uint64_t now)
-{
-	p->forked_ns = now;
-	for (uint32_t i = 0; i < p->n_tracks; i++) {
-		const struct track *t = &p->shared->tracks[p->tracks[i]];
-		char name[32], *text, *at, *end;
-		size_t n;
-
-		snprintf(name, sizeof(name), "%u/children", t->tid);
-		if (proc_read(p->task_fd, name, CHILDREN_BYTES, &text, &n))
-			continue;
-		for (at = text;; at = end) {
-			long pid = strtol(at, &end, 10);
-
-			if (end == at)
-				break;
-			if (pid > 0)
-				tell_child(p, t, (int)pid, now);
-		}
-		free(text);
 	}
 }

@@ -7,6 +7,7 @@
 
 #include "collectors/remote/pace.h"
 #include "collectors/remote/proc.h"
+#include "collectors/remote/proc_children.h"
 #include "collectors/remote/shared.h"
 #include "core/base/clock.h"
 #include "core/util/xalloc.h"
@@ -18,6 +19,7 @@ struct sampler {
 	struct remote_shared *shared;
 	struct proc *procs[REMOTE_PROCS_MAX];
 	unsigned n; /* slots seen */
+	struct births births;
 };
 
 static uint64_t cpu_now(void)
@@ -43,7 +45,7 @@ static void take_slots(struct sampler *s)
 /* Returns how many are left. */
 static unsigned look_at_all(struct sampler *s)
 {
-	uint64_t settled = clock_now_ns();
+	uint64_t settled = clock_now_ns(), births = s->shared->config.follow ? births_look(&s->births, settled) : 0;
 	unsigned left = 0;
 
 	for (unsigned i = 0; i < s->n; i++) {
@@ -51,7 +53,7 @@ static unsigned look_at_all(struct sampler *s)
 
 		if (!p)
 			continue;
-		if (proc_look(p) == PROC_ENDED) {
+		if (proc_look(p, births) == PROC_ENDED) {
 			proc_finish(p, false);
 			atomic_store(&s->shared->slots[i].ended, true);
 			proc_free(p);
@@ -105,6 +107,7 @@ void sampler_run(void *shared)
 	s->shared = shared;
 	read_child_be_disposable(&s->shared->watch);
 	prepare();
+	births_init(&s->births);
 	take_slots(s);
 	cost = cost_now(s->shared);
 	pace_init(&pace, s->shared->config.period_ns, s->shared->config.cpu_limit, clock_now_ns(), &cost);

@@ -20,14 +20,16 @@ struct track {
 	uint32_t slot; /* of its process */
 	bool announced, gone, at_start;
 	uint8_t state; /* enum track_state … */
-	bool held; /* … and whether it held its GIL meanwhile (TRACK_OFF) */
+	bool held; /* … and whether it held its GIL meanwhile; on the CPU, at the last look */
 	int32_t nr;
 	uint32_t arg1;
 	uint64_t arg0;
 	uint64_t since_ns, looked_ns; /* 0: not looked at yet */
 	struct track_place place; /* of a GIL wait */
-	uint64_t stack; /* at its begin */
+	uint64_t stack; /* at its begin; on the CPU, of the last sample */
 	uint64_t sampled_ns;
+	uint64_t queued_ns; /* of the last look on the CPU, as in struct track_sight */
+	bool queue_known;
 };
 
 struct track_sight { /* one look */
@@ -38,10 +40,14 @@ struct track_sight { /* one look */
 	uint32_t arg1;
 	uint64_t arg0;
 	struct track_place place;
+	/* How long it was ready to run but had no CPU, in all its life; what has just ended is in it, what goes on is not.
+	 * Only to be told on the CPU, and at the first look after that. */
+	uint64_t queued_ns;
+	bool queue_known;
 	bool again; /* in the same state, but not without a break: it ran Python code between the two looks */
 };
 
-/* Fills *ret and returns true when the look ends a stretch off the CPU (or a wait). */
+/* Fills *ret and returns true when the look ends a stretch off the CPU (or a wait), or tells that it was ready to run without a CPU. */
 bool track_look(struct track *t, const struct track_sight *s, struct ev_off *ret);
 /* The thread ended, or (unfinished) the recording did. */
 bool track_end(struct track *t, uint64_t t_ns, bool unfinished, struct ev_off *ret);

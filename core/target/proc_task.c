@@ -176,6 +176,21 @@ int proc_syscall_parse(const char *text, struct proc_syscall *ret)
 	return 0;
 }
 
+/* "ran queued arrivals" */
+int proc_schedstat_parse(const char *text, struct proc_schedstat *ret)
+{
+	uint64_t value[3];
+	char *end;
+
+	for (unsigned i = 0; i < 3; i++, text = end) {
+		value[i] = strtoull(text, &end, 10);
+		if (end == text)
+			return -EPROTO;
+	}
+	*ret = (struct proc_schedstat){ .queued_ns = value[1], .arrivals = value[2] };
+	return 0;
+}
+
 int proc_syscall_read(int dir_fd, const char *name, struct proc_syscall *ret)
 {
 	char *text;

@@ -1,5 +1,5 @@
 #pragma once
-/* The small text files of /proc/PID and /proc/PID/task/TID: stat, status, syscall.  Parsed by fields; comm may hold
+/* The small text files of /proc/PID and /proc/PID/task/TID: stat, status, syscall, schedstat.  Parsed by fields; comm may hold
  * blanks, parentheses and newlines.
  * Owns: proc_read hands over memory.  Context: hosted.  Errors: -errno of open and read, -EPROTO what does not parse. */
 #include <stdbool.h>
@@ -38,3 +38,10 @@ struct proc_syscall {
 };
 int proc_syscall_read(int dir_fd, const char *name, struct proc_syscall *ret);
 int proc_syscall_parse(const char *text, struct proc_syscall *ret);
+
+/* Of a thread so far.  Added up when it gets a CPU (kernel/sched/stats.h sched_info_arrive), so while it waits for one nothing changes. */
+struct proc_schedstat {
+	uint64_t queued_ns; /* ready to run, without a CPU */
+	uint64_t arrivals; /* how often it got one; 0: the kernel keeps no such numbers (CONFIG_SCHEDSTATS) */
+};
+int proc_schedstat_parse(const char *text, struct proc_schedstat *ret);

@@ -1,4 +1,4 @@
-/* /proc texts as strangers can make them: maps, stat, status, syscall. */
+/* /proc texts as strangers can make them: maps, stat, status, syscall, schedstat. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -118,6 +118,20 @@ static void syscall_lines(void **state)
 	assert_true(proc_syscall_parse("202 0x1 0x2\n", &s) < 0);
 }
 
+static void schedstat_lines(void **state)
+{
+	struct proc_schedstat s = { 0 };
+
+	(void)state;
+	assert_int_equal(proc_schedstat_parse("1234567 18446744073709551615 42\n", &s), 0);
+	assert_true(s.queued_ns == UINT64_MAX && s.arrivals == 42);
+	assert_int_equal(proc_schedstat_parse("0 0 0\n", &s), 0); /* a kernel without them */
+	assert_true(!s.queued_ns && !s.arrivals);
+	assert_true(proc_schedstat_parse("", &s) < 0);
+	assert_true(proc_schedstat_parse("1 2\n", &s) < 0);
+	assert_true(proc_schedstat_parse("1 x 3\n", &s) < 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -127,6 +141,7 @@ int main(void)
 		cmocka_unit_test(stat_with_a_hostile_name),
 		cmocka_unit_test(status_across_namespaces),
 		cmocka_unit_test(syscall_lines),
+		cmocka_unit_test(schedstat_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,6 +29,15 @@ test_check_SRCS := $(filter viewer/check/%,$(VIEWER_SRCS)) viewer/json/stream.c 
 UNIT_TESTS += test_detail
 test_detail_SRCS := collectors/bpf/detail.c
 
+UNIT_TESTS += test_remote_pace
+test_remote_pace_SRCS := collectors/remote/pace.c
+
+UNIT_TESTS += test_remote_ring
+test_remote_ring_SRCS := collectors/remote/ring.c core/event/event_names.c
+
+UNIT_TESTS += test_remote_track
+test_remote_track_SRCS := collectors/remote/track.c
+
 UNIT_TESTS += test_images
 test_images_SRCS := tests/images/image.c tests/images/image_walk.c $(INTERP_SRCS) core/util/fail.c core/util/vec.c core/util/xalloc.c
 test_images_LIBS := -lz

@@ -23,14 +23,14 @@
 #include "core/util/xalloc.h"
 #include "viewer/text/text.h"
 
-enum { KEY_FORCE = 0x100, KEY_COLLECTOR, KEY_CPU_LIMIT, KEY_NO_PYTHON, KEY_CHILDREN, KEY_NO_CHILDREN, DEFAULT_HZ = 99, MAX_HZ = 10000 };
+enum { KEY_FORCE = 0x100, KEY_COLLECTOR, KEY_CPU_LIMIT, KEY_NO_PYTHON, KEY_CHILDREN, KEY_NO_CHILDREN, KEY_INJECT, DEFAULT_HZ = 99, MAX_HZ = 10000 };
 
 struct record_input {
 	struct session_options session;
 	struct pid_list pids;
 	const char *collector; /* NULL: the best there is */
 	char **command; /* NULL: none */
-	bool no_children;
+	bool no_children, inject;
 	struct fail *why;
 };
 
@@ -47,6 +47,9 @@ static const struct argp_option record_options[] = {
 	 "How to obtain events: auto, bpf, signal or remote (default auto: the best that can be used here)", 0},
 	{"cpu-limit", KEY_CPU_LIMIT, "PERCENT", 0,
 	 "Most that gilscope itself may use of one CPU with the remote collector, which then looks less often (default 5)", 0},
+	{"inject", KEY_INJECT, NULL, 0,
+	 "With -p and Python 3.14 or newer, changes the process: a request is written into it, by which its Python loads the signal collector's "
+	 "library and runs it from then on; it stays there until the process ends (default: nothing is changed)", 0},
 	{"no-python", KEY_NO_PYTHON, NULL, 0,
 	 "Do not look for an interpreter: thread states and locks only (default: look)", 0},
 	{"quiet", 'q', NULL, 0, "Print errors only (default: progress, then a verdict)", 0},
@@ -55,7 +58,7 @@ static const struct argp_option record_options[] = {
 
 static const char doc[] =
 	"Start a command, or attach to running Python processes, record every wait for the GIL with the stacks of who waits and who "
-	"holds, and print a verdict.\vRunning targets are not stopped, signalled or changed.\n\n"
+	"holds, and print a verdict.\vRunning targets are not stopped, signalled or changed, unless --inject asks for it.\n\n"
 	"Examples:\n"
 	"  sudo gilscope record -- python3 app.py --workers 4\n"
 	"  sudo gilscope record -p 4242 -d 10s\n"
@@ -114,6 +117,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		in->session.children = key == KEY_CHILDREN;
 		in->no_children = key == KEY_NO_CHILDREN;
 		return 0;
+	case KEY_INJECT:
+		in->inject = true;
+		return 0;
 	case KEY_NO_PYTHON:
 		in->session.no_python = true;
 		return 0;
@@ -127,6 +133,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (in->command && in->pids.n)
 			return ui_usage(in->why, "could not record a command and a running process together");
+		if (in->inject && (in->command || in->session.no_python))
+			return ui_usage(in->why, "could not use --inject %s", in->command ? "with a command: it is for a running process (-p PID)" :
+					"with --no-python: it is the process' Python that loads the library");
 		return in->command || in->pids.n ? 0 : ui_usage(in->why, "could not record: no process named (-p PID, or -- COMMAND)");
 	}
 	return ARGP_ERR_UNKNOWN;
@@ -199,6 +208,7 @@ static int choose_collector(struct record_input *in, struct collector_choice *re
 	const struct collector_request request = {
 		.start = in->command, .pids = in->pids.pids, .n_pids = in->pids.n, .sample_hz = o->sample_hz,
 		.threads_only = o->no_python, .follow_children = in->command ? !in->no_children : o->children,
+		.inject = in->inject,
 	};
 	int err = collector_choose(ret, in->collector, &request, in->why);
 

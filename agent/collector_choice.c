@@ -9,10 +9,10 @@
 
 const struct collector_offer collector_offers[] = {
 	{ "bpf", &collector_bpf, "CAP_BPF and CAP_PERFMON (or root), Linux 5.15 with BTF",
-	  "every wait, every thread state, exactly", false },
-	{ "signal", &collector_signal, "to start the program itself", "every wait of the program it starts, exactly", true },
-	{ "remote", &collector_remote, "permission to ptrace the process (same user)", "samples; waits and holds are estimates", false },
-	{ NULL, NULL, NULL, NULL, false },
+	  "every wait, every thread state, exactly", false, false },
+	{ "signal", &collector_signal, "to start the program itself", "every wait of the program it starts, exactly", true, true },
+	{ "remote", &collector_remote, "permission to ptrace the process (same user)", "samples; waits and holds are estimates", false, false },
+	{ NULL, NULL, NULL, NULL, false, false },
 };
 
 static const struct collector_offer *find(const char *name)
@@ -32,9 +32,11 @@ int collector_offer_usable(const struct collector_offer *o, const struct collect
 {
 	if (!o->ops)
 		return fail_set(why, -ENOTSUP, FAIL_MACHINE, "could not use the %s collector: this gilscope was built without it", o->name);
-	if (o->start_only && !request->start) {
+	if (request->inject && !o->injects)
+		return fail_set(why, -EINVAL, FAIL_USAGE, "could not use the %s collector: it puts nothing into a process, so not with --inject", o->name);
+	if (o->start_only && !request->start && !request->inject) {
 		fail_set(why, -EINVAL, FAIL_USAGE, "could not use the %s collector: it only records a command that it starts", o->name);
-		return fail_hint(why, "gilscope record --collector %s -- COMMAND", o->name);
+		return fail_hint(why, "gilscope record --collector %s -- COMMAND; --inject puts it into a running Python 3.14 or newer.", o->name);
 	}
 	return o->ops->usable(request, why);
 }

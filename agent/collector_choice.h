@@ -11,7 +11,8 @@ struct collector_offer {
 	const char *name;
 	const struct collector_ops *ops; /* NULL: not in this build */
 	const char *needs, *sees; /* a few words each */
-	bool start_only; /* it can only record what it starts */
+	bool start_only; /* it can only record what it starts … */
+	bool injects; /* … but for a running process that may be asked to load something of ours */
 };
 
 extern const struct collector_offer collector_offers[]; /* the best first; ends with a NULL name */

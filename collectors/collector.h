@@ -22,6 +22,7 @@ struct collector_request {
 	unsigned n_pids;
 	uint32_t sample_hz;
 	bool threads_only, follow_children;
+	bool inject; /* those that run may be asked to load something of ours */
 };
 
 struct collector_options {

@@ -51,7 +51,7 @@ $(PRELOAD): $(PRELOAD_SRCS) $(wildcard collectors/signal/preload/*.h core/event/
 		collectors/signal/preload/symbols.map $(B)/flags
 	$(call SAY,PRELOAD $@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -I. -D_GNU_SOURCE $(PRELOAD_CFLAGS) -shared -Wl,-z,relro,-z,now,--build-id=none -s \
+	$(Q)$(CC) -I. -D_GNU_SOURCE $(PRELOAD_CFLAGS) -shared -Wl,-z,relro,-z,now,-z,nodelete,-Bsymbolic-functions,--build-id=none -s \
 		-Wl,--version-script=collectors/signal/preload/symbols.map -Wl,-soname,$(@F) -o $@ $(PRELOAD_SRCS)
 $(B)/collectors/signal/embedded.o: $(PRELOAD)
 $(B)/collectors/signal/embedded.o: CPPFLAGS += -DGILSCOPE_PRELOAD_FILE='"$(PRELOAD)"'

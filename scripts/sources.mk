@@ -139,6 +139,7 @@ REMOTE_COLLECTOR_SRCS := \
 SIGNAL_COLLECTOR_SRCS := \
 	collectors/signal/door.c \
 	collectors/signal/embedded.c \
+	collectors/signal/inject.c \
 	collectors/signal/place.c \
 	collectors/signal/process.c \
 	collectors/signal/signal.c \
@@ -147,6 +148,7 @@ SIGNAL_COLLECTOR_SRCS := \
 # The library that is preloaded into a command; the signal collector carries it in itself.
 PRELOAD_SRCS := \
 	collectors/signal/preload/library.c \
+	collectors/signal/preload/linkage.c \
 	collectors/signal/preload/programs.c \
 	collectors/signal/preload/samples.c \
 	collectors/signal/preload/stacks.c \

@@ -2,6 +2,7 @@
 #include "collectors/signal/door.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
@@ -50,7 +51,7 @@ static bool read_hello(int sock, struct shared_hello *ret)
 	struct pollfd p = { .fd = sock, .events = POLLIN };
 
 	return poll(&p, 1, HELLO_MS) == 1 && recv(sock, ret, sizeof(*ret), MSG_DONTWAIT) == (ssize_t)sizeof(*ret) &&
-	       ret->magic == SHARED_MAGIC && (ret->kind == HELLO_PROGRAM || ret->kind == HELLO_FORK);
+	       ret->magic == SHARED_MAGIC && ret->kind >= HELLO_PROGRAM && ret->kind <= HELLO_INJECTED;
 }
 
 static void hand_over(int sock, int fd)
@@ -75,6 +76,8 @@ static void inherit(struct signal_door *d, struct signal_process *p)
 {
 	const struct signal_process *parent = find(d, (pid_t)p->parent);
 
+	if (p->injected || (p->forked && parent && parent->maps >= 0))
+		p->maps = openat(p->proc, "maps", O_RDONLY | O_CLOEXEC);
 	if (p->forked && parent && parent->shared->config_at)
 		signal_process_publish(p, &parent->shared->config[(parent->shared->config_at - 1) & 1]);
 }
@@ -97,6 +100,7 @@ static void answer(struct signal_door *d, int sock)
 	if (!in || signal_process_new(&p, who.pid, d->options.sample_hz, d->options.follow))
 		return;
 	p->forked = hello.kind == HELLO_FORK;
+	p->injected = hello.kind == HELLO_INJECTED;
 	p->parent = hello.parent;
 	signal_process_renew(p, clock_now_ns());
 	pthread_mutex_lock(&d->mutex);
@@ -214,6 +218,16 @@ void signal_door_remove(struct signal_door *d, size_t i)
 	memmove(d->inside.items + i, d->inside.items + i + 1, (d->inside.n - i) * sizeof(*d->inside.items));
 	pthread_mutex_unlock(&d->mutex);
 	signal_process_free(p);
+}
+
+const struct signal_process *signal_door_find(struct signal_door *d, pid_t pid)
+{
+	const struct signal_process *p;
+
+	pthread_mutex_lock(&d->mutex);
+	p = find(d, pid);
+	pthread_mutex_unlock(&d->mutex);
+	return p;
 }
 
 bool signal_door_publish(struct signal_door *d, pid_t pid, const struct shared_config *config)

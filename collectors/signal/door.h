@@ -29,4 +29,6 @@ bool signal_door_take(struct signal_door *d, struct signal_process **ret); /* th
 void signal_door_remove(struct signal_door *d, size_t i); /* frees it */
 /* For any thread: tells the newest process of that number what is known of it.  False: there is none. */
 bool signal_door_publish(struct signal_door *d, pid_t pid, const struct shared_config *config);
+/* The newest process of that number, NULL none; for the thread that removes. */
+const struct signal_process *signal_door_find(struct signal_door *d, pid_t pid);
 void signal_door_close(struct signal_door *d); /* all processes too */

@@ -85,7 +85,7 @@ static int make_door(struct signal_place *p, struct fail *why)
 	return 0;
 }
 
-int signal_place_new(struct signal_place **ret, const uid_t *owner, const gid_t *group, struct fail *why)
+int signal_place_new(struct signal_place **ret, const char *library, const uid_t *owner, const gid_t *group, struct fail *why)
 {
 	struct signal_place *p = xcalloc(1, sizeof(*p));
 	int err;
@@ -94,8 +94,8 @@ int signal_place_new(struct signal_place **ret, const uid_t *owner, const gid_t 
 	p->owner = owner ? *owner : geteuid();
 	err = make_dir(p, owner, why);
 	if (!err) {
-		snprintf(p->library, sizeof(p->library), "%s/" SHARED_LIBRARY, p->dir);
-		snprintf(p->door, sizeof(p->door), "%s/door", p->dir);
+		snprintf(p->library, sizeof(p->library), "%s/%s", p->dir, library);
+		snprintf(p->door, sizeof(p->door), "%s/" SHARED_DOOR, p->dir);
 		err = write_library(p, why);
 	}
 	if (!err)

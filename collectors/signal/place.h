@@ -18,8 +18,8 @@ struct signal_place {
 	vec(int) left; /* pidfds of processes that had the library when the recording ended: while one lives it stays where they find it */
 };
 
-/* owner, group: of the command, when that is not us. */
-int signal_place_new(struct signal_place **ret, const uid_t *owner, const gid_t *group, struct fail *why);
+/* owner, group: of the command, when that is not us.  library: its name there. */
+int signal_place_new(struct signal_place **ret, const char *library, const uid_t *owner, const gid_t *group, struct fail *why);
 void signal_place_enter(struct signal_place *p); /* from here on what is started finds it … */
 void signal_place_leave(struct signal_place *p); /* … until here */
 void signal_place_free(struct signal_place *p);

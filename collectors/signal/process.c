@@ -81,7 +81,7 @@ int signal_process_new(struct signal_process **ret, pid_t pid, uint32_t sample_h
 
 	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
 	p->pid = pid;
-	p->memfd = -1;
+	p->memfd = p->maps = -1;
 	p->arrived_ns = clock_now_ns();
 	p->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	p->proc = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -94,12 +94,26 @@ int signal_process_new(struct signal_process **ret, pid_t pid, uint32_t sample_h
 	return 0;
 }
 
+/* A process that lives on keeps the mapping; what lies in it need not stay. */
+static void give_back(struct signal_process *p)
+{
+	if (__atomic_load_n(&p->shared->over, __ATOMIC_ACQUIRE) &&
+	    fallocate(p->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)shared_rings_at(), (off_t)SHARED_SLOTS * SHARED_RING_BYTES)) {
+		/* it stays, until the process ends */
+	}
+}
+
 void signal_process_free(struct signal_process *p)
 {
 	if (!p)
 		return;
-	if (p->shared)
+	if (p->shared) {
+		p->shared->stop = 1;
+		give_back(p);
 		munmap(p->shared, shared_bytes());
+	}
+	if (p->maps >= 0)
+		close(p->maps);
 	if (p->memfd >= 0)
 		close(p->memfd);
 	if (p->pidfd >= 0)
@@ -125,6 +139,13 @@ void signal_process_publish(struct signal_process *p, const struct shared_config
 	p->python = config->python;
 }
 
+bool signal_process_replaced(const struct signal_process *p)
+{
+	char byte;
+
+	return p->maps >= 0 && pread(p->maps, &byte, 1, 0) <= 0;
+}
+
 bool signal_process_ended(const struct signal_process *p)
 {
 	struct pollfd poll_fd = { .fd = p->pidfd, .events = POLLIN };
@@ -141,8 +162,11 @@ static void fix_birth(const struct signal_process *p, struct ev_thread *e)
 	char name[64];
 
 	snprintf(name, sizeof(name), "task/%u/stat", e->h.tid);
-	if (!proc_stat_read(p->proc, name, &stat))
-		e->start_ns = stat.start_ns;
+	if (proc_stat_read(p->proc, name, &stat))
+		return;
+	e->start_ns = stat.start_ns;
+	if (!*e->comm) /* of a thread that ran before the library came, told by another one */
+		memcpy(e->comm, stat.comm, sizeof(e->comm) - 1);
 }
 
 static bool times_ok(const struct ev_hdr *e, uint64_t now)

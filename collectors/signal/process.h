@@ -39,6 +39,8 @@ struct signal_process {
 	struct shared *shared;
 	uint64_t arrived_ns;
 	bool forked; /* it goes on with its parent's program */
+	bool injected; /* it ran before the library came */
+	int maps; /* … /proc/PID/maps as of then: empty once it runs another program; -1 not needed */
 	bool python;
 	uint32_t parent;
 	uint32_t ready, spare, no_slot_seen; /* rings with memory; so many more than in use */
@@ -58,6 +60,7 @@ void signal_process_publish(struct signal_process *p, const struct shared_config
 bool signal_process_drain(struct signal_process *p, struct signal_gathered *g);
 void signal_process_losses(struct signal_process *p, uint64_t t0, uint64_t t1, struct signal_gathered *g, uint64_t *ret_left_out);
 bool signal_process_ended(const struct signal_process *p);
+bool signal_process_replaced(const struct signal_process *p); /* it was injected into, and runs another program now */
 
 /* states.c: what threads do that the library cannot see, at a low rate. */
 void signal_states_look(struct signal_process *p, uint64_t now, struct signal_gathered *g);

@@ -1,16 +1,19 @@
 /* The signal collector: a command is started with a library that records its own waits and samples its own threads
- * (collectors/signal/preload); here its rings are drained, in the order of time over all threads and processes.
- * Needs no privilege: everything is asked for by the target itself, which is ours. */
+ * (collectors/signal/preload), or a running Python is asked to load it; here its rings are drained, in the order of time over all threads
+ * and processes.  Needs no privilege: everything is asked for by the target itself, which is ours. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "collectors/collector.h"
 #include "collectors/signal/door.h"
+#include "collectors/signal/inject.h"
 #include "collectors/signal/place.h"
 #include "core/base/clock.h"
 #include "core/target/proc_task.h"
@@ -31,13 +34,14 @@ struct signal_collector {
 	vec(pid_t) roots;
 	vec(struct pollfd) polled;
 	bool some_ended, armed, hurry, come; /* come: the command has said hello */
+	bool own_place; /* processes that run already are asked to let the library in */
 	uint64_t tick_ns, left_out_ns, events, stacks;
 	uint32_t level;
 };
 
 static void note(struct signal_collector *c, const char *fmt, pid_t pid, const char *what)
 {
-	char text[256];
+	char text[384];
 
 	if (!c->options.note)
 		return;
@@ -148,20 +152,32 @@ static void tell_exec(struct signal_collector *c, const struct signal_process *p
 	signal_gather(&c->gathered, &e.h);
 }
 
-static bool is_root(const struct signal_collector *c, pid_t pid)
-{
-	for (size_t i = 0; i < c->roots.n; i++)
-		if (c->roots.items[i] == pid)
-			return true;
-	return false;
-}
-
 static void last_drain(struct signal_collector *c, struct signal_process *p, uint64_t now)
 {
 	uint64_t left_out = 0;
 
 	signal_process_drain(p, &c->gathered);
 	signal_process_losses(p, c->tick_ns, now, &c->gathered, &left_out);
+}
+
+/* The exec of a process that has the library from its environment is told by the next program's hello; this one's is silent. */
+static void let_go(struct signal_collector *c, size_t i, uint64_t now)
+{
+	struct signal_process *p = signal_door_processes(c->door)->items[i];
+
+	last_drain(c, p, now);
+	p->arrived_ns = now;
+	tell_exec(c, p);
+	note(c, "pid %d: %s", p->pid, "it runs another program now, into which nothing was put: it is not recorded any more");
+	signal_door_remove(c->door, i);
+}
+
+static bool is_root(const struct signal_collector *c, pid_t pid)
+{
+	for (size_t i = 0; i < c->roots.n; i++)
+		if (c->roots.items[i] == pid)
+			return true;
+	return false;
 }
 
 static void welcome(struct signal_collector *c, struct signal_process *p)
@@ -182,7 +198,7 @@ static void welcome(struct signal_collector *c, struct signal_process *p)
 		tell_fork(c, p);
 		tell_main_thread(c, p->pid, p->arrived_ns, 0);
 	}
-	if (!p->forked)
+	if (!p->forked && !p->injected)
 		tell_exec(c, p);
 }
 
@@ -221,6 +237,8 @@ static void tick(struct signal_collector *c, uint64_t now)
 		signal_process_losses(all->items[i], c->tick_ns, now, &c->gathered, &left_out);
 		signal_states_look(all->items[i], now, &c->gathered);
 		say_limits(c, all->items[i]);
+		if (signal_process_replaced(all->items[i]) && !signal_process_ended(all->items[i]))
+			let_go(c, i, now);
 	}
 	c->tick_ns = now;
 	if (left_out)
@@ -247,11 +265,11 @@ static int signal_usable(const struct collector_request *request, struct fail *w
 	struct signal_place *p;
 	int err;
 
-	if (!request->start) {
+	if (!request->start && !request->inject) {
 		fail_set(why, -EINVAL, FAIL_USAGE, "could not use the signal collector: it records a command that it starts, not a running process");
-		return fail_hint(why, "gilscope record --collector signal -- COMMAND");
+		return fail_hint(why, "gilscope record --collector signal -- COMMAND.  Python 3.14 and newer can be asked to let it in: --inject.");
 	}
-	err = signal_place_new(&p, NULL, NULL, why);
+	err = signal_place_new(&p, SHARED_LIBRARY, NULL, NULL, why);
 	if (!err)
 		signal_place_free(p);
 	return err;
@@ -260,7 +278,7 @@ static int signal_usable(const struct collector_request *request, struct fail *w
 static int signal_prepare(void **ret, const uid_t *owner, const gid_t *group, struct fail *why)
 {
 	struct signal_place *p;
-	int err = signal_place_new(&p, owner, group, why);
+	int err = signal_place_new(&p, SHARED_LIBRARY, owner, group, why);
 
 	if (err)
 		return err;
@@ -279,21 +297,28 @@ static void signal_unprepare(void *prepared)
 	signal_place_free(prepared);
 }
 
+static int open_door(struct signal_collector *c, struct fail *why)
+{
+	const struct signal_door_options door = { .listener = c->place->listener, .owner = c->place->owner, .sample_hz = c->options.sample_hz,
+						  .follow = c->options.follow_children };
+	int err = signal_door_open(&c->door, &door);
+
+	return err ? fail_set(why, err, FAIL_OTHER, "could not start the signal collector: %s", strerror(-err)) : 0;
+}
+
 static int signal_start(void **ret_self, const struct collector_options *options, struct fail *why)
 {
 	struct signal_collector *c = xcalloc(1, sizeof(*c));
-	struct signal_door_options door = { .sample_hz = options->sample_hz, .follow = options->follow_children };
 	int err;
 
 	c->options = *options;
 	c->place = options->prepared;
+	c->own_place = !c->place;
 	c->level = 3;
-	door.listener = c->place->listener;
-	door.owner = c->place->owner;
-	err = signal_door_open(&c->door, &door);
+	err = c->place ? open_door(c, why) : 0; /* else when it is known whose processes will come */
 	if (err) {
 		free(c);
-		return fail_set(why, err, FAIL_OTHER, "could not start the signal collector: %s", strerror(-err));
+		return err;
 	}
 	*ret_self = c;
 	return 0;
@@ -316,12 +341,85 @@ static void fill_config(struct shared_config *ret, const struct target *t)
 		ret->gils[ret->n_gils++] = (struct shared_gil){ .addr = gils[i]->gil, .gc_collecting = gils[i]->gc_collecting };
 }
 
+/* --- a process that runs already ------------------------------------------------------------------------------------------- */
+
+struct expected {
+	struct signal_door *door;
+	pid_t pid;
+};
+
+static bool is_inside(void *expected)
+{
+	const struct expected *e = expected;
+	const struct signal_process *p = signal_door_find(e->door, e->pid);
+
+	return p && __atomic_load_n(&p->shared->inside, __ATOMIC_ACQUIRE);
+}
+
+/* One for all of them, so they must be one user's. */
+static int make_own_place(struct signal_collector *c, pid_t pid, struct fail *why)
+{
+	struct proc_status status;
+	const gid_t group = (gid_t)-1;
+	char name[32];
+	int err;
+
+	snprintf(name, sizeof(name), "/proc/%d/status", (int)pid);
+	err = proc_status_read(-1, name, &status);
+	if (err)
+		return fail_set(why, err, FAIL_ATTACH, "could not attach to pid %d: it has ended", (int)pid);
+	if (c->place)
+		return c->place->owner == status.uid ? 0 : fail_set(why, -EINVAL, FAIL_USAGE,
+			"could not put the library into pid %d: it belongs to another user than the process before", (int)pid);
+	err = signal_place_new(&c->place, SHARED_INJECTED, status.uid == geteuid() ? NULL : &status.uid, &group, why);
+	return err ? err : open_door(c, why);
+}
+
+static void say_injected(struct signal_collector *c, pid_t pid, uint64_t took_ns)
+{
+	const struct signal_process *p = signal_door_find(c->door, pid);
+	char text[256];
+
+	snprintf(text, sizeof(text), "its Python was asked to load gilscope's library (--inject), which took %" PRIu64 " ms; %u of its calls lead "
+		 "through it now and until it ends%s", took_ns / NS_PER_MS, p->shared->calls_changed,
+		 p->shared->calls_left ? ", others lead to another library and were left as they are" : "");
+	note(c, "pid %d: %s", pid, text);
+	note(c, "pid %d: %s", pid, "waits that begin from here on are recorded exactly, samples are taken on the CPU; waits begun before, modules "
+	     "loaded and programs started later are not seen inside");
+}
+
+static int let_in(struct signal_collector *c, struct target *t, struct fail *why)
+{
+	struct expected e = { .pid = target_pid(t) };
+	struct shared_config config;
+	uint64_t begin = clock_now_ns();
+	int err = signal_inject_possible(t, why);
+
+	if (!err && is_root(c, e.pid))
+		err = fail_set(why, -ESRCH, FAIL_ATTACH, "could not attach to pid %d: it replaced its program meanwhile", (int)e.pid);
+	if (!err)
+		err = make_own_place(c, e.pid, why);
+	if (err)
+		return err;
+	e.door = c->door;
+	vec_push(&c->roots, e.pid);
+	signal_door_expect(c->door, e.pid);
+	err = signal_inject(t, c->place, is_inside, &e, why);
+	if (err)
+		return err;
+	fill_config(&config, t);
+	signal_door_publish(c->door, e.pid, &config);
+	say_injected(c, e.pid, clock_now_ns() - begin);
+	return 0;
+}
+
 static int signal_add_target(void *self, struct target *t, struct fail *why)
 {
 	struct signal_collector *c = self;
 	struct shared_config config;
 
-	(void)why;
+	if (!c->armed && c->own_place)
+		return let_in(c, t, why);
 	if (!c->armed) { /* our command, before it is let go */
 		vec_push(&c->roots, target_pid(t));
 		signal_door_expect(c->door, target_pid(t));
@@ -410,11 +508,11 @@ static int signal_stop(void *self)
 		say_limits(c, all->items[i]);
 		say_missed(c, all->items[i]);
 		signal_states_unfinished(all->items[i], now, &c->gathered);
-		if (!signal_process_ended(all->items[i]))
+		if (!c->own_place && !signal_process_ended(all->items[i]))
 			vec_push(&c->place->left, fcntl(all->items[i]->pidfd, F_DUPFD_CLOEXEC, 0));
 	}
 	c->armed = false;
-	if (!c->come && c->roots.n)
+	if (!c->come && c->roots.n && !c->own_place)
 		note(c, "pid %d: the command did not load the library (%s): nothing inside it was recorded", c->roots.items[0],
 		     "a static or setuid program, or one that clears its environment");
 	return 0;
@@ -434,6 +532,8 @@ static void signal_free(void *self)
 	if (!c)
 		return;
 	signal_door_close(c->door);
+	if (c->own_place)
+		signal_place_free(c->place);
 	vec_done(&c->roots);
 	vec_done(&c->polled);
 	vec_done(&c->gathered.items);

@@ -37,6 +37,9 @@ struct layout {
 	/* PyThreadState; tstate_frame is frame, cframe or current_frame */
 	uint32_t tstate_size, tstate_prev, tstate_next, tstate_interp, tstate_frame, tstate_thread_id;
 	uint32_t tstate_native_thread_id, cframe_frame;
+	/* how another process asks a thread to run a script (PEP 768, from 3.14 on): struct _PyRemoteDebuggerSupport in the thread state and
+	 * two fields of it, the byte that makes the thread look, and the int in the interpreter that says whether it would */
+	uint32_t tstate_remote, remote_pending, remote_path, remote_path_size, tstate_eval_breaker, interp_remote_enabled;
 	/* PyFrameObject or _PyInterpreterFrame */
 	uint32_t frame_code, frame_prev, frame_instr, frame_owner, frame_lasti_scale, frame_owner_shim, frame_code_tag;
 	/* where a frame keeps its values: globals, fast locals (inline); up to 3.10 also a pointer to its value stack and the number of

@@ -277,19 +277,44 @@ static bool make_guard(void)
 	return true;
 }
 
+/* Where the door is: said in the environment, or beside us when the process was asked to load us. */
+static bool find_door(bool *ret_injected)
+{
+	const char *said = getenv(SHARED_DOOR_ENV), *slash;
+	Dl_info us;
+	size_t n;
+
+	*ret_injected = false;
+	if (dladdr(&lib, &us) && (slash = strrchr(us.dli_fname, '/')) && !strcmp(slash + 1, SHARED_INJECTED)) {
+		n = (size_t)(slash + 1 - us.dli_fname);
+		if (n + sizeof(SHARED_DOOR) > sizeof(lib.door))
+			return false;
+		memcpy(lib.door, us.dli_fname, n);
+		memcpy(lib.door + n, SHARED_DOOR, sizeof(SHARED_DOOR));
+		*ret_injected = true;
+		return true;
+	}
+	if (!said || strlen(said) >= sizeof(lib.door))
+		return false;
+	memcpy(lib.door, said, strlen(said));
+	return true;
+}
+
 static __attribute__((constructor)) void begin(void)
 {
-	const char *door = getenv(SHARED_DOOR_ENV);
+	bool injected;
 
 	real_find();
-	if (!door || strlen(door) >= sizeof(lib.door) || getauxval(AT_SECURE) || getuid() != geteuid() || getgid() != getegid())
+	if (!find_door(&injected) || getauxval(AT_SECURE) || getuid() != geteuid() || getgid() != getegid() || !make_guard())
 		return;
-	memcpy(lib.door, door, strlen(door));
-	if (!make_guard())
-		return;
-	enter(HELLO_PROGRAM);
-	if (!lib.shared || !lib.shared->follow)
+	enter(injected ? HELLO_INJECTED : HELLO_PROGRAM);
+	if (!injected && (!lib.shared || !lib.shared->follow))
 		leave_environment();
+	if (lib.shared && injected) {
+		threads_foresee();
+		linkage_change();
+		__atomic_store_n(&lib.shared->inside, 1, __ATOMIC_RELEASE);
+	}
 	if (lib.shared)
 		pthread_atfork(NULL, NULL, after_fork);
 }

@@ -6,6 +6,7 @@
  *   samples.c  timers, the signal handler, the program's own use of signals
  *   stacks.c   Python stacks from our own memory, read so that a fault does no harm
  *   programs.c exec: no signal of ours may reach the next program
+ *   linkage.c  in a process that runs already: its calls are led to us
  *
  * Owns: one mapping, one timer a thread, one pthread key, at most one signal's handler.
  * Context: as each function says; what a handler may call allocates nothing, locks nothing, leaves errno alone.
@@ -34,6 +35,7 @@ struct thread_rec { /* of a thread; changed by that thread and its handler only,
 	struct shared_slot *slot; /* NULL: not in use */
 	uint8_t *ring;
 	uint32_t tid;
+	uint32_t foreseen; /* found in a process that ran already: the thread itself does not know its record yet */
 	volatile uint32_t busy; /* the library runs on this thread: the handler keeps out */
 	volatile uint32_t wants_gil; /* it waits for the GIL */
 	int timer; /* TIMER_NONE, or the kernel's number; taken with an exchange by whoever deletes it */
@@ -80,6 +82,7 @@ struct library {
 	uint64_t tss_offset;
 	int signal; /* 0: none taken */
 	uint32_t high; /* records below this have been used */
+	uint32_t foreseen; /* threads found at the beginning */
 	uint64_t full_until_ns; /* no slot was free: not to be looked for before */
 	pthread_key_t key;
 	bool has_key;
@@ -124,15 +127,20 @@ void config_follow(void); /* takes over what gilscope has published since */
 struct thread_rec *thread_self_slow(void); /* not in a handler: it may take a slot; NULL: none to be had */
 void thread_put(struct thread_rec *t, const struct ev_hdr *e, enum ev_loss_class cls);
 void threads_forget(void); /* in a forked child: the parent's */
+void threads_foresee(void); /* those that run already; before linkage_change */
+struct thread_rec *thread_adopt(void); /* the record of a thread that was foreseen; NULL: none.  Async-signal-safe */
 static inline struct thread_rec *thread_self(void)
 {
 	return LIKELY(self_rec) ? self_rec : thread_self_slow();
 }
 
+/* linkage.c; while the dynamic linker loads us */
+void linkage_change(void);
+
 /* samples.c; async-signal-safe but for the first */
 void samples_begin(void); /* takes a signal */
 void samples_end(uint32_t why);
-void timer_begin(struct thread_rec *t); /* on that thread */
+void timer_begin(struct thread_rec *t);
 void timer_end(struct thread_rec *t);
 
 /* stacks.c; async-signal-safe.  Keys of the stacks, whose frames are in the ring; 0 none. */

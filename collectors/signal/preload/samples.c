@@ -78,6 +78,12 @@ void samples_end(uint32_t why)
 
 /* --- timers ----------------------------------------------------------------------------------------------------------- */
 
+/* The clock of a thread's CPU time; kernel: MAKE_THREAD_CPUCLOCK(tid, CPUCLOCK_SCHED) of posix-timers.h. */
+static long clock_of(uint32_t tid)
+{
+	return (long)(~(int32_t)tid * 8 + 6);
+}
+
 void timer_begin(struct thread_rec *t)
 {
 	struct sigevent to = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = lib.signal, .sigev_value.sival_ptr = &lib };
@@ -88,7 +94,7 @@ void timer_begin(struct thread_rec *t)
 	if (!to.sigev_signo || !hz)
 		return;
 	to._sigev_un._tid = (pid_t)t->tid;
-	if (SYS(timer_create, CLOCK_THREAD_CPUTIME_ID, &to, &number)) {
+	if (SYS(timer_create, clock_of(t->tid), &to, &number)) {
 		if (lib.shared->sampling == SAMPLING_ON)
 			lib.shared->sampling = SAMPLING_NO_TIMER;
 		return;
@@ -151,7 +157,11 @@ static void on_sample(int number, siginfo_t *info, void *context)
 	struct thread_rec *t = self_rec;
 	uint64_t now;
 
-	if (info->si_code != SI_TIMER || info->si_value.sival_ptr != &lib || !armed() || !t || !t->slot)
+	if (info->si_code != SI_TIMER || info->si_value.sival_ptr != &lib || !armed())
+		return;
+	if (UNLIKELY(!t))
+		t = thread_adopt();
+	if (!t || !t->slot)
 		return;
 	if (t->busy) {
 		t->slot->busy++;

@@ -16,6 +16,8 @@
 #define SHARED_LEASE_NS UINT64_C(2000000000)
 #define SHARED_DOOR_ENV "GILSCOPE_DOOR" /* path of the socket */
 #define SHARED_LIBRARY "libgilscope_preload.so"
+#define SHARED_INJECTED "libgilscope_injected.so" /* the same, where a process was asked to load it: the door is a file beside it … */
+#define SHARED_DOOR "door" /* … of that name */
 
 struct shared_gil {
 	uint64_t addr;
@@ -72,6 +74,8 @@ struct shared { /* gilscope's up to `config`, the library's from `sampling` on *
 	uint32_t sampling, signal; /* enum shared_sampling; the signal used */
 	uint32_t over; /* it has stopped, all timers are deleted */
 	uint32_t no_slot; /* threads that found none */
+	uint32_t inside; /* injected: all has been done … */
+	uint32_t calls_changed, calls_left; /* … so many calls lead to us now, so many lead to somebody else, as before */
 	struct shared_slot slot[SHARED_SLOTS];
 };
 
@@ -91,7 +95,11 @@ static inline uint8_t *shared_ring_data(const struct shared *s, uint32_t slot)
 }
 
 /* What the library says when it connects. */
-enum shared_hello_kind { HELLO_PROGRAM = 1 /* a program has begun */, HELLO_FORK = 2 /* a forked child goes on */ };
+enum shared_hello_kind {
+	HELLO_PROGRAM = 1, /* a program has begun */
+	HELLO_FORK = 2, /* a forked child goes on */
+	HELLO_INJECTED = 3, /* a program that ran already was asked to let us in */
+};
 struct shared_hello {
 	uint64_t magic;
 	uint32_t kind, parent; /* getppid() */

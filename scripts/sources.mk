@@ -140,6 +140,7 @@ SIGNAL_COLLECTOR_SRCS := \
 	collectors/signal/door.c \
 	collectors/signal/embedded.c \
 	collectors/signal/inject.c \
+	collectors/signal/leftovers.c \
 	collectors/signal/place.c \
 	collectors/signal/process.c \
 	collectors/signal/signal.c \

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "collectors/signal/embedded.h"
+#include "collectors/signal/leftovers.h"
 #include "collectors/signal/preload/shared.h"
 #include "core/util/xalloc.h"
 
@@ -41,9 +42,11 @@ static int make_dir(struct signal_place *p, bool for_other, struct fail *why)
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		if (!fit_for_programs(places[i]))
 			continue;
-		snprintf(p->dir, sizeof(p->dir), "%s/gilscope-XXXXXX", places[i]);
-		if (mkdtemp(p->dir)) /* 0700 */
-			return 0;
+		snprintf(p->dir, sizeof(p->dir), "%s/" PLACE_PREFIX "XXXXXX", places[i]);
+		if (!mkdtemp(p->dir)) /* 0700 */
+			continue;
+		leftovers_remove(places[i]);
+		return 0;
 	}
 	p->dir[0] = '\0';
 	return fail_place(why, errno ? -errno : -ENOENT, "no directory");

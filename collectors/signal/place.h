@@ -10,6 +10,9 @@
 #include "core/util/fail.h"
 #include "core/util/vec.h"
 
+#define PLACE_PREFIX "gilscope-"
+#define PLACE_RANDOM 6 /* characters behind it, by mkdtemp */
+
 struct signal_place {
 	char dir[80], library[128], door[108];
 	int listener;

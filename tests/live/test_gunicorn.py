@@ -17,7 +17,6 @@ import pytest
 import contract
 import harness
 import live
-from live import can_record  # noqa: F401  (fixture)
 
 GUNICORN = shutil.which("gunicorn", path="/usr/bin:" + os.environ["PATH"])
 APP = """
@@ -51,14 +50,14 @@ class Connection(http.client.HTTPConnection):
 class Server:
     """gunicorn with app.py, started by gilscope."""
 
-    def __init__(self, folder, *options):
+    def __init__(self, folder, *options, collector="bpf"):
         self.folder, self.recording = str(folder), str(folder / "gunicorn.gilscope")
         self.socket = str(folder / "s")
         self.answers = []
         (folder / "app.py").write_text(APP)
         self.log = open(str(folder / "log"), "w+")
         self.process = subprocess.Popen(
-            [harness.GILSCOPE, "record", "-q", "-o", self.recording, "--", GUNICORN, "-b", "unix:" + self.socket, "-p", str(folder / "pid"),
+            [harness.GILSCOPE, "record", "-q", "--collector", collector, "-o", self.recording, "--", GUNICORN, "-b", "unix:" + self.socket, "-p", str(folder / "pid"),
              "--chdir", self.folder, *options, "app:app"], stdout=self.log, stderr=self.log, start_new_session=True)
         self.until(lambda: self.ask("/"), "it does not answer")
 
@@ -111,13 +110,15 @@ class Server:
 
 
 @pytest.fixture
-def serve(tmp_path, can_record):  # noqa: F811
+def serve(tmp_path):
     if not GUNICORN:
         pytest.skip("no gunicorn (Debian package gunicorn)")
     servers = []
 
-    def start(*options):
-        servers.append(Server(tmp_path, *options))
+    def start(*options, collector="bpf"):
+        if collector == "bpf" and live.why_no_recording():
+            pytest.skip(live.why_no_recording())
+        servers.append(Server(tmp_path, *options, collector=collector))
         return servers[-1]
     yield start
     [s.kill() for s in servers]
@@ -166,8 +167,9 @@ def test_reload_starts_workers_anew(serve):
     assert len(report["processes"]) >= 5  # the master, two workers, two more
 
 
-def test_a_worker_that_is_killed_for_its_timeout(serve):
-    server = serve("-w", "1", "--threads", "2", "-t", "2")
+@pytest.mark.parametrize("collector", ["bpf", "signal"])
+def test_a_worker_that_is_killed_for_its_timeout(serve, collector):
+    server = serve("-w", "1", "--threads", "2", "-t", "2", collector=collector)
     first = server.ask("/")
     with pytest.raises((OSError, http.client.HTTPException)):
         server.ask("/stuck", timeout=40)

@@ -390,13 +390,27 @@ def test_killed_collector_leaves_nothing(any_python, folder):
         time.sleep(0.2)
     assert timers(pid) == 0
     assert caught(pid) == caught(bare.pid)
+    (left,) = (p for p in places() if is_mapped(p, pid))  # nobody was left to take it away
+    next_one_begins(folder, left)
+    assert os.path.exists(left)  # what the command starts looks for it
     os.kill(pid, signal.SIGUSR1)
     assert c.process.stdout.readline() == "done\n"  # unharmed
     bare.kill()
     bare.communicate()
     c.end()
-    for path in places():
-        shutil.rmtree(os.path.dirname(path), ignore_errors=True)  # nobody was left to do it
+    next_one_begins(folder, left)
+    assert not os.path.exists(os.path.dirname(left))
+
+
+def is_mapped(path, pid):
+    with open("/proc/%d/maps" % pid) as f:
+        return path in f.read()
+
+
+def next_one_begins(folder, left):
+    os.utime(os.path.dirname(left), (1, 1))  # not one that is being made
+    c = Command(folder, "/bin/true", prefix=[]).end()
+    assert c.code == 0, c.err
 
 
 def test_nothing_is_left_behind(any_python, folder):

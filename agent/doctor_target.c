@@ -107,7 +107,7 @@ static void probe_how(struct doctor *d, const struct check *c, struct finding *f
 static void probe_gil(struct doctor *d, const struct check *c, struct finding *f)
 {
 	const struct runtime *r = target_runtime(d->target);
-	char interval[HUMAN_LEN];
+	char interval[HUMAN_LEN] = "none";
 	unsigned gils = 0;
 
 	(void)c;
@@ -118,13 +118,15 @@ static void probe_gil(struct doctor *d, const struct check *c, struct finding *f
 			seen = r->interps[k].gil == r->interps[i].gil;
 		gils += !seen;
 	}
+	if (r->switch_interval_ns)
+		human_ns(interval, r->switch_interval_ns);
 	if (gils == 0)
 		finding_set(f, r->free_threaded ? FINDING_WARN : FINDING_FAIL, "%u interpreters, no GIL%s",
 			    r->n_interps, r->free_threaded ? " (free-threaded build)" : "");
 	else
 		finding_set(f, FINDING_OK, "%u interpreter%s, %u GIL%s, switch interval %s, values plausible",
 			    r->n_interps, r->n_interps == 1 ? "" : "s", gils, gils == 1 ? "" : "s",
-			    human_ns(interval, r->switch_interval_ns));
+			    interval);
 }
 
 static void probe_libc(struct doctor *d, const struct check *c, struct finding *f)

@@ -312,6 +312,11 @@ static void note_limits(struct session *s, const struct session_target *t)
 			 "high pthread key): waiters' own stacks are missing", (int)t->shown_pid);
 		store_note(s->store, s->start_ns, text);
 	}
+	if (r->walk.tstate_frame == WALK_NO_FIELD) {
+		snprintf(text, sizeof(text), "pid %d: PyPy's frames cannot be read from outside (its collector moves them, its compiler does "
+			 "without them): waits and holds are by thread, without Python stacks", (int)t->shown_pid);
+		store_note(s->store, s->start_ns, text);
+	}
 	if (r->free_threaded) {
 		snprintf(text, sizeof(text), "pid %d: a free-threaded build; its GIL is switched %s", (int)t->shown_pid,
 			 r->interps[r->n_interps - 1].gil ? "on (PYTHON_GIL=1, or an extension that needs it)" : "off: nobody waits for it");

@@ -43,6 +43,7 @@ TARGET_SRCS := \
 	core/target/dwarf_layout.c \
 	core/target/elf_file.c \
 	core/target/find_runtime.c \
+	core/target/find_pypy.c \
 	core/target/find_statics.c \
 	core/target/machine_code.c \
 	core/target/proc_maps.c \

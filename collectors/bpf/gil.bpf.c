@@ -49,20 +49,22 @@ static __always_inline bool sleeps_on(struct thread_rec *r, struct task_struct *
 	return futex_waits((__s32)regs->orig_ax, regs->si);
 }
 
-static __always_inline bool has_released(struct bpf_proc *proc, struct task_struct *waker, const struct gil_words *w)
+static __always_inline bool has_released(struct bpf_proc *proc, struct task_struct *waker, const struct gil_words *w, __u64 at)
 {
 	if (proc->walk.gil_words == WALK_GIL_SEMAPHORE)
 		return true;
+	if (proc->walk.gil_words == WALK_GIL_IDENT) /* only who lets go signals the condition; the queue's next is woken by who took it */
+		return !w->locked || at - proc->walk.gil_wait < proc->walk.gil_wait_len || at - proc->walk.gil_forced < proc->walk.gil_forced_len;
 	return !w->locked && (proc->walk.gil_words == WALK_GIL_CURRENT || w->last_holder == own_tstate(proc, waker));
 }
 
 /* drop_gil wakes waiters when it has just set the GIL free.  Others do too: glibc's condition makes a waiter that times out
  * pass on a signal it may have taken from another, and everybody unlocks the mutex. */
-static __always_inline void note_waker(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *waker, const struct gil_words *w)
+static __always_inline void note_waker(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *waker, const struct gil_words *w, __u64 at)
 {
 	struct thread_rec *by;
 
-	if (!has_released(proc, waker, w)) {
+	if (!has_released(proc, waker, w, at)) {
 		r->wake_flags |= EV_F_NOT_RELEASED;
 		return;
 	}
@@ -125,7 +127,7 @@ int BPF_PROG(on_waking, struct task_struct *p)
 	if ((__s32)regs->orig_ax != NR_FUTEX || regs->di != word || futex_waits(NR_FUTEX, regs->si))
 		return 0;
 	if (looked)
-		note_waker(r, proc, waker, &w);
+		note_waker(r, proc, waker, &w, word - gil->addr);
 	take_waker(r, proc, waker);
 	return 0;
 }

@@ -131,6 +131,12 @@ static __always_inline bool read_gil(struct bpf_proc *proc, __u64 gil, struct gi
 	if (bpf_probe_read_user(&ret->last_holder, sizeof(ret->last_holder), words))
 		return false;
 	ret->locked = ret->last_holder != 0;
+	if (proc->walk.gil_words == WALK_GIL_IDENT) {
+		char locked = 0;
+
+		bpf_probe_read_user(&locked, sizeof(locked), (void *)(gil + proc->walk.gil_locked));
+		ret->locked &= locked;
+	}
 	return true;
 }
 
@@ -207,11 +213,13 @@ static __always_inline void classify_word(struct thread_rec *r, const struct wal
 {
 	__u64 at = r->arg0 - gil->addr;
 
+	bool queues = l->gil_words == WALK_GIL_IDENT;
+
 	r->flags |= EV_F_GIL_WAIT;
 	if (at - l->gil_wait < l->gil_wait_len)
-		return;
-	if (at - l->gil_forced < l->gil_forced_len)
-		r->flags |= EV_F_FORCED_SWITCH;
+		r->flags |= queues ? EV_F_GIL_POLL : 0;
+	else if (at - l->gil_forced < l->gil_forced_len)
+		r->flags |= queues ? EV_F_GIL_QUEUE : EV_F_FORCED_SWITCH;
 	else
 		r->flags |= EV_F_GIL_MUTEX; /* … or inside pthread_cond_signal, which waits for old waiters to leave */
 }

@@ -68,7 +68,7 @@ static __noinline void look(struct thread_rec *r, struct bpf_proc *proc, struct 
 	__u64 tstate = 0;
 
 	if (gil) {
-		note_place(r, proc, p, now);
+		note_place(r, proc, gil, p, now);
 		tstate = r->place.tstate;
 	}
 	r->looked_at = now;
@@ -94,7 +94,7 @@ static __noinline void look(struct thread_rec *r, struct bpf_proc *proc, struct 
 	r->flags |= v.flags;
 	r->holder_ident = v.holder_ident;
 	r->switch_number = v.switch_number;
-	if (!stack_due(r))
+	if (proc->walk.tstate_frame == WALK_NO_FIELD || !stack_due(r))
 		return;
 	r->flags |= gc_flag(gil);
 	take_stacks(r, proc, p, tstate, &v);

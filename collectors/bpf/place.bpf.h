@@ -31,11 +31,34 @@ static __noinline void find_place(struct thread_rec *r, struct bpf_proc *proc, s
 	r->place.sp[mutex & 1] = r->sp;
 }
 
-static __always_inline void note_place(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p, __u64 now)
+/* PyPy's waiters leave the queue's head only with the GIL (thread_gil.c, RPyGilAcquireSlowPath), and none but its head sleeps on the
+ * condition, which counts its sleepers (glibc: __wseq, first in it, by twos).  `frame` keeps that count. */
+static __always_inline void note_turn(struct thread_rec *r, struct bpf_proc *proc, struct bpf_gil *gil)
+{
+	__u64 count = 0, was = r->place.frame;
+
+	if (r->flags & EV_F_GIL_MUTEX)
+		return;
+	if (r->flags & EV_F_GIL_POLL)
+		bpf_probe_read_user(&count, sizeof(count), (void *)(gil->addr + proc->walk.gil_cond));
+	count >>= 1;
+	if (r->moved || (was && count - was > 1))
+		r->flags |= EV_F_MOVED;
+	else if (was)
+		r->flags |= EV_F_STAYED;
+	r->moved = 0;
+	r->place.frame = count;
+}
+
+static __always_inline void note_place(struct thread_rec *r, struct bpf_proc *proc, struct bpf_gil *gil, struct task_struct *p, __u64 now)
 {
 	__u64 frame = 0, instr = 0, was = r->place.frame;
 	__u32 mutex = r->flags & EV_F_GIL_MUTEX ? 1 : 0;
 
+	if (proc->walk.gil_words == WALK_GIL_IDENT) {
+		note_turn(r, proc, gil);
+		return;
+	}
 	if (r->place.sp[mutex & 1] != r->sp || proc->several_interps)
 		find_place(r, proc, p, mutex);
 	else if (was && !r->moved && now - r->t_in < TAKE_GIL_NS &&

@@ -17,7 +17,7 @@ int frame_scan_begin(struct frame_scan *s, const struct layout *l, const struct 
 	int r;
 
 	*s = (struct frame_scan){ .l = l, .walk = walk, .mem = mem };
-	if (l->frame_locals == NO_FIELD || l->frame_globals == NO_FIELD || l->code_local_names == NO_FIELD)
+	if (l->tstate_frame == NO_FIELD || l->frame_locals == NO_FIELD || l->frame_globals == NO_FIELD || l->code_local_names == NO_FIELD)
 		return 0; /* not known of this version: no frames */
 	r = mem_u64(mem, tstate + walk->tstate_frame, &p);
 

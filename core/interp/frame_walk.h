@@ -20,7 +20,7 @@
 
 /* What the walk needs of a version; offsets from the layout row or the target's own debug offsets. */
 struct walk_layout {
-	__u16 tstate_frame; /* PyThreadState: frame (<=3.10), cframe (3.11, 3.12), current_frame (3.13+) */
+	__u16 tstate_frame; /* PyThreadState: frame (<=3.10), cframe (3.11, 3.12), current_frame (3.13+); WALK_NO_FIELD: no frames (PyPy) */
 	__u16 cframe_frame; /* offset of current_frame in _PyCFrame; WALK_NO_FIELD when tstate points at the frame */
 	__u16 tstate_thread_id; /* PyThreadState.thread_id */
 	__u16 tstate_interp;
@@ -32,22 +32,25 @@ struct walk_layout {
 	__u8 lasti_scale; /* 0: frame_instr is a pointer into the code; 1, 2: it is an int, times this = bytes */
 	__u8 code_tag_mask; /* low bits to clear from the code pointer (3.14+: 3) */
 	__u8 owner_shim; /* owner values from this on are not Python frames (3) */
-	/* The GIL, from its address.  Asleep in gil_wait …: it waits for it; in gil_forced …: it gave it up on demand; elsewhere
-	 * below gil_size: a bounce on its mutex. */
+	/* The GIL, from its address.  Asleep in gil_wait …: it waits for it; in gil_forced …: it gave it up on demand, with
+	 * WALK_GIL_IDENT: it waits behind another waiter; either way who has just taken it wakes it; elsewhere below gil_size: a
+	 * bounce on its mutex. */
 	__u8 gil_words; /* enum walk_gil_words: what is at gil_holder */
 	__u8 pad;
 	__u16 gil_size, gil_wait, gil_wait_len, gil_forced, gil_forced_len;
+	__u16 gil_locked, gil_cond; /* with WALK_GIL_IDENT only */
 	/* Where the list of thread states begins, for programs that keep a thread's own nowhere else (2.7) */
 	__u16 interp_tstate_head, tstate_next;
 	__u64 interpreters; /* address of the pointer to the first interpreter; 0: the thread knows its own */
 	__u64 gil_holder; /* may lie elsewhere in the process: the sum wraps */
 };
-_Static_assert(sizeof(struct walk_layout) == 56, "shared with BPF");
+_Static_assert(sizeof(struct walk_layout) == 64, "shared with BPF");
 
 enum walk_gil_words {
 	WALK_GIL_TOGETHER, /* last_holder, locked (an int), switch_number, each 8 bytes on (3.7+) */
 	WALK_GIL_CURRENT, /* the thread state that has it now, 0 none */
 	WALK_GIL_SEMAPHORE, /* … and who wakes a waiter has just let go (2.7) */
+	WALK_GIL_IDENT, /* the pthread id of who has it, 0 none; void while the char at gil_locked is 0 (PyPy) */
 };
 
 #ifdef WALK_READ
@@ -71,7 +74,7 @@ static inline __attribute__((always_inline)) __u64 walk_top(const struct walk_la
 {
 	__u64 p = 0;
 
-	if (WALK_READ(&p, sizeof(p), tstate + l->tstate_frame))
+	if (l->tstate_frame == WALK_NO_FIELD || WALK_READ(&p, sizeof(p), tstate + l->tstate_frame))
 		return 0;
 	if (l->cframe_frame != WALK_NO_FIELD && p && WALK_READ(&p, sizeof(p), p + l->cframe_frame))
 		return 0;

@@ -21,6 +21,24 @@ static int read_current(const struct layout *l, const struct mem *mem, struct gi
 	return 0;
 }
 
+/* PyPy: while the GIL is handed on, the word still names who had it. */
+static int read_ident(const struct layout *l, const struct mem *mem, uint64_t gil, struct gil_view *ret)
+{
+	struct gil_view view = {0};
+	uint8_t locked;
+	int r = mem_read(mem, gil + l->gil_locked, &locked, sizeof(locked));
+
+	if (r == 0)
+		r = mem_u64(mem, gil + l->gil_last_holder, &view.last_holder);
+	if (r < 0)
+		return r;
+	if (locked > 1)
+		return -EPROTO;
+	view.locked = locked && view.last_holder;
+	*ret = view;
+	return 0;
+}
+
 int gil_read(const struct layout *l, const struct mem *mem, uint64_t gil, struct gil_view *ret)
 {
 	uint8_t head[GIL_HEAD_BYTES];
@@ -29,6 +47,8 @@ int gil_read(const struct layout *l, const struct mem *mem, uint64_t gil, struct
 
 	if (l->static_current)
 		return read_current(l, mem, ret);
+	if (l->by_ident)
+		return read_ident(l, mem, gil, ret);
 	if (n > sizeof(head) || l->gil_interval > n - 8 || l->gil_last_holder > n - 8 || l->gil_locked > n - 4)
 		return -EPROTO;
 	r = mem_read(mem, gil, head, n);

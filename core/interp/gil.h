@@ -8,8 +8,8 @@
 #include "core/interp/mem.h"
 
 struct gil_view {
-	uint64_t interval_us; /* 0: it has none (2.7) */
-	uint64_t last_holder; /* PyThreadState, 0 none yet */
+	uint64_t interval_us; /* 0: it has none (2.7, PyPy) */
+	uint64_t last_holder; /* PyThreadState, of PyPy the pthread id; 0 none (yet) */
 	int32_t locked; /* 1 taken, 0 free, -1 not created yet */
 	uint64_t switch_number; /* 0 where it is not kept */
 };

@@ -11,19 +11,26 @@
 #define NO_FIELD UINT32_MAX
 #define LAYOUT_DEBUG_OFFSETS_MAX 1024 /* bytes of _Py_DebugOffsets that are looked at */
 
+/* PyPy's own version in the form of a PY_VERSION_HEX: no CPython has this major number */
+#define LAYOUT_PYPY 0xffu
+#define LAYOUT_PYPY_HEX(major, minor, micro) (LAYOUT_PYPY << 24 | (uint32_t)(major) << 16 | (uint32_t)(minor) << 8 | (uint32_t)(micro))
+
 struct linetable_ops;
 struct instance_ops;
 
 struct layout {
-	const char *name; /* "3.11" */
+	const char *name; /* "3.11"; "PyPy 7.3" */
 	const char *source; /* the build the row was taken from */
-	uint32_t version; /* PY_VERSION_HEX >> 16 */
+	uint32_t version; /* PY_VERSION_HEX >> 16, or of LAYOUT_PYPY */
 	bool free_threaded; /* built without the GIL, which may be switched on at run time */
 	bool self_describing; /* _PyRuntime starts with _Py_DebugOffsets: read it before trusting the row */
 
 	/* _PyRuntimeState; runtime_size is st_size of its symbol, a fingerprint of versions older than 3.11 */
 	uint32_t runtime_size, runtime_interpreters_head, runtime_gil, runtime_tss_key, runtime_gc_collecting;
-	bool statics; /* no _PyRuntime but static variables (before 3.7): these offsets are of a process, see statics.h */
+	bool statics; /* no _PyRuntime but static variables (before 3.7, PyPy): these offsets are of a process, see statics.h */
+	/* PyPy: a thread stands for itself by its pthread id; the one "interpreter" is the head of a ring of structs of the threads, the
+	 * "thread states" tstate_… speak of.  Its frames are unknown: objects that its collector moves and its compiler does without */
+	bool by_ident;
 	uint32_t runtime_gil_ptr; /* 2.7: pointer to the semaphore, NULL until a thread is started */
 	uint64_t static_current, static_interval; /* addresses: who has the GIL; the switch interval, 0 none */
 	/* PyInterpreterState */

@@ -27,13 +27,17 @@
  * lie the words on which a signaller waits for old waiters to leave (__condvar_quiesce_and_switch_g1, __g_refs at +16). */
 #define COND_SIGNALS 32
 #define COND_SIZE 48
+#define MUTEX_SIZE 40
+#define TCB_SELF 16 /* glibc x86-64, sysdeps/x86_64/nptl/tls.h: a pthread id points at itself there */
 
 static void version_text(struct runtime *r, uint32_t hex)
 {
 	static const char *const kinds[16] = { [0xa] = "a", [0xb] = "b", [0xc] = "rc" };
 	const char *kind = kinds[hex >> 4 & 15];
 
-	if (hex == 0)
+	if (hex >> 24 == LAYOUT_PYPY)
+		snprintf(r->version, sizeof(r->version), "PyPy %u.%u.%u", hex >> 16 & 255, hex >> 8 & 255, hex & 255);
+	else if (hex == 0)
 		snprintf(r->version, sizeof(r->version), "CPython %s", r->layout->name);
 	else if (kind)
 		snprintf(r->version, sizeof(r->version), "CPython %u.%u.%u%s%u", hex >> 24, hex >> 16 & 255, hex >> 8 & 255,
@@ -49,7 +53,9 @@ static void version_text(struct runtime *r, uint32_t hex)
 
 static int refuse_version(struct fail *why, uint32_t hex, bool free_threaded)
 {
-	if (hex)
+	if (hex >> 24 == LAYOUT_PYPY)
+		fail_set(why, -ENOTSUP, FAIL_ATTACH, "could not attach: PyPy %u.%u is not supported", hex >> 16 & 255, hex >> 8 & 255);
+	else if (hex)
 		fail_set(why, -ENOTSUP, FAIL_ATTACH, "could not attach: CPython %u.%u%s is not supported", hex >> 24,
 			 hex >> 16 & 255, free_threaded ? " (free-threaded)" : "");
 	else
@@ -69,7 +75,7 @@ static void take_layout(struct runtime *r, const struct layout *row, const struc
 		snprintf(r->how, sizeof(r->how), "offsets of %s, checked", row->source);
 }
 
-/* Before 3.7: the row, completed with where this process has its variables. */
+/* Before 3.7, and PyPy: the row, completed with where this process has its variables. */
 static int lay_out_statics(struct runtime *r, const struct runtime_origin *from, struct fail *why)
 {
 	const struct layout *row = layout_find(from->version_hex);
@@ -84,7 +90,8 @@ static int lay_out_statics(struct runtime *r, const struct runtime_origin *from,
 	r->layout = r->own_layout;
 	if (static_vars_layout(from->statics, r->own_layout, &r->addr) == 0)
 		return 0;
-	return fail_set(why, -ENOTSUP, FAIL_ATTACH, "could not attach: the variables of CPython %s were not all found", row->name);
+	return fail_set(why, -ENOTSUP, FAIL_ATTACH, "could not attach: the variables of %s%s were not all found",
+			row->by_ident ? "" : "CPython ", row->name);
 }
 
 /* Which row: the target's own table first, then the version that the files told. */
@@ -142,8 +149,18 @@ static int walk_gil(const struct layout *l, struct walk_layout *w)
 	}
 	if (l->gil_words == WALK_GIL_CURRENT && !l->static_current) /* a row, not yet completed for a process */
 		return 0;
+	if (l->gil_words == WALK_GIL_IDENT && l->gil_size == NO_FIELD) /* the same */
+		return 0;
 	w->gil_wait = half_or(l->gil_cond + COND_SIGNALS, WALK_NO_FIELD);
 	w->gil_wait_len = COND_SIZE - COND_SIGNALS;
+	if (l->gil_words == WALK_GIL_IDENT) {
+		w->gil_cond = half_or(l->gil_cond, WALK_NO_FIELD);
+		w->gil_locked = half_or(l->gil_locked, WALK_NO_FIELD);
+		w->gil_forced = half_or(l->gil_switch_mutex, WALK_NO_FIELD);
+		w->gil_forced_len = MUTEX_SIZE;
+		w->tstate_thread_id = TCB_SELF; /* of the thread state that an ident is taken for */
+		return 0;
+	}
 	w->gil_forced = half_or(l->gil_switch_cond, WALK_NO_FIELD);
 	w->gil_forced_len = COND_SIZE;
 	if (l->gil_words == WALK_GIL_CURRENT)
@@ -181,6 +198,8 @@ int runtime_walk_layout(const struct layout *l, struct walk_layout *w)
 	if (l->frame_owner != NO_FIELD && l->frame_owner + 1 > span)
 		span = l->frame_owner + 1;
 	w->frame_span = byte_or(span, WALK_SPAN + 1);
+	if (l->by_ident)
+		return walk_gil(l, w);
 	if (w->frame_span > WALK_SPAN || w->tstate_frame == WALK_NO_FIELD || w->tstate_thread_id == WALK_NO_FIELD ||
 	    w->code_firstlineno == WALK_NO_FIELD || (l->frame_owner != NO_FIELD && l->frame_owner >= WALK_SPAN) ||
 	    (l->interp_gil_ptr != NO_FIELD && w->interp_gil == WALK_NO_FIELD) || w->gil_size == WALK_NO_FIELD)
@@ -203,14 +222,25 @@ static uint64_t gc_flag(const struct runtime *r, uint64_t interp)
 	return r->layout->runtime_gc_collecting != NO_FIELD ? r->addr + r->layout->runtime_gc_collecting : 0;
 }
 
+/* PyPy has no interpreters but itself. */
+static int read_only_place(struct runtime *r)
+{
+	r->interps[0] = (struct interp_place){ .interp = r->addr + r->layout->runtime_interpreters_head, .gil = r->addr + r->layout->runtime_gil };
+	r->n_interps = 1;
+	return 0;
+}
+
 static int read_places(struct runtime *r, const struct mem *mem, char *ret_why, size_t size)
 {
 	const struct layout *l = r->layout;
 	uint64_t interp;
-	int err = mem_u64(mem, r->addr + l->runtime_interpreters_head, &interp);
+	int err;
 
 	r->n_interps = 0;
 	r->more_interps = false;
+	if (l->by_ident)
+		return read_only_place(r);
+	err = mem_u64(mem, r->addr + l->runtime_interpreters_head, &interp);
 	for (; err == 0 && interp != 0; err = mem_u64(mem, interp + l->interp_next, &interp)) {
 		struct interp_place *place = &r->interps[r->n_interps];
 		uint64_t id = r->n_interps;
@@ -266,6 +296,11 @@ static int check_threads(const struct runtime *r, const struct mem *mem, const s
 	return err < 0 ? err : -EPROTO;
 }
 
+static bool has_interval(const struct layout *l)
+{
+	return !l->by_ident && (!l->static_current || l->static_interval);
+}
+
 /* The GIL that interps[first] follows, with all interpreters that share it. */
 static int check_gil(struct runtime *r, const struct mem *mem, unsigned first, char *ret_why, size_t size)
 {
@@ -284,7 +319,7 @@ static int check_gil(struct runtime *r, const struct mem *mem, unsigned first, c
 		err = gil_read(r->layout, mem, gil, &after);
 	if (err != 0)
 		return err;
-	if (before.interval_us > INTERVAL_US_MAX || (before.interval_us == 0 && (!r->layout->static_current || r->layout->static_interval)))
+	if (before.interval_us > INTERVAL_US_MAX || (before.interval_us == 0 && has_interval(r->layout)))
 		snprintf(ret_why, size, "its switch interval reads %" PRIu64 " us", before.interval_us);
 	else if (before.locked < -1 || before.locked > 1)
 		snprintf(ret_why, size, "its GIL's lock word reads %d", before.locked);
@@ -362,6 +397,8 @@ static int check_version(struct runtime *r, const struct mem *mem, uint32_t *ver
 {
 	uint64_t sysdict, object, hex;
 
+	if (r->layout->interp_sysdict == NO_FIELD)
+		return 0;
 	for (unsigned i = 0; i < r->n_interps; i++) {
 		if (mem_u64(mem, r->interps[i].interp + r->layout->interp_sysdict, &sysdict) != 0 ||
 		    dict_find(r->layout, mem, sysdict, "hexversion", &object) != 0 ||

@@ -9,6 +9,8 @@
 
 #define COND_SIZE 48
 #define MUTEX_SIZE 40
+#define LOCKED_SIZE 8 /* mutex2_t of PyPy's src/thread_pthread.c: a char and its padding, a mutex, a condition */
+#define TSTATE_SPAN 256
 #define GIL_SPAN_MAX 4096 /* its four parts come from one source file, so lie together */
 
 static uint64_t least(const uint64_t *addresses, size_t n)
@@ -50,6 +52,33 @@ static int lay_out_gil(const struct static_vars *v, struct layout *l, uint64_t b
 	return l->runtime_gil == NO_FIELD ? -EPROTO : 0;
 }
 
+/* The GIL is taken while rpy_fastgil names somebody and mutex_gil.locked is 1; the latter, a char, comes before the mutex. */
+static int lay_out_pypy(const struct static_vars *v, struct layout *l, uint64_t *ret_base)
+{
+	const uint64_t parts[] = { v->gil_ident, v->gil_mutex - LOCKED_SIZE, v->gil_queue };
+	const uint64_t ends[] = { v->gil_ident + 8, v->gil_mutex + MUTEX_SIZE + COND_SIZE, v->gil_queue + MUTEX_SIZE };
+	uint64_t low = least(parts, 3), base = v->thread_ring < low ? v->thread_ring : low, end = 0;
+
+	if (!v->gil_ident || !v->gil_mutex || !v->gil_queue || !v->thread_ring || v->thread_ident >= TSTATE_SPAN)
+		return -EPROTO;
+	for (size_t i = 0; i < 3; i++)
+		end = ends[i] > end ? ends[i] : end;
+	base -= 8; /* so that no offset is 0 */
+	if (end - low > GIL_SPAN_MAX || offset_of(v->thread_ring, base) == NO_FIELD || offset_of(low, base) == NO_FIELD)
+		return -EPROTO;
+	l->runtime_interpreters_head = offset_of(v->thread_ring, base);
+	l->runtime_gil = offset_of(low, base);
+	l->gil_size = (uint32_t)(end - low);
+	l->gil_last_holder = (uint32_t)(v->gil_ident - low);
+	l->gil_locked = (uint32_t)(v->gil_mutex - LOCKED_SIZE - low);
+	l->gil_mutex = (uint32_t)(v->gil_mutex - low);
+	l->gil_cond = l->gil_mutex + MUTEX_SIZE;
+	l->gil_switch_mutex = (uint32_t)(v->gil_queue - low);
+	l->tstate_thread_id = (uint32_t)v->thread_ident;
+	*ret_base = base;
+	return 0;
+}
+
 int static_vars_layout(const struct static_vars *v, struct layout *l, uint64_t *ret_base)
 {
 	const uint64_t all[] = { v->interp_head, v->gil_lock, v->gil_mutex, v->gil_cond, v->switch_mutex, v->switch_cond,
@@ -57,6 +86,8 @@ int static_vars_layout(const struct static_vars *v, struct layout *l, uint64_t *
 	uint64_t base = least(all, sizeof(all) / sizeof(all[0])) - 8; /* so that no offset is 0 */
 	int r = 0;
 
+	if (l->gil_words == WALK_GIL_IDENT)
+		return lay_out_pypy(v, l, ret_base);
 	if (!v->interp_head || !v->current)
 		return -EPROTO;
 	l->runtime_interpreters_head = offset_of(v->interp_head, base);

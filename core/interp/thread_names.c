@@ -1,6 +1,8 @@
 /* See thread_names.h. */
 #include "core/interp/thread_names.h"
 
+#include <errno.h>
+
 #include "core/interp/instance.h"
 #include "core/interp/pydict.h"
 #include "core/interp/pystr.h"
@@ -8,7 +10,7 @@
 static int find_active(const struct layout *l, const struct mem *mem, uint64_t interp, uint64_t *ret)
 {
 	uint64_t modules, threading, names;
-	int r = mem_u64(mem, interp + l->interp_modules, &modules);
+	int r = l->interp_modules == NO_FIELD ? -ENODATA : mem_u64(mem, interp + l->interp_modules, &modules);
 
 	if (r == 0)
 		r = dict_find(l, mem, modules, "threading", &threading);

@@ -29,6 +29,8 @@ static uint32_t tstate_span(const struct layout *l)
 int thread_walk_begin(struct thread_walk *w, const struct layout *l, const struct mem *mem, uint64_t interp)
 {
 	*w = (struct thread_walk){ .l = l, .mem = mem, .interp = interp };
+	if (l->by_ident)
+		w->end = w->prev = interp;
 	return mem_u64(mem, interp + l->interp_tstate_head, &w->next);
 }
 
@@ -38,7 +40,7 @@ int thread_walk_next(struct thread_walk *w, struct py_thread *ret)
 	uint32_t span = tstate_span(w->l);
 	int r;
 
-	if (w->next == 0)
+	if (w->next == w->end)
 		return THREADS_END;
 	if (span > sizeof(bytes))
 		return -EPROTO;
@@ -47,12 +49,12 @@ int thread_walk_next(struct thread_walk *w, struct py_thread *ret)
 	r = mem_read(w->mem, w->next, bytes, span);
 	if (r < 0)
 		return r == -EFAULT ? THREADS_TORN : r;
-	if (word(bytes, w->l->tstate_interp) != w->interp ||
+	if ((w->l->tstate_interp != NO_FIELD && word(bytes, w->l->tstate_interp) != w->interp) ||
 	    (w->l->tstate_prev != NO_FIELD && word(bytes, w->l->tstate_prev) != w->prev))
 		return THREADS_TORN;
-	ret->tstate = w->next;
 	ret->interp = w->interp;
 	ret->ident = word(bytes, w->l->tstate_thread_id);
+	ret->tstate = w->l->by_ident ? ret->ident : w->next;
 	ret->native_tid = w->l->tstate_native_thread_id == NO_FIELD ? 0 : word(bytes, w->l->tstate_native_thread_id);
 	w->prev = w->next;
 	w->next = word(bytes, w->l->tstate_next);

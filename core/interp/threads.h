@@ -10,7 +10,7 @@
 #define THREADS_MAX 100000
 
 struct py_thread {
-	uint64_t tstate, interp;
+	uint64_t tstate, interp; /* of PyPy the ident stands for the state */
 	uint64_t ident; /* pthread id; 0 until the thread has started */
 	uint64_t native_tid; /* gettid() in the target's pid namespace; 0 where the version does not keep it */
 };
@@ -18,7 +18,7 @@ struct py_thread {
 struct thread_walk {
 	const struct layout *l;
 	const struct mem *mem;
-	uint64_t interp, next, prev;
+	uint64_t interp, next, prev, end; /* end: 0, or of a ring where it began */
 	unsigned n;
 };
 

@@ -12,7 +12,7 @@
 #include "core/util/xalloc.h"
 
 #define FILE_MAX (4ull << 30)
-#define SYMTAB_MAX (256ull << 20)
+#define SYMTAB_MAX (256ull << 20) /* of a section that is read whole */
 #define SYMBOL_NAME_MAX 256
 
 struct elf_file {
@@ -111,27 +111,52 @@ void elf_file_symbols(struct elf_file *e, struct elf_symbol *symbols, size_t n, 
 		scan_kind(e, SHT_SYMTAB, symbols, n);
 }
 
-bool elf_file_section(struct elf_file *e, const char *name, uint64_t *ret_addr, uint64_t *ret_size)
+static Elf_Scn *find_section(struct elf_file *e, const char *name, GElf_Shdr *ret_head)
 {
 	Elf_Scn *scn = NULL;
 	size_t names;
 
 	if (elf_getshdrstrndx(e->elf, &names) != 0)
-		return false;
+		return NULL;
 	while ((scn = elf_nextscn(e->elf, scn)) != NULL) {
-		GElf_Shdr head;
 		const char *this_name;
 
-		if (!gelf_getshdr(scn, &head))
+		if (!gelf_getshdr(scn, ret_head))
 			continue;
-		this_name = elf_strptr(e->elf, names, head.sh_name);
-		if (this_name && strcmp(this_name, name) == 0) {
-			*ret_addr = head.sh_addr;
-			*ret_size = head.sh_size;
-			return true;
-		}
+		this_name = elf_strptr(e->elf, names, ret_head->sh_name);
+		if (this_name && strcmp(this_name, name) == 0)
+			return scn;
 	}
-	return false;
+	return NULL;
+}
+
+bool elf_file_section(struct elf_file *e, const char *name, uint64_t *ret_addr, uint64_t *ret_size)
+{
+	GElf_Shdr head;
+
+	if (!find_section(e, name, &head))
+		return false;
+	*ret_addr = head.sh_addr;
+	*ret_size = head.sh_size;
+	return true;
+}
+
+bool elf_file_text_after(struct elf_file *e, const char *section, const char *prefix, char *ret, size_t size)
+{
+	GElf_Shdr head;
+	Elf_Scn *scn = find_section(e, section, &head);
+	Elf_Data *data = scn && head.sh_type == SHT_PROGBITS && head.sh_size <= SYMTAB_MAX ? elf_rawdata(scn, NULL) : NULL;
+	const char *end = data && data->d_buf ? (const char *)data->d_buf + data->d_size : NULL;
+	const char *at = end ? memmem(data->d_buf, data->d_size, prefix, strlen(prefix)) : NULL;
+	size_t n;
+
+	if (!at)
+		return false;
+	at += strlen(prefix);
+	n = (size_t)(end - at) < size - 1 ? (size_t)(end - at) : size - 1;
+	memcpy(ret, at, n);
+	ret[n] = '\0';
+	return true;
 }
 
 /* Segments may share a page: one that begins in the mapping's first page is better than one that merely contains it. */

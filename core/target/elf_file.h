@@ -17,6 +17,8 @@ int elf_file_open(struct elf_file **ret, int fd);
 void elf_file_free(struct elf_file *e);
 /* .dynsym first; .symtab only while `need` is not found and deep is set. */
 void elf_file_symbols(struct elf_file *e, struct elf_symbol *symbols, size_t n, const struct elf_symbol *need, bool deep);
+/* What follows the first `prefix` in the contents of a section, as text of at most size - 1 bytes; false: it is not there. */
+bool elf_file_text_after(struct elf_file *e, const char *section, const char *prefix, char *ret, size_t size);
 bool elf_file_section(struct elf_file *e, const char *name, uint64_t *ret_addr, uint64_t *ret_size);
 /* For libdw; borrowed. */
 struct Elf *elf_file_elf(struct elf_file *e);

@@ -17,6 +17,7 @@
 #include "core/interp/layout.h"
 #include "core/target/dwarf_layout.h"
 #include "core/target/elf_file.h"
+#include "core/target/find_pypy.h"
 #include "core/target/find_statics.h"
 #include "core/target/machine_code.h"
 #include "core/util/escape.h"
@@ -146,21 +147,39 @@ static void note_other(struct runtime_search *s, enum python_kind kind, const st
 	escape_to(s->other_module, sizeof(s->other_module), map->path, strlen(map->path));
 }
 
+static void search_pypy(struct runtime_search *s, struct elf_file *elf, const struct proc_map *map, const struct mem *mem,
+			const struct elf_symbol *entry)
+{
+	struct runtime_place *place = &s->places[s->n];
+	uint64_t bias;
+
+	if (!elf_file_bias(elf, map->start, map->offset, &bias) ||
+	    !find_pypy(elf, mem, bias + entry->value, &place->statics, &place->version_hex)) {
+		note_other(s, PYTHON_PYPY, map);
+		return;
+	}
+	place->found_by = "variables read from the code of " PYPY_ENTRY;
+	escape_to(place->module, sizeof(place->module), map->path, strlen(map->path));
+	s->n++;
+}
+
 static void search_module(struct runtime_search *s, struct elf_file *elf, const struct proc_map *map,
 			  const struct mem *mem, bool likely)
 {
 	struct elf_symbol symbols[SYM_N] = { [SYM_RUNTIME] = { .name = "_PyRuntime" },
 					     [SYM_VERSION] = { .name = "Py_Version" },
 					     [SYM_SAVE_THREAD] = { .name = "PyEval_SaveThread" },
-					     [SYM_PYPY] = { .name = "pypy_execute_source" },
+					     [SYM_PYPY] = { .name = PYPY_ENTRY },
 					     [SYM_STRING] = { .name = "PyString_FromString" },
 					     [SYM_THIS_STATE] = { .name = "PyGILState_GetThisThreadState" } };
 	struct runtime_place *place = &s->places[s->n];
 	uint64_t bias, value, size;
 
 	elf_file_symbols(elf, symbols, SYM_N, &symbols[SYM_RUNTIME], likely);
-	if (symbols[SYM_PYPY].found)
-		note_other(s, PYTHON_PYPY, map);
+	if (symbols[SYM_PYPY].found) {
+		search_pypy(s, elf, map, mem, &symbols[SYM_PYPY]);
+		return;
+	}
 	place->found_by = "symbol _PyRuntime";
 	if (!symbols[SYM_RUNTIME].found && elf_file_section(elf, ".PyRuntime", &value, &size)) {
 		symbols[SYM_RUNTIME].value = value;

@@ -14,18 +14,18 @@
 #define RUNTIME_PLACES_MAX 4
 
 struct runtime_place {
-	uint64_t addr; /* of _PyRuntime; 0: statics instead (before 3.7) */
+	uint64_t addr; /* of _PyRuntime; 0: statics instead (before 3.7, PyPy) */
 	struct static_vars statics;
 	bool has_layout; /* by debug information in its file … */
 	struct layout layout;
 	unsigned n_differ; /* … which differs so much from its version's row */
-	uint32_t version_hex; /* 0 unknown */
+	uint32_t version_hex; /* 0 unknown; of PyPy a LAYOUT_PYPY_HEX */
 	int64_t state_slot; /* of the thread variable with its PyThreadState, from the thread pointer (3.15+); 0 unknown */
 	char module[256]; /* path, escaped */
 	const char *found_by;
 };
 
-enum python_kind { PYTHON_NONE, PYTHON_TOO_OLD /* a CPython without _PyRuntime whose variables were not found */, PYTHON_PYPY };
+enum python_kind { PYTHON_NONE, PYTHON_TOO_OLD /* a CPython without _PyRuntime whose variables were not found */, PYTHON_PYPY /* whose code was not understood */ };
 struct runtime_search {
 	struct runtime_place places[RUNTIME_PLACES_MAX];
 	unsigned n;

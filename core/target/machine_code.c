@@ -62,11 +62,15 @@ static size_t relative_ref(const uint8_t *p, size_t n, uint64_t addr, struct cod
 	return at + 5 + immediate;
 }
 
-/* call disp32; mov $imm32, %edi */
+/* call disp32; jne disp32; mov $imm32, %edi */
 static size_t plain_ref(const uint8_t *p, size_t n, uint64_t addr, struct code_ref *ret)
 {
 	if (n < 5)
 		return 0;
+	if (p[0] == 0x0f && p[1] == 0x85 && n >= 6) {
+		*ret = (struct code_ref){ CODE_REF_UNEQUAL, 0, addr + 6 + (uint64_t)(int64_t)disp_at(p + 2) };
+		return 6;
+	}
 	if (p[0] == 0xe8)
 		*ret = (struct code_ref){ CODE_REF_CALL, 0, addr + 5 + (uint64_t)(int64_t)disp_at(p + 1) };
 	else if (p[0] == 0xbf)

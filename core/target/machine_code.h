@@ -17,10 +17,11 @@ enum code_ref_kind {
 	CODE_REF_EXCHANGE = 1 << 4, /* lock cmpxchg reg, disp(%rip) */
 	CODE_REF_THREAD = 1 << 5, /* mov %fs:disp, reg; value is the displacement */
 	CODE_REF_CALL = 1 << 6, /* call */
+	CODE_REF_UNEQUAL = 1 << 7, /* jne */
 };
 struct code_ref {
 	enum code_ref_kind kind;
-	unsigned width; /* bytes of the operand: 4, 8; 0 of a call */
+	unsigned width; /* bytes of the operand: 4, 8; 0 of a call or jump */
 	uint64_t value;
 };
 

@@ -62,7 +62,7 @@ int target_refuse_access(const struct target *t, int err, struct fail *why)
 
 int target_refuse_not_python(const struct target *t, const struct runtime_search *search, struct fail *why)
 {
-	const char *what = search->other == PYTHON_PYPY ? "PyPy is not supported" : "the variables of its Python were not found";
+	const char *what = search->other == PYTHON_PYPY ? "the variables of its PyPy were not found" : "the variables of its Python were not found";
 
 	if (search->other != PYTHON_NONE) {
 		fail_set(why, -ENOTSUP, FAIL_ATTACH, "could not attach to pid %d: %s ('%s')", t->pid, what,

@@ -115,13 +115,33 @@ static uint64_t find_slot_offset(const struct target *t, const py_thread_vec *th
 	return (uint64_t)best;
 }
 
+/* PyPy: where a thread has its pthread id among its own variables, at the same distance for all while its library was loaded at the
+ * program's start (static TLS). */
+static uint64_t find_ident_offset(const struct target *t, const py_thread_vec *threads)
+{
+	const struct layout *l = t->runtime.layout;
+	uint64_t first, node, found = 0, value;
+
+	if (threads->n == 0 || mem_u64(&t->mem.mem, t->runtime.interps[0].interp + l->interp_tstate_head, &node) != 0)
+		return 0;
+	if (mem_u64(&t->mem.mem, node + l->tstate_thread_id, &first) != 0)
+		return 0;
+	found = node + l->tstate_thread_id - first;
+	for (size_t i = 0; i < threads->n && i < TSS_PROOF_THREADS; i++)
+		if (mem_u64(&t->mem.mem, threads->items[i].ident + found, &value) != 0 || value != threads->items[i].ident)
+			return 0;
+	return found;
+}
+
 uint64_t target_find_tss_offset(struct target *t)
 {
 	py_thread_vec threads = {0};
 	uint64_t found = 0;
 
 	read_tstates(t, &threads);
-	if (t->runtime.tss_key < GLIBC_FIRST_TSS_KEYS)
+	if (t->runtime.layout->by_ident)
+		found = find_ident_offset(t, &threads);
+	else if (t->runtime.tss_key < GLIBC_FIRST_TSS_KEYS)
 		found = find_key_offset(t, &threads);
 	else if (t->runtime.layout->runtime_tss_key == NO_FIELD && !t->runtime.walk.interpreters)
 		found = find_slot_offset(t, &threads);
@@ -291,7 +311,8 @@ static int rank(const struct target *t, uint64_t tstate, bool own)
 		return 4;
 	if (own)
 		return 3;
-	mem_u64(&t->mem.mem, tstate + t->runtime.layout->tstate_frame, &frame);
+	if (t->runtime.layout->tstate_frame != NO_FIELD)
+		mem_u64(&t->mem.mem, tstate + t->runtime.layout->tstate_frame, &frame);
 	return frame ? 2 : 1;
 }
 

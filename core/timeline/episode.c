@@ -4,7 +4,11 @@
  * after, and after a whole interval asks the holder to drop the GIL; a holder that was asked waits on gil.switch_cond until another thread
  * has it.  While the waiter sleeps the scheduler tells all; when it is back on the CPU nothing says whether it got the GIL.
  * Its next event decides, or another thread that sees it holding.  gil.switch_number changes when the GIL changes hands: the same number
- * as at the last sleep, with the GIL locked by another thread, proves that the waiter did not have it meanwhile. */
+ * as at the last sleep, with the GIL locked by another thread, proves that the waiter did not have it meanwhile.
+ *
+ * PyPy (thread_gil.c): the first waiter sleeps on a condition for 0.1 ms at a time and looks whether the GIL is free; the others sleep on a
+ * mutex behind it (EV_F_GIL_POLL, EV_F_GIL_QUEUE).  A holder that yields signals the condition, one that lets go around a call wakes nobody.
+ * Who has got the GIL wakes the next of the queue. */
 #include "core/timeline/timeline_priv.h"
 
 #include <string.h>
@@ -17,14 +21,14 @@ bool episode_is_sleep(const struct ev_off *e, const struct sight *s)
 
 static bool on_condition(const struct ev_off *e)
 {
-	return !(e->h.flags & (EV_F_GIL_MUTEX | EV_F_FORCED_SWITCH));
+	return !(e->h.flags & (EV_F_GIL_MUTEX | EV_F_FORCED_SWITCH | EV_F_GIL_QUEUE));
 }
 
 /* It ran between two sleeps: was that only the way through take_gil, which takes up to limit_ns? */
 static bool passed_through(const struct thread *th, uint64_t until, uint64_t stack, uint64_t limit_ns)
 {
 	uint64_t ran = until - max_u64(th->in_ns, th->wait.wants_ns);
-	bool timed_out = th->wait.waker == MODEL_NONE; /* nobody woke it: it asks the holder to drop the GIL and sleeps again */
+	bool timed_out = th->wait.waker == MODEL_NONE && !th->wait.polls; /* nobody woke it: it asks the holder to drop the GIL and sleeps again */
 
 	if (th->wait.stack && !(th->wait.flags & WAIT_F_STACK_CARRIED) && stack && stack != th->wait.stack)
 		return false;
@@ -86,6 +90,12 @@ static bool had_it(const struct thread *th, const struct ev_off *e, const struct
 	return episode_is_sleep(e, s) && (s->gil != w->lock || (e->h.flags & EV_F_FORCED_SWITCH));
 }
 
+/* PyPy: who woke it from the queue, and so had just taken the GIL, has it still. */
+static bool still_behind(const struct episode *w, const struct sight *s)
+{
+	return (w->polls & EV_F_GIL_QUEUE) && s->holder && s->holder->row.thread == w->waker;
+}
+
 enum episode_step episode_decide(struct timeline *t, struct thread *th, const struct ev_off *e, const struct sight *s)
 {
 	enum turns turns = turns_since(th, e, s);
@@ -109,7 +119,7 @@ enum episode_step episode_decide(struct timeline *t, struct thread *th, const st
 			return step(t, th, false); /* two turns in so short a time: its own, and of who has it now */
 	} else if (s->seen && !s->self && preempted) {
 		limit_ns = TAKE_GIL_SLOW_NS; /* preempted without the GIL, so most likely still on its way to it */
-	} else if (e->h.flags & EV_F_STAYED) {
+	} else if ((e->h.flags & EV_F_STAYED) || still_behind(&th->wait, s)) {
 		limit_ns = TAKE_GIL_STAYED_NS;
 	}
 	if (turns != TURNS_OF_OTHERS && !passed_through(th, e->t_out_ns, e->own_stack, limit_ns))
@@ -202,12 +212,12 @@ static void note_release(struct timeline *t, struct lock *gil, struct thread *fr
 	history_add_sight(&gil->history, from->row.thread, at, stack);
 }
 
-/* A thread waiting on switch_cond is woken by the one that has just taken the GIL: take_gil signals at once after it has set gil.locked.
+/* A thread waiting on switch_cond, or in PyPy's queue, is woken by the one that has just taken the GIL: take_gil signals at once after it has set gil.locked.
  * That tells when its wait was over better than its return to the CPU, which an interrupt or a bounce may have followed. */
 static void note_taken(struct timeline *t, struct lock *gil, struct thread *by, uint64_t at, uint64_t stack)
 {
 	if (by->wait.lock == gil && at > by->in_ns) {
-		if (by->cursor_ns == by->in_ns && at - by->in_ns < TAKE_GIL_STAYED_NS) {
+		if (!by->wait.polls && by->cursor_ns == by->in_ns && at - by->in_ns < TAKE_GIL_STAYED_NS) {
 			stretch_put(t, by, at, EPISODE_GOES_ON);
 			by->in_ns = at;
 		}
@@ -238,6 +248,7 @@ void episode_sleep(struct timeline *t, struct thread *th, const struct ev_off *e
 	if (e->h.flags & EV_F_FORCED_SWITCH)
 		w->flags |= WAIT_F_AFTER_FORCED;
 	/* the last holder of a free GIL has just dropped it */
+	w->polls = e->h.flags & (EV_F_GIL_POLL | EV_F_GIL_QUEUE);
 	w->in_drop = (e->h.flags & EV_F_FORCED_SWITCH) || (s->seen && !s->locked && (e->h.flags & EV_F_SELF_LAST) && w->sleeps == 1);
 	note_number(w, e, s);
 	if (e->h.flags & EV_F_UNFINISHED)
@@ -250,9 +261,9 @@ void episode_sleep(struct timeline *t, struct thread *th, const struct ev_off *e
 		w->release_stack = e->waker_stack;
 		if (waker)
 			note_release(t, w->lock, waker, asleep, e->waker_stack);
-		else if (s->locked && w->waker == MODEL_NONE)
+		else if (s->locked && w->waker == MODEL_NONE && !w->polls)
 			history_asked(&w->lock->history, e->t_out_ns, e->t_in_ns);
-	} else if (waker && (e->h.flags & EV_F_FORCED_SWITCH)) {
+	} else if (waker && (e->h.flags & (EV_F_FORCED_SWITCH | EV_F_GIL_QUEUE))) {
 		note_taken(t, w->lock, waker, asleep, e->waker_stack);
 	} else if (waker && w->releaser == MODEL_NONE && history_covers(&w->lock->history, waker->row.thread, asleep)) {
 		w->releaser = w->waker; /* it met the holder inside drop_gil */

@@ -70,6 +70,7 @@ struct episode {
 	bool number_known;
 	bool number_fresh; /* read when it came back to the CPU, not before its sleep */
 	bool in_drop; /* its last sleep was in drop_gil */
+	uint32_t polls; /* its last sleep was one of these flags, EV_F_GIL_POLL or _QUEUE: that it comes back unwoken says nothing */
 	uint32_t releaser; /* who woke it from the condition, MODEL_NONE */
 	uint64_t release_ns, release_stack;
 };

@@ -56,6 +56,15 @@ def interpreters():
     return {label: path for label, path in found.items() if version_of(path)}
 
 
+PYPY_WANTED = ("7.3", "8")
+
+
+def pypys():
+    """{"7.3": path, …}: the PyPys of newer Debian suites, from the cache."""
+    paths = {version: "%s/pypy%s/pypy3/usr/bin/pypy3.11-host" % (CACHE, version[0]) for version in PYPY_WANTED}
+    return {version: path for version, path in paths.items() if os.path.exists(path) and version_of(path)}
+
+
 def with_symbols(pythons):
     """Those in which take_gil can be found by name (not stripped)."""
     good = {}

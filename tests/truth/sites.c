@@ -114,6 +114,25 @@ static unsigned sites_of_section(const char *path, Elf *elf, Elf_Scn *scn, const
 	return n;
 }
 
+static GElf_Addr symbol_value(Elf *elf, const char *name)
+{
+	Elf_Scn *scn = NULL;
+	GElf_Shdr sh;
+	GElf_Sym sym;
+
+	while ((scn = elf_nextscn(elf, scn))) {
+		Elf_Data *data = gelf_getshdr(scn, &sh) && sh.sh_type == SHT_DYNSYM ? elf_getdata(scn, NULL) : NULL;
+
+		for (size_t i = 0; data && sh.sh_entsize && i < sh.sh_size / sh.sh_entsize; i++) {
+			const char *this_name = gelf_getsym(data, (int)i, &sym) ? elf_strptr(elf, sh.sh_link, sym.st_name) : NULL;
+
+			if (this_name && !strcmp(this_name, name))
+				return sym.st_value;
+		}
+	}
+	return 0;
+}
+
 static unsigned find_sites(const char *path, const char *const wanted[TRUTH_KINDS], struct site *ret)
 {
 	unsigned n = 0;
@@ -125,6 +144,64 @@ static unsigned find_sites(const char *path, const char *const wanted[TRUTH_KIND
 	while (elf && !n && (scn = elf_nextscn(elf, scn)))
 		if (gelf_getshdr(scn, &sh) && sh.sh_type == SHT_SYMTAB)
 			n = sites_of_section(path, elf, scn, &sh, wanted, ret);
+	elf_end(elf);
+	if (fd >= 0)
+		close(fd);
+	return n;
+}
+
+struct instruction {
+	GElf_Addr at, target, next; /* where it is, the address it names, the instruction after it */
+};
+
+/* The first instruction of a range whose text holds a word. */
+static bool find_instruction(const char *path, GElf_Addr start, GElf_Addr end, const char *word, struct instruction *ret)
+{
+	pid_t child = 0;
+	FILE *text = disassemble(path, start, end, &child);
+	struct instruction found = { 0, 0, 0 };
+	char line[512];
+
+	while (text && fgets(line, sizeof(line), text)) {
+		const char *code = strchr(line, ':'), *name;
+		GElf_Addr at = strtoull(line, NULL, 16);
+
+		if (line[0] != ' ' || !code || at < start)
+			continue;
+		if (found.at && !found.next)
+			found.next = at;
+		name = found.at ? NULL : strstr(code, word);
+		if (!name)
+			continue;
+		found.at = at;
+		name = strpbrk(name + strlen(word), " \t");
+		found.target = name ? strtoull(name, NULL, 16) : 0;
+	}
+	if (!text)
+		return false;
+	fclose(text);
+	waitpid(child, NULL, 0);
+	*ret = found;
+	return found.at && found.next;
+}
+
+/* PyPy is stripped, but an exported function tries to take the GIL and, when it is taken, calls RPyGilAcquireSlowPath (thread_gil.c).
+ * What that does as soon as it has the GIL is to count itself out of the waiters, by the only locked subtraction in it. */
+static unsigned find_pypy_sites(const char *path, struct site *ret)
+{
+	int fd = elf_version(EV_CURRENT) == EV_NONE ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	Elf *elf = fd < 0 ? NULL : elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	GElf_Addr entry = elf ? symbol_value(elf, "pypy_thread_attach") : 0;
+	struct instruction take, jump, call, counted;
+	unsigned n = 0;
+
+	if (entry && find_instruction(path, entry, entry + 256, "lock cmpxchg", &take) &&
+	    find_instruction(path, take.next, take.next + 16, "jne", &jump) &&
+	    find_instruction(path, jump.target, jump.target + 16, "call", &call) &&
+	    find_instruction(path, call.target, call.target + 1024, "lock sub", &counted)) {
+		ret[0] = (struct site){ .kind = TRUTH_TAKE, .offset = file_offset(elf, call.target), .held = file_offset(elf, counted.next) };
+		n = 1;
+	}
 	elf_end(elf);
 	if (fd >= 0)
 		close(fd);
@@ -165,6 +242,8 @@ unsigned sites_find(pid_t pid, char ret_elf[PATH_MAX], struct site ret[TRUTH_SIT
 		n = find_sites(ret_elf, names_since_3_2, ret);
 		if (!n && strstr(file, "python2.7"))
 			n = find_sites(ret_elf, names_of_2_7, ret);
+		if (!n && strstr(file, "pypy"))
+			n = find_pypy_sites(ret_elf, ret);
 		for (unsigned i = 0; i < n; i++)
 			if (ret[i].held >= offset && ret[i].held - offset < end - start)
 				ret[i].held_ip = start + ret[i].held - offset;

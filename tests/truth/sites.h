@@ -4,6 +4,8 @@
  *
  * That moment is the store of 1 to gil.locked.  Six lines of C later, with no other call in between, take_gil calls
  * pthread_cond_signal (of gil.switch_cond) for the only time; the probe sits on that call instruction, which objdump finds by name.
+ * PyPy: RPyGilAcquireSlowPath, found in the code of an exported function, and the instruction after it has counted itself out.
+ *
  * From there to take_gil's return the thread may be preempted (that signal wakes the thread that was made to let go, often on
  * this very CPU), sleep, or be interrupted: all of it time in which it holds the GIL already.
  *

@@ -9,9 +9,12 @@
 
 #include <cmocka.h>
 
+#include <linux/types.h>
+
 #include "core/interp/debug_offsets.h"
 #include "core/interp/layout.h"
 #include "core/interp/linetable.h"
+#include "core/interp/runtime.h"
 #include "core/interp/statics.h"
 
 static void rows_are_complete(void **state)
@@ -74,6 +77,52 @@ static void rows_of_static_variables(void **state)
 	assert_int_equal(static_vars_layout(&far, &l, &base), -EPROTO);
 }
 
+/* Its variables as they lie in Debian's 7.3.19 and 8.0.1, and as they might not. */
+static void rows_of_pypy(void **state)
+{
+	static const uint32_t versions[] = { LAYOUT_PYPY_HEX(7, 3, 19), LAYOUT_PYPY_HEX(8, 0, 1) };
+	const struct static_vars vars = { .gil_ident = 0x7f0003a61f40, .gil_mutex = 0x7f0003a61f68, .gil_queue = 0x7f0003a61fc0,
+					  .thread_ring = 0x7f0003a3cb00, .thread_ident = 0x38 };
+	struct walk_layout walk;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct static_vars other = vars;
+		struct layout l = *layout_find(versions[i]);
+		uint64_t base, gil;
+
+		assert_true(l.statics && l.by_ident);
+		assert_int_equal(runtime_walk_layout(&l, &walk), 0);
+		assert_int_equal(static_vars_layout(&vars, &l, &base), 0);
+		gil = base + l.runtime_gil;
+		assert_true(base + l.runtime_interpreters_head == vars.thread_ring);
+		assert_true(gil + l.gil_last_holder == vars.gil_ident);
+		assert_true(gil + l.gil_locked == vars.gil_mutex - 8);
+		assert_int_equal(l.gil_size, 0xc0 - 0x40 + 40);
+		assert_int_equal(l.tstate_thread_id, 0x38);
+		assert_int_equal(runtime_walk_layout(&l, &walk), 0);
+		assert_int_equal(walk.gil_words, WALK_GIL_IDENT);
+		assert_int_equal(walk.gil_locked, 32);
+		assert_int_equal(walk.gil_wait, 80 + 32);
+		assert_int_equal(walk.gil_forced, 128);
+		assert_int_equal(walk.tstate_frame, WALK_NO_FIELD);
+		other.gil_queue = vars.gil_ident - 64; /* in another order */
+		assert_int_equal(static_vars_layout(&other, &l, &base), 0);
+		assert_int_equal(l.gil_size, 64 + 40 + 40 + 48);
+		other.gil_queue = vars.gil_ident + 0x10000;
+		assert_int_equal(static_vars_layout(&other, &l, &base), -EPROTO);
+		other = vars;
+		other.thread_ring = 0;
+		assert_int_equal(static_vars_layout(&other, &l, &base), -EPROTO);
+		other = vars;
+		other.thread_ident = 1 << 20;
+		assert_int_equal(static_vars_layout(&other, &l, &base), -EPROTO);
+	}
+	assert_null(layout_find(LAYOUT_PYPY_HEX(6, 0, 0)));
+	assert_null(layout_find(LAYOUT_PYPY_HEX(0, 0, 0)));
+	assert_null(layout_find(LAYOUT_PYPY_HEX(9, 0, 0)));
+}
+
 static void unknown_versions_have_no_row(void **state)
 {
 	static const uint32_t unknown[] = { 0, 0x02061200, 0x03050f00, 0x031000f0, 0x040000f0 };
@@ -82,7 +131,7 @@ static void unknown_versions_have_no_row(void **state)
 	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
 		assert_null(layout_find(unknown[i]));
 	assert_non_null(strstr(layout_supported_text(), "3.15"));
-	assert_non_null(strstr(layout_known_text(), "PyPy"));
+	assert_non_null(strstr(layout_supported_text(), "PyPy"));
 }
 
 static void fingerprints(void **state)
@@ -210,6 +259,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows_are_complete),
 		cmocka_unit_test(rows_of_static_variables),
+		cmocka_unit_test(rows_of_pypy),
 		cmocka_unit_test(unknown_versions_have_no_row),
 		cmocka_unit_test(fingerprints),
 		cmocka_unit_test(debug_offsets_agree_with_the_row),

@@ -8,7 +8,7 @@
 
 #include "core/target/machine_code.h"
 
-#define ALL 127u
+#define ALL 255u
 
 static void finds(const uint8_t *code, size_t n, uint64_t addr, struct code_ref expected)
 {
@@ -31,10 +31,12 @@ static void each_form(void **state)
 	static const uint8_t exchange[] = { 0xf0, 0x48, 0x0f, 0xb1, 0x15, 0xf0, 0xff, 0xff, 0xff, 0x90 };
 
 	static const uint8_t call[] = { 0xe8, 0xdb, 0xef, 0xff, 0xff, 0xc3 };
+	static const uint8_t unequal[] = { 0x0f, 0x85, 0x78, 0x01, 0x00, 0x00, 0xe8, 0xb3 }; /* PyPy 7.3.19 pypy_thread_attach */
 	static const uint8_t argument[] = { 0x31, 0xf6, 0xbf, 0xe0, 0x50, 0xb9, 0x00, 0xc3 };
 
 	(void)state;
 	finds(call, sizeof(call), 0x144620, (struct code_ref){ CODE_REF_CALL, 0, 0x143600 });
+	finds(unequal, sizeof(unequal), 0x10e9712, (struct code_ref){ CODE_REF_UNEQUAL, 0, 0x10e9890 });
 	finds(argument, sizeof(argument), 0x42c080, (struct code_ref){ CODE_REF_ADDRESS, 8, 0xb950e0 });
 	finds(head, sizeof(head), 0x174b90, (struct code_ref){ CODE_REF_LOAD, 8, 0x2feee0 });
 	finds(interval, sizeof(interval), 0x144260, (struct code_ref){ CODE_REF_STORE, 8, 0x2a4fc0 });

@@ -184,10 +184,12 @@ static void print_thread(FILE *out, const struct dump_snapshot *d, const struct 
 void text_dump(FILE *out, const struct dump_snapshot *d, bool color)
 {
 	const struct paint *p = color ? &painted : &unpainted;
-	char interval[HUMAN_LEN], took[HUMAN_LEN];
+	char interval[HUMAN_LEN] = "none", took[HUMAN_LEN];
 
+	if (d->switch_interval_ns)
+		human_ns(interval, d->switch_interval_ns);
 	fprintf(out, "pid %d: %s\n%s, %s, switch interval %s, %u threads, read in %s\n\n", d->pid, d->command, d->runtime,
-		d->module, human_ns(interval, d->switch_interval_ns), d->n_threads, human_ns(took, d->took_ns));
+		d->module, interval, d->n_threads, human_ns(took, d->took_ns));
 	for (unsigned i = 0; i < d->n_gils; i++)
 		print_gil(out, d, &d->gils[i], (int)i, p);
 	if (!d->consistent)

@@ -1,0 +1,78 @@
+"""PyPy: its GIL, read from stripped libraries.  Truth are probes on the function in which its waiters wait (tests/truth/sites.c)."""
+import re
+import time
+
+import pytest
+
+import compare
+import harness
+import recording
+from live import report
+
+FOUND = harness.pypys()
+
+
+@pytest.fixture(params=harness.PYPY_WANTED)
+def pypy(request):
+    if request.param not in FOUND:
+        pytest.skip("no PyPy %s here" % request.param)
+    return FOUND[request.param]
+
+
+def traced(pypy, tmp_path, seconds, *args):
+    """(what compare found, the recording's path) of four threads that only compute."""
+    truth, path = str(tmp_path / "truth"), str(tmp_path / "pypy.gilscope")
+    with harness.Workload("cpu4", pypy, 60) as workload:
+        time.sleep(1)  # its compiler is done with the loop
+        tracer = harness.Tracer(workload.pid, truth)
+        recorder = harness.Recorder(workload.pid, path, *args)
+        time.sleep(seconds)
+        window = tracer.stop()
+        code, _, err = recorder.stop()
+        assert code == 0, err
+        assert workload.alive()
+    return compare.compare(truth, path, (window["start_ns"], window["end_ns"])), path
+
+
+def test_waits_and_holders_are_those_of_its_own_slow_path(pypy, can_record, tmp_path):
+    result, path = traced(pypy, tmp_path, 2)
+    truth, found = (sum(t[key] for t in result["threads"]) for key in ("truth_ns", "found_ns"))
+    assert result["long"] > 50, result
+    assert abs(found - truth) < 0.03 * truth, (truth, found)
+    assert result["found_pct"] > 90 and not result["false_waits"], result
+    rec = recording.Recording(path)
+    seen = {rec.one("SELECT count(*) FROM hold h JOIN thread t ON t.id = h.thread WHERE t.tid = ?", t["tid"])
+            for t in result["threads"] if t["truth_ns"] > 100e6}
+    assert seen and min(seen) > 5, seen
+    p = report(path)["processes"][0]
+    assert re.match(r"PyPy [78]\.\d+\.\d+$", p["runtime"]), p["runtime"]
+    assert p["switch_interval_ns"] is None
+    gil, = (lock for lock in p["locks"] if lock["kind"] == "gil")
+    assert gil["forced_handoffs"] == 0, "nobody can ask a holder to let go"
+    unseen = sum(b["wait_ns"] for b in p["blame"] if b["lock"] == gil["id"] and not b["holder"]["tids"])
+    assert unseen < 0.1 * gil["wait_ns"], (unseen, gil["wait_ns"])
+    held = sum(t["gil_held_ns"] for t in p["threads"])
+    assert 0.5 * result["window_ns"] < held < 1.01 * report(path)["recording"]["duration_ns"], held
+
+
+def test_what_is_missing_is_said(pypy, can_record, recorded):
+    done, _ = recorded("cpu_io", pypy, 1)
+    assert any("PyPy" in note and "stack" in note for note in done["recording"]["notes"]), done["recording"]["notes"]
+    assert all(not b["waiter"]["stack"] and not b["holder"]["stack"] for b in done["processes"][0]["blame"])
+    assert sum(t["gil_waits"] for t in done["processes"][0]["threads"]) > 20
+
+
+def test_dump_and_doctor(pypy):
+    with harness.Workload("cpu4", pypy, 60) as workload:
+        time.sleep(0.5)
+        doctor = harness.gilscope("doctor", "-p", workload.pid).stdout
+        dumps = [harness.gilscope("dump", "-p", workload.pid) for _ in range(5)]
+    assert re.search(r"Python +PyPy [78]\.", doctor), doctor
+    assert "read from the code of pypy_thread_attach" in doctor and "switch interval none" in doctor, doctor
+    assert re.search(r"threads +5, 5 of them known to Python", doctor), doctor
+    for done in dumps:
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count(": holds the GIL") <= 1, done.stdout
+        assert "(main): sleeping in" in done.stdout, done.stdout
+    assert any(": holds the GIL" in d.stdout for d in dumps), [d.stdout for d in dumps]
+    assert sum(d.stdout.count(": waits for the GIL") for d in dumps) >= 5, [d.stdout for d in dumps]

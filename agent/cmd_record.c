@@ -23,7 +23,7 @@
 #include "core/util/xalloc.h"
 #include "viewer/text/text.h"
 
-enum { KEY_FORCE = 0x100, KEY_COLLECTOR, KEY_CPU_LIMIT, KEY_NO_PYTHON, KEY_CHILDREN, KEY_NO_CHILDREN, KEY_INJECT, DEFAULT_HZ = 99, MAX_HZ = 10000 };
+enum { KEY_FORCE = 0x100, KEY_COLLECTOR, KEY_CPU_LIMIT, KEY_NO_PYTHON, KEY_NATIVE, KEY_CHILDREN, KEY_NO_CHILDREN, KEY_INJECT, DEFAULT_HZ = 99, MAX_HZ = 10000 };
 
 struct record_input {
 	struct session_options session;
@@ -52,6 +52,8 @@ static const struct argp_option record_options[] = {
 	 "library and runs it from then on; it stays there until the process ends (default: nothing is changed)", 0},
 	{"no-python", KEY_NO_PYTHON, NULL, 0,
 	 "Do not look for an interpreter: thread states and locks only (default: look)", 0},
+	{"native", KEY_NATIVE, NULL, 0,
+	 "Record C functions too, by unwinding copies of C stacks; for the bpf collector (default: Python only)", 0},
 	{"quiet", 'q', NULL, 0, "Print errors only (default: progress, then a verdict)", 0},
 	{0}
 };
@@ -122,6 +124,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_NO_PYTHON:
 		in->session.no_python = true;
+		return 0;
+	case KEY_NATIVE:
+		in->session.native = true;
 		return 0;
 	case 'q':
 		in->session.quiet = true;
@@ -207,7 +212,7 @@ static int choose_collector(struct record_input *in, struct collector_choice *re
 	struct session_options *o = &in->session;
 	const struct collector_request request = {
 		.start = in->command, .pids = in->pids.pids, .n_pids = in->pids.n, .sample_hz = o->sample_hz,
-		.threads_only = o->no_python, .follow_children = in->command ? !in->no_children : o->children,
+		.threads_only = o->no_python, .native = o->native, .follow_children = in->command ? !in->no_children : o->children,
 		.inject = in->inject,
 	};
 	int err = collector_choose(ret, in->collector, &request, in->why);

@@ -38,6 +38,10 @@ int collector_offer_usable(const struct collector_offer *o, const struct collect
 		fail_set(why, -EINVAL, FAIL_USAGE, "could not use the %s collector: it only records a command that it starts", o->name);
 		return fail_hint(why, "gilscope record --collector %s -- COMMAND; --inject puts it into a running Python 3.14 or newer.", o->name);
 	}
+	if (request->native && !o->ops->copies_stacks) {
+		fail_set(why, -ENOTSUP, FAIL_MACHINE, "could not use the %s collector: it has no native frames", o->name);
+		return fail_hint(why, "Leave out --native.");
+	}
 	return o->ops->usable(request, why);
 }
 

@@ -14,6 +14,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "agent/session_native.h"
 #include "agent/session_priv.h"
 #include "core/base/clock.h"
 #include "core/target/disposable.h"
@@ -27,6 +28,7 @@
 #define RESOLVER_END_NS (2 * NS_PER_S) /* each place of a target's memory that does not answer costs a quarter of a second */
 #define TO_WRITER_BYTES (8U << 20)
 #define TO_RESOLVER_BYTES (4U << 20)
+#define TO_NATIVE_BYTES (32U << 20)
 
 void session_note(struct session *s, const char *fmt, ...)
 {
@@ -80,7 +82,7 @@ static void on_event(void *ctx, const struct ev_hdr *h)
 	s->batch.n += n;
 }
 
-static size_t count_events(const uint8_t *events, size_t bytes)
+size_t session_count_events(const uint8_t *events, size_t bytes)
 {
 	size_t n = 0;
 
@@ -92,11 +94,10 @@ static size_t count_events(const uint8_t *events, size_t bytes)
 static void report_queue_loss(struct session *s, uint64_t now)
 {
 	struct ev_loss e = { .h = { .kind = EV_LOSS, .size = sizeof(e) }, .t0_ns = now, .t1_ns = now,
-			     .count = s->queue_lost, .cls = EV_LOSS_QUEUE };
+			     .count = atomic_exchange(&s->queue_lost, 0), .cls = EV_LOSS_QUEUE };
 
-	if (!s->queue_lost)
+	if (!e.count)
 		return;
-	s->queue_lost = 0;
 	on_event(s, &e.h);
 }
 
@@ -109,8 +110,8 @@ static void send_batch(struct session *s, uint64_t drained_ns)
 	b->drained_ns = drained_ns;
 	b->n = s->batch.n;
 	memcpy(b->events, s->batch.items, s->batch.n);
-	if (!mailbox_post(&s->to_writer, &b->l)) {
-		s->queue_lost += count_events(s->batch.items, s->batch.n);
+	if (!mailbox_post(s->native ? &s->to_native : &s->to_writer, &b->l)) {
+		atomic_fetch_add(&s->queue_lost, session_count_events(s->batch.items, s->batch.n));
 		free(b);
 	}
 	vec_clear(&s->batch);
@@ -185,9 +186,9 @@ static uint64_t file_bytes(const char *path)
 }
 
 /* With the processes that read for us. */
-static uint64_t own_cpu_ns(const struct collector_cost *cost)
+static uint64_t own_cpu_ns(const struct session *s, const struct collector_cost *cost)
 {
-	return clock_read_ns(CLOCK_PROCESS_CPUTIME_ID) + disposable_cpu_ns() + cost->cpu_ns;
+	return clock_read_ns(CLOCK_PROCESS_CPUTIME_ID) + disposable_cpu_ns() + cost->cpu_ns + (s->native ? session_native_cpu_ns(s->native) : 0);
 }
 
 static void send_own(struct session *s, uint64_t now)
@@ -201,7 +202,7 @@ static void send_own(struct session *s, uint64_t now)
 	l->l = (struct letter){ .kind = LETTER_OWN, .bytes = sizeof(*l) };
 	l->own = (struct store_own){
 		.t_ns = now,
-		.cpu_ns = own_cpu_ns(&cost),
+		.cpu_ns = own_cpu_ns(s, &cost),
 		.bpf_run_ns = cost.bpf_run_ns,
 		.bpf_runs = cost.bpf_runs,
 		.max_rss_bytes = (uint64_t)ru.ru_maxrss * 1024,
@@ -370,11 +371,14 @@ static int create_store(struct session *s, struct fail *why)
 static int start(struct session *s, struct fail *why)
 {
 	struct collector_options options = { .sample_hz = s->options->sample_hz, .threads_only = s->options->no_python,
-					     .follow_children = s->options->children,
+					     .follow_children = s->options->children, .native = s->options->native,
 					     .look_hz = s->options->look_hz, .cpu_limit = s->options->cpu_limit, .emit = on_event, .note = on_note,
 					     .ctx = s, .prepared = s->options->prepared };
 	int err = session_open_targets(s, why);
 
+	s->native = options.native ? session_native_new() : NULL;
+	if (options.native && !s->native)
+		return fail_set(why, -ENOMEM, FAIL_OTHER, "could not prepare for native frames: out of memory");
 	if (!err)
 		err = s->ops->start(&s->collector, &options, why);
 	if (!err)
@@ -393,7 +397,8 @@ static int start(struct session *s, struct fail *why)
 	notice_replaced(s);
 	s->writer_runs = !pthread_create(&s->writer, NULL, session_writer_main, s);
 	s->resolver_runs = s->writer_runs && !pthread_create(&s->resolver, NULL, session_resolver_main, s);
-	if (!s->resolver_runs)
+	s->native_runs = s->native && s->writer_runs && !pthread_create(&s->native_thread, NULL, session_native_main, s);
+	if (!s->resolver_runs || (s->native && !s->native_runs))
 		return fail_set(why, -EAGAIN, FAIL_OTHER, "could not start a thread: %s", strerror(EAGAIN));
 	if (s->follow)
 		session_follow_existing(s); /* those forked since the last look, which the programs know already */
@@ -416,6 +421,14 @@ static void finish_threads(struct session *s)
 		}
 	}
 	session_follow_stop(s);
+	if (s->native_runs) {
+		struct collector_cost cost = { 0 };
+
+		mailbox_close(&s->to_native);
+		pthread_join(s->native_thread, NULL);
+		s->ops->cost(s->collector, &cost);
+		session_native_summary(s, cost.native_skipped);
+	}
 	if (s->resolver_runs) {
 		usleep(20000); /* let the writer ask for the last names */
 		atomic_store(&s->names_until_ns, clock_now_ns() + RESOLVER_END_NS);
@@ -455,6 +468,8 @@ static void session_free(struct session *s)
 	vec_done(&s->batch);
 	mailbox_done(&s->to_writer);
 	mailbox_done(&s->to_resolver);
+	mailbox_done(&s->to_native);
+	session_native_free(s->native);
 	free(s);
 }
 
@@ -470,6 +485,7 @@ int session_run(const struct session_options *options, struct session_result *re
 	pthread_mutex_init(&s->swap, NULL);
 	mailbox_init(&s->to_writer, TO_WRITER_BYTES);
 	mailbox_init(&s->to_resolver, TO_RESOLVER_BYTES);
+	mailbox_init(&s->to_native, TO_NATIVE_BYTES);
 	err = start(s, why);
 	if (!err)
 		err = capture(s, ret, why);

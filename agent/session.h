@@ -32,6 +32,7 @@ struct session_options {
 	const char *output;
 	const char *command_line; /* ours, for the recording's meta data; may be NULL */
 	bool overwrite, no_python, quiet;
+	bool native; /* C stacks too; with a collector that can copy them */
 	bool children; /* child processes are recorded too */
 	bool command; /* the one process is ours: it waits to be released, and what it is shows when it has replaced its program */
 	void (*release)(void *ctx); /* it may go on now: everything is watched.  With `command` */

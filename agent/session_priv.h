@@ -4,6 +4,7 @@
  *   capture (the caller's thread)   collector -> batches of events -> to_writer
  *   writer                          batches -> timeline -> store; asks for names of new frames -> to_resolver
  *   resolver                        reads target memory: names and lines, thread names, new interpreters -> to_writer
+ *   native (with --native)          between the two: batches -> copies of C stacks are unwound -> to_writer
  *   followers                       ask new processes and programs whether they are Python -> collector, resolver
  *
  * Only the resolver and the followers read target memory while recording; where it does not answer, their disposable child is left
@@ -33,8 +34,15 @@ enum letter_kind {
 	LETTER_NOTE, /* anyone -> writer */
 	LETTER_PROCESS, /* anyone -> writer: name, program and interpreter of a process */
 	LETTER_OWN, /* capture -> writer */
+	LETTER_NATIVE, /* native -> writer: a stack with native frames, and their names */
 	LETTER_FRAME, /* writer -> resolver: a frame that wants a name */
 	LETTER_SHARED, /* writer -> resolver: a futex word that processes may share: in which file does it lie? */
+};
+
+struct native_letter {
+	struct letter l;
+	struct ev_stack stack;
+	char text[]; /* function and file of each native frame, leaf first, each with its NUL */
 };
 
 struct batch_letter {
@@ -145,9 +153,10 @@ struct session {
 	_Atomic(struct session_target *) by_pid[TARGET_BUCKETS]; /* newest first */
 	pthread_mutex_t swap; /* of session_target.target, while other threads may look at it */
 	struct session_follow *follow; /* NULL: children are left alone */
-	struct mailbox to_writer, to_resolver;
-	pthread_t writer, resolver;
-	bool writer_runs, resolver_runs;
+	struct mailbox to_writer, to_resolver, to_native;
+	pthread_t writer, resolver, native_thread;
+	bool writer_runs, resolver_runs, native_runs;
+	struct session_native *native; /* NULL: no native frames, and no thread for them */
 	bool late_told; /* the resolver's */
 	atomic_uint_fast64_t names_until_ns; /* the resolver asks for no more names after that; 0: as long as it goes on */
 	uint64_t start_ns, end_ns;
@@ -156,8 +165,8 @@ struct session {
 	atomic_uint level;
 	atomic_uint born; /* threads seen for the first time since the start: their names are wanted soon */
 	atomic_int store_err;
-	/* events dropped because to_writer was full; capture thread */
-	uint64_t queue_lost;
+	/* events dropped because a mailbox was full, not told yet */
+	atomic_uint_fast64_t queue_lost;
 	vec(uint8_t) batch; /* being filled; capture thread */
 };
 
@@ -170,6 +179,7 @@ void session_target_ended(struct session_target *t);
 void session_target_close(struct session_target *t);
 /* The resolver's: takes over what was found of it meanwhile; true when there was something. */
 bool session_target_adopt(struct session *s, struct session_target *t);
+size_t session_count_events(const uint8_t *events, size_t bytes); /* of a batch */
 void session_note(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* session_attach.c: opens all targets; tells the collector of them, again if one has replaced its program meanwhile. */

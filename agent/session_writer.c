@@ -273,6 +273,24 @@ static void on_batch(struct writer *w, struct batch_letter *b)
 	keep_rest(w);
 }
 
+/* Letters are our own: text is as long as the stack says. */
+static void on_native(struct writer *w, const struct native_letter *l)
+{
+	const char *text = l->text;
+
+	for (unsigned i = 0; i < l->stack.n; i++) {
+		struct store_symbol sym = { .resolved = true };
+
+		if (l->stack.frames[i].lasti != EV_NATIVE_FRAME)
+			continue;
+		sym.function = text;
+		sym.file = text += strlen(text) + 1;
+		text += strlen(text) + 1;
+		store_native_frame(w->s->store, l->stack.h.pid, &l->stack.frames[i], &sym);
+	}
+	store_stack(w->s->store, &l->stack, want_symbol, w);
+}
+
 static void on_symbol(struct writer *w, const struct symbol_letter *l)
 {
 	struct store_symbol sym = { .function = l->function, .file = l->file, .line = l->line,
@@ -308,6 +326,7 @@ static void open_letter(struct writer *w, struct letter *l)
 {
 	switch ((enum letter_kind)l->kind) {
 	case LETTER_BATCH: on_batch(w, (struct batch_letter *)l); break;
+	case LETTER_NATIVE: on_native(w, (const struct native_letter *)l); break;
 	case LETTER_SYMBOL: on_symbol(w, (const struct symbol_letter *)l); break;
 	case LETTER_THREAD_NAME: on_thread_name(w, (const struct thread_name_letter *)l); break;
 	case LETTER_SLEEPER: on_sleeper(w, (const struct sleeper_letter *)l); break;

@@ -21,7 +21,7 @@ struct collector_request {
 	const pid_t *pids; /* those; none with `start` */
 	unsigned n_pids;
 	uint32_t sample_hz;
-	bool threads_only, follow_children;
+	bool threads_only, follow_children, native;
 	bool inject; /* those that run may be asked to load something of ours */
 };
 
@@ -31,6 +31,7 @@ struct collector_options {
 	double cpu_limit; /* … of one CPU, on all of gilscope; 0: its default */
 	bool follow_children; /* a child process of a target is a target from its first moment */
 	bool threads_only; /* no Python knowledge: thread states and locks by address */
+	bool native; /* C stacks are copied, to be unwound: ev_native.  Collectors that cannot leave it */
 	void (*emit)(void *ctx, const struct ev_hdr *event);
 	void (*note)(void *ctx, const char *text); /* a sentence for the recording: what could not be seen, and why */
 	void *ctx;
@@ -40,12 +41,14 @@ struct collector_options {
 struct collector_cost {
 	uint64_t bpf_run_ns, bpf_runs; /* 0 where unknown */
 	uint64_t stacks_sent, events;
+	uint64_t native_skipped; /* C stacks that were not copied, to keep the cost down */
 	uint64_t cpu_ns; /* of processes of its own that still run */
 };
 
 struct collector_ops {
 	const char *name; /* as in --collector and in recordings */
 	bool estimates; /* it samples: every duration is an estimate, its events carry EV_F_INFERRED */
+	bool copies_stacks; /* collector_options.native means something to it */
 	/* Can it be used on this machine, with these rights, for this request?  0, or -errno and *why, with a hint.  Costs little,
 	 * leaves nothing behind.  That a target cannot be attached to at all is not its business: target_open says that. */
 	int (*usable)(const struct collector_request *request, struct fail *why);

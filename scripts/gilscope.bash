@@ -81,7 +81,7 @@ _gilscope()
 		;;
 	esac
 	case $command in
-	record) words="--children --no-children -p --pid -d --duration -o --output -r --rate --force --collector --cpu-limit --inject --no-python -q --quiet $common" ;;
+	record) words="--children --no-children -p --pid -d --duration -o --output -r --rate --force --collector --cpu-limit --inject --no-python --native -q --quiet $common" ;;
 	report) words="--format -o --output --open --top $common" ;;
 	diff) words="-o --output --format --open --top --base-ops --head-ops $common" ;;
 	check) words="--base-cmd --head-cmd --rounds --warmup --seed --aa --ops --keep --baseline --force-unlike --metric --limit --floor --max \

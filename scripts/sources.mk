@@ -56,7 +56,11 @@ TARGET_SRCS := \
 
 SYMBOLS_SRCS := \
 	core/symbols/lock_finder.c \
-	core/symbols/symbols.c
+	core/symbols/native_stack.c \
+	core/symbols/symbols.c \
+	core/symbols/unwind.c \
+	core/symbols/unwind_child.c \
+	core/symbols/unwind_modules.c
 
 TIMELINE_SRCS := \
 	core/timeline/credit.c \
@@ -249,6 +253,7 @@ AGENT_SRCS := \
 	agent/session_attach.c \
 	agent/session_follow.c \
 	agent/session_locks.c \
+	agent/session_native.c \
 	agent/session_resolver.c \
 	agent/session_targets.c \
 	agent/session_writer.c \

@@ -29,6 +29,7 @@
 
 #include "collectors/bpf/gil.skel.h"
 
+#define NATIVE_RING_BYTES (16U << 20)
 #define TICK_NS (100 * NS_PER_MS) /* how often losses are read and the dials looked at */
 #define STATS_EVERY_NS (10 * NS_PER_S) /* the programs' run time is measured (it costs 50 ns a run) … */
 #define STATS_FOR_NS (200 * NS_PER_MS) /* … for so long, and stands for the rest */
@@ -183,6 +184,9 @@ static int load(struct bpf_collector *c, struct fail *why)
 		return explain_load(-errno, why);
 	c->skel->rodata->follow_children = c->options.follow_children;
 	c->skel->rodata->own_pid_namespace = !target_in_initial_pid_namespace();
+	c->skel->rodata->native = c->options.native;
+	if (c->options.native)
+		bpf_map__set_max_entries(c->skel->maps.native_ring, NATIVE_RING_BYTES);
 	err = gil_bpf__load(c->skel);
 	if (err)
 		return explain_load(err, why);
@@ -196,6 +200,9 @@ static int load(struct bpf_collector *c, struct fail *why)
 		return explain_load(-errno, why);
 	c->ring = ring_buffer__new(bpf_map__fd(c->skel->maps.ring), on_event, c, NULL);
 	if (!c->ring)
+		return explain_load(-errno, why);
+	/* After the other one: what an event names is in here by the time that event is read. */
+	if (c->options.native && ring_buffer__add(c->ring, bpf_map__fd(c->skel->maps.native_ring), on_event, c))
 		return explain_load(-errno, why);
 	return 0;
 }
@@ -355,14 +362,14 @@ static uint64_t emit_losses(struct bpf_collector *c, const uint64_t *count, uint
 {
 	uint64_t all = 0;
 
-	for (unsigned cls = 0; cls < EV_LOSS_QUEUE; cls++) {
+	for (unsigned cls = 0; cls < EV_LOSS_N; cls++) { /* those that the programs count */
 		struct ev_loss e = { .h = { .kind = EV_LOSS, .size = sizeof(e) }, .t0_ns = t0, .t1_ns = t1,
 				     .count = count[cls] - c->lost_seen[cls], .cls = cls };
 
 		if (!e.count)
 			continue;
 		c->lost_seen[cls] = count[cls];
-		if (cls != EV_LOSS_STORAGE) /* no sign of overload: the map was busy on that CPU */
+		if (cls != EV_LOSS_STORAGE && cls != EV_LOSS_RING_NATIVE) /* no sign of overload: the map was busy on that CPU; a ring of its own */
 			all += e.count;
 		c->options.emit(c->options.ctx, &e.h);
 	}
@@ -543,6 +550,7 @@ static void bpf_cost(void *self, struct collector_cost *ret)
 	memset(ret, 0, sizeof(*ret));
 	ret->events = c->counts[BPF_COUNT_EVENTS];
 	ret->stacks_sent = c->counts[BPF_COUNT_STACKS];
+	ret->native_skipped = c->counts[BPF_COUNT_NATIVE_SKIPPED];
 	if (c->measured_ns && c->first_armed_ns) {
 		double scale = (double)(end - c->first_armed_ns) / (double)c->measured_ns;
 
@@ -553,6 +561,7 @@ static void bpf_cost(void *self, struct collector_cost *ret)
 
 const struct collector_ops collector_bpf = {
 	.name = "bpf",
+	.copies_stacks = true,
 	.usable = bpf_usable,
 	.start = bpf_start,
 	.add_target = bpf_add_target,

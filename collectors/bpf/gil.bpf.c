@@ -153,7 +153,7 @@ int on_sample(void *ctx)
 	struct gil_view v = {};
 	struct ev_sample *e;
 	struct pt_regs *regs;
-	__u64 tstate = 0, stack = 0, gil_addr = 0;
+	__u64 tstate = 0, stack = 0, gil_addr = 0, c_stack = 0;
 	__u32 flags = 0, slot = SCRATCH_SAMPLE;
 	struct scratch *s;
 
@@ -180,6 +180,8 @@ int on_sample(void *ctx)
 	}
 	if (tstate)
 		stack = take_stack(proc, tstate, pid_tid_of(p), SCRATCH_SAMPLE, 0);
+	if (native)
+		c_stack = take_native(p, proc, SCRATCH_SAMPLE, stack, 0);
 	e = reserve(sizeof(*e), EV_LOSS_RING_SAMPLE);
 	if (!e)
 		return 0;
@@ -191,6 +193,7 @@ int on_sample(void *ctx)
 	e->ip = regs->ip;
 	e->nr = nr < 0 ? -1 : (__s32)nr;
 	e->cpu = bpf_get_smp_processor_id();
+	e->native = c_stack;
 	submit(e);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include "collectors/bpf/counting.bpf.h"
 #include "collectors/bpf/gil_view.bpf.h"
 #include "collectors/bpf/lock.bpf.h"
+#include "collectors/bpf/native.bpf.h"
 #include "collectors/bpf/place.bpf.h"
 #include "collectors/bpf/stacks.bpf.h"
 
@@ -30,16 +31,21 @@ static __noinline void take_stacks(struct thread_rec *r, struct bpf_proc *proc, 
 {
 	count(BPF_COUNT_STACK_RUNS, 1);
 	r->has |= HAS_STACKS;
-	r->holder_stack = 0;
+	r->holder_stack = r->native = 0;
 	if (!(r->flags & EV_F_GIL_WAIT)) {
 		r->own_stack = take_stack(proc, tstate, pid_tid_of(p), SCRATCH_SWITCH, 0);
+		if (native)
+			r->native = take_native(p, proc, SCRATCH_SWITCH, r->own_stack, r->flags);
 		return;
 	}
 	/* A re-wait of the same take_gil: nobody took the GIL since, so this thread has run no Python either. */
 	if (r->wait_stack && r->wait_gil == r->gil && r->wait_switch_number == v->switch_number && v->switch_number != EV_NO_NUMBER)
 		r->own_stack = r->wait_stack;
-	else
+	else {
 		r->own_stack = take_stack(proc, tstate, pid_tid_of(p), SCRATCH_SWITCH, 0);
+		if (native)
+			r->native = take_native(p, proc, SCRATCH_SWITCH, r->own_stack, r->flags);
+	}
 	r->wait_gil = r->gil;
 	r->wait_switch_number = v->switch_number;
 	r->wait_stack = r->own_stack;

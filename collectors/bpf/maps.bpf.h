@@ -14,8 +14,10 @@
 #define WALK_READ(dst, len, addr) bpf_probe_read_user(dst, len, (const void *)(addr))
 #define WALK_FN static __noinline
 #define WALK_RUN(w) run_walk(w)
+#define WALK_ENTRY(w, addr) note_entry(w, addr)
 struct walk_state;
 static __always_inline void run_walk(struct walk_state *w); /* stacks.bpf.h */
+static __always_inline void note_entry(struct walk_state *w, __u64 addr);
 #include "core/interp/frame_walk.h" /* with the walk: before anything that includes it without */
 
 #include "collectors/bpf/wire.h"
@@ -77,14 +79,22 @@ struct thread_rec {
 	__u64 own_stack, holder_stack; /* with HAS_STACKS */
 	__u64 waker_stack; /* with waker_tid */
 	__u64 parked, lock_owner; /* with HAS_LOCK */
+	__u64 native; /* with HAS_STACKS: id of the copy of its C stack */
 	__u64 wait_gil, wait_switch_number, wait_stack; /* the last sleep on a GIL: a re-wait of the same take_gil has the same stack */
 	__u32 gil_slot, wake_slot;
 };
 enum { HAS_STACKS = 1, HAS_LOCK = 2 }; /* so much was noted of the present stretch */
 
+struct walk_entries { /* calls of the evaluation loop that the last walk came by, with --native */
+	__u64 cframe; /* 3.11: where the next one keeps its _PyCFrame on the C stack, 0 unknown */
+	__u32 n, pad;
+	struct ev_entry at[EV_MAX_ENTRIES];
+};
+
 struct scratch {
 	struct ev_stack stack;
 	struct walk_buf buf;
+	struct walk_entries entries; /* right behind buf: note_entry */
 	__u32 gil_slot;
 };
 enum scratch_slot { SCRATCH_SWITCH, SCRATCH_WAKING, SCRATCH_SAMPLE, SCRATCH_N };
@@ -144,6 +154,7 @@ struct {
 
 struct bpf_dials dials;
 const volatile bool follow_children = false; /* a child of a target is a target */
+const volatile bool native = false; /* C stacks are copied too */
 const volatile bool own_pid_namespace = false; /* we run in one, not in the initial: false costs nothing, it is known at load */
 struct bpf_proc only_proc; /* while there is one target only */
 

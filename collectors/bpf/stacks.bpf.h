@@ -3,6 +3,22 @@
 /* Python stacks: walked, hashed, and sent once. */
 #include "collectors/bpf/maps.bpf.h"
 
+static __always_inline void note_entry(struct walk_state *w, __u64 addr)
+{
+	struct walk_entries *e = (struct walk_entries *)(w->b + 1);
+	__u64 cframe = e->cframe;
+
+	if (!native || e->n >= EV_MAX_ENTRIES)
+		return;
+	if (!addr && cframe) { /* struct _PyCFrame: current_frame, then previous */
+		addr = cframe;
+		if (bpf_probe_read_user(&e->cframe, sizeof(e->cframe), (void *)(cframe + w->l->cframe_frame + 8)))
+			e->cframe = 0;
+	}
+	e->at[e->n & (EV_MAX_ENTRIES - 1)] = (struct ev_entry){ .addr = addr, .frames = w->out->n };
+	e->n++;
+}
+
 static long walk_step_loop(__u32 i, void *w)
 {
 	return walk_step(w);
@@ -39,7 +55,7 @@ static __always_inline void send_stack(struct scratch *s, __u64 key, __u64 pid_t
 	if (r->key[slot] == key && now - r->t[slot] < 1000 * MS)
 		return;
 	s->stack.key = key;
-	s->stack.pad = 0;
+	s->stack.inner = 0;
 	bytes = offsetof(struct ev_stack, frames) + (s->stack.n & 0xff) * sizeof(struct ev_frame);
 	if (bytes > sizeof(s->stack))
 		bytes = sizeof(s->stack);
@@ -68,6 +84,12 @@ __noinline __u64 take_stack(struct bpf_proc *proc, __u64 tstate, __u64 pid_tid, 
 	s = bpf_map_lookup_elem(&scratch, &slot);
 	if (!s)
 		return 0;
+	if (native) {
+		s->entries.n = 0;
+		s->entries.cframe = 0;
+		if (proc->walk.frame_entry != WALK_NO_OWNER)
+			bpf_probe_read_user(&s->entries.cframe, sizeof(s->entries.cframe), (void *)(tstate + proc->walk.tstate_frame));
+	}
 	top = moving ? walk_top(&proc->walk, tstate) : 0;
 	key = walk_frames(&proc->walk, tstate, pid_tid >> 32, &s->buf, &s->stack);
 	if (moving && walk_top(&proc->walk, tstate) != top) { /* once more, then as it is */

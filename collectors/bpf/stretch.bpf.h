@@ -68,6 +68,7 @@ static __always_inline void send_off(struct thread_rec *r, struct task_struct *p
 	e->cpu_in = bpf_get_smp_processor_id();
 	e->parked = r->has & HAS_LOCK ? r->parked : 0;
 	e->lock_owner = r->has & HAS_LOCK ? r->lock_owner : 0;
+	e->native = r->has & HAS_STACKS ? r->native : 0;
 	e->t_in_ns = t_in;
 	submit(e);
 }

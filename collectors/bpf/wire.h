@@ -32,7 +32,7 @@ struct bpf_proc {
 #define BPF_SHORT_NS 1000000
 
 enum bpf_counter { /* per CPU; the first EV_LOSS_N are enum ev_loss_class */
-	BPF_COUNT_EVENTS = 8,
+	BPF_COUNT_EVENTS = 12,
 	BPF_COUNT_STACKS,
 	BPF_COUNT_STACKS_TORN,
 	BPF_COUNT_STACKS_TRUNCATED,
@@ -41,6 +41,8 @@ enum bpf_counter { /* per CPU; the first EV_LOSS_N are enum ev_loss_class */
 	BPF_COUNT_FRAMES, /* walked, whatever became of the stack */
 	BPF_COUNT_SWITCHES, /* runs of on_switch that a target took part in … */
 	BPF_COUNT_STACK_RUNS, /* … and of these, runs that walked stacks */
+	BPF_COUNT_NATIVE, /* copies of C stacks sent */
+	BPF_COUNT_NATIVE_SKIPPED, /* … and those that would have been more than a CPU may take */
 	BPF_COUNT_N,
 };
 

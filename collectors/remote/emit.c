@@ -53,7 +53,7 @@ uint64_t emit_stack(struct remote_shared *s, struct target *target, const struct
 	stack.h.pid = t->pid;
 	stack.h.tid = t->tid;
 	stack.key = key;
-	stack.pad = 0;
+	stack.inner = 0;
 	if (ring_push(&s->ring, &stack.h))
 		sent[key % SENT_MAX] = key;
 	else

@@ -42,6 +42,7 @@ static const struct stack_entry *stack_entry(struct loader *l, uint64_t id)
 	for (unsigned i = 0; i < n; i++)
 		frames[i] = (struct summary_frame){
 			.function = from[i].function, .file = from[i].file, .line = from[i].line, .resolved = from[i].resolved,
+			.native = from[i].native,
 		};
 	entry = arena_alloc(l->arena, sizeof(*entry));
 	entry->id = id;

@@ -70,6 +70,8 @@ const char *finder_line(struct finder *f, const struct summary_stack *stack)
 	base = base && base[1] ? base + 1 : leaf->file;
 	escape_to(function, sizeof(function), leaf->function, strnlen(leaf->function, 512));
 	escape_to(file, sizeof(file), base, strnlen(base, 512));
+	if (leaf->native)
+		return finder_text(f, "%s (%s)", function, file);
 	return finder_text(f, "%s (%s:%u)", function, file, leaf->line);
 }
 

@@ -39,9 +39,13 @@ static struct place_frame frame_at(const void *ctx, unsigned i)
 /* … and the innermost frame that is the program's own. */
 static struct lock_place place_of(const struct summary_stack *stack, const struct summary_frame **ret_where)
 {
-	struct lock_place place = lock_place(stack->n, frame_at, stack);
+	struct summary_stack python = *stack;
+	struct lock_place place;
 
-	*ret_where = place.where < stack->n ? &stack->frames[place.where] : NULL;
+	for (; python.n && python.frames->native; python.n--) /* the C function behind a method of a lock */
+		python.frames++;
+	place = lock_place(python.n, frame_at, &python);
+	*ret_where = place.kind == LOCK_FUTEX && stack->n ? stack->frames : place.where < python.n ? &python.frames[place.where] : NULL;
 	return place;
 }
 

@@ -176,7 +176,7 @@ static int on_samples(void *ctx, const struct reader_sample_sum *sum)
 	struct adding *a = ctx;
 	const struct reader_frame *frames;
 	struct summary_frame copy[MAX_DEPTH];
-	unsigned flags, n = reader_stack(summary_reader(a->s), sum->stack, &frames, &flags), skipped = n > MAX_DEPTH ? n - MAX_DEPTH : 0;
+	unsigned flags, n = reader_stack_whole(summary_reader(a->s), sum->stack, &frames, &flags), skipped = n > MAX_DEPTH ? n - MAX_DEPTH : 0;
 
 	for (unsigned i = skipped; i < n; i++)
 		copy[i - skipped] = (struct summary_frame){frames[i].function, frames[i].file, frames[i].line, frames[i].resolved};

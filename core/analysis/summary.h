@@ -17,7 +17,7 @@
 struct summary_frame {
 	const char *function, *file;
 	uint32_t line; /* 0 unknown */
-	bool resolved;
+	bool resolved, native; /* native: a function of a library or program, which is the file; without a line */
 };
 
 struct summary_stack { /* leaf first; n 0: none was taken */

@@ -12,6 +12,11 @@
 
 #define EV_COMM_LEN 16
 #define EV_MAX_FRAMES 128
+#define EV_MAX_ENTRIES 32
+#define EV_STACK_BYTES 16384 /* most of a copy of a C stack */
+#define EV_REGS 17 /* in the order of DWARF on x86-64: rax rdx rcx rbx rsi rdi rbp rsp r8 … r15 rip */
+#define EV_REG_SP 7
+#define EV_REG_IP 16
 #define EV_NO_NUMBER (~0ULL) /* as a switch number: this interpreter keeps none */
 
 enum ev_kind {
@@ -60,6 +65,7 @@ enum ev_flags {
 	EV_F_TAKE_SEEN = 1 << 26, /* off/sample: MOVED or STAYED is certain: a thread that takes the GIL is seen doing so */
 	EV_F_GIL_POLL = 1 << 28, /* off, GIL_WAIT: PyPy's first waiter, who looks at the GIL every 0.1 ms: it may have it without having been woken */
 	EV_F_GIL_QUEUE = 1 << 29, /* off, GIL_WAIT: a PyPy's other waiters: who wakes it has just taken the GIL */
+	EV_F_NATIVE = 1 << 30, /* stack: it has native frames, and `inner` means something */
 };
 
 /* One stretch off the CPU, emitted when the thread runs again. */
@@ -85,21 +91,44 @@ struct ev_off {
 	/* Who has it, where the lock says so: the word 8 bytes behind.  Of a parked one the ident in an RLock (3.14, _PyRecursiveMutex.thread);
 	 * of FUTEX_WAIT __owner, a tid, of glibc's mutex.  Other locks have anything there: it must name a thread. */
 	__u64 lock_owner;
+	/* As the kernel sends it: the id of the ev_native taken at t_out.  Once that is unwound the key of the merged stack; 0 none. */
+	__u64 native;
 };
 
 /* One Python frame as it can be had cheaply in the kernel. */
 struct ev_frame {
 	__u64 code; /* address of the code object, tag bits cleared; 0 = a frame that could not be read */
-	__s32 lasti; /* byte offset of the instruction in the code, <0 not started */
-	__u32 check; /* co_firstlineno at that moment: tells a reused address from the old function */
+	__s32 lasti; /* byte offset of the instruction in the code, <0 not started; EV_NATIVE_FRAME: no Python, code is an instruction's address */
+	__u32 check; /* co_firstlineno at that moment: tells a reused address from the old function; native: of the file it lies in */
 };
+#define EV_NATIVE_FRAME (-0x7fffffff - 1)
 
 struct ev_stack {
 	struct ev_hdr h; /* size counts only the n frames present */
 	__u64 key;
 	__u32 n;
-	__u32 pad;
+	__u32 inner; /* with EV_F_NATIVE: so many innermost frames are the interpreter's and the C library's; the one above them names the stack */
 	struct ev_frame frames[EV_MAX_FRAMES]; /* leaf first */
+};
+
+/* One call of the interpreter's evaluation loop. */
+struct ev_entry {
+	__u64 addr; /* of something that it keeps in its frame on the C stack; 0 unknown */
+	__u32 frames; /* Python frames up to its outermost one */
+	__u32 pad;
+};
+
+/* What a thread's native frames can be worked out of.  Sent apart from other events: it may come after the one that names it. */
+struct ev_native {
+	struct ev_hdr h; /* GIL_WAIT: taken of a thread that waits for the GIL; TRUNCATED: the stack is longer; size counts only n_bytes */
+	__u64 id; /* what off and sample events call it */
+	__u64 stack; /* key of the Python frames, 0 none */
+	__u64 regs[EV_REGS];
+	__u32 n_frames, n_entries, n_bytes;
+	__u32 each; /* every Python frame is a call of the evaluation loop (3.10 and older); entries are empty then */
+	struct ev_entry entries[EV_MAX_ENTRIES]; /* innermost first */
+	struct ev_frame frames[EV_MAX_FRAMES]; /* leaf first */
+	__u8 bytes[EV_STACK_BYTES]; /* from the stack pointer on */
 };
 
 struct ev_sample {
@@ -110,6 +139,7 @@ struct ev_sample {
 	__u64 ip;
 	__s32 nr; /* system call it was in, -1 none */
 	__u32 cpu;
+	__u64 native; /* as in ev_off */
 };
 
 struct ev_thread {
@@ -158,6 +188,8 @@ enum ev_loss_class {
 	EV_LOSS_STORAGE, /* no per-thread storage: stretch not timed */
 	EV_LOSS_QUEUE, /* user-space queue full */
 	EV_LOSS_WRITE, /* could not be stored */
+	EV_LOSS_RING_NATIVE, /* copies of C stacks: their ring was full */
+	EV_LOSS_UNWIND, /* … or they could not be unwound in time, or not at all: the Python frames stand alone */
 	EV_LOSS_N
 };
 struct ev_loss {
@@ -199,10 +231,12 @@ struct ev_looks {
 #ifndef __bpf__
 #define EV_SIZE_CHECK(name, bytes) _Static_assert(sizeof(struct ev_##name) == (bytes), "wire size of ev_" #name)
 EV_SIZE_CHECK(hdr, 16);
-EV_SIZE_CHECK(off, 144);
+EV_SIZE_CHECK(off, 152);
 EV_SIZE_CHECK(frame, 16);
 EV_SIZE_CHECK(stack, 32 + EV_MAX_FRAMES * 16);
-EV_SIZE_CHECK(sample, 64);
+EV_SIZE_CHECK(entry, 16);
+EV_SIZE_CHECK(native, 2744 + EV_STACK_BYTES);
+EV_SIZE_CHECK(sample, 72);
 EV_SIZE_CHECK(thread, 56);
 EV_SIZE_CHECK(exit, 32);
 EV_SIZE_CHECK(fork, 32);

@@ -39,6 +39,12 @@ bool event_size_ok(const struct ev_hdr *h, size_t len)
 
 	if (len < sizeof(*h) || h->size > len || !event_size(h->kind))
 		return false;
+	if (h->kind == EV_NATIVE) {
+		const struct ev_native *native = (const struct ev_native *)h;
+
+		return h->size >= offsetof(struct ev_native, bytes) && native->n_frames <= EV_MAX_FRAMES &&
+		       native->n_entries <= EV_MAX_ENTRIES && h->size == offsetof(struct ev_native, bytes) + native->n_bytes;
+	}
 	if (h->kind != EV_STACK)
 		return h->size == event_size(h->kind);
 	return h->size >= offsetof(struct ev_stack, frames) && stack->n <= EV_MAX_FRAMES &&
@@ -64,7 +70,8 @@ __u64 event_complete_ns(const struct ev_hdr *h)
 	case EV_LEVEL: return ((const struct ev_level *)h)->t_ns;
 	case EV_HOLD: return later(((const struct ev_hold *)h)->t1_ns, ((const struct ev_hold *)h)->t0_ns);
 	case EV_LOOKS: return later(((const struct ev_looks *)h)->t1_ns, ((const struct ev_looks *)h)->t0_ns);
-	case EV_STACK: return 0;
+	case EV_STACK:
+	case EV_NATIVE: return 0;
 	}
 	return 0;
 }
@@ -75,14 +82,14 @@ const struct event_word event_flag_words[] = {
 	FLAG(WANTS_GIL), FLAG(KERNEL), FLAG(TRUNCATED), FLAG(TORN), FLAG(PROCESS), FLAG(UNFINISHED), FLAG(AT_START),
 	FLAG(PYTHON), FLAG(RENAMED), FLAG(FORCED_SWITCH), FLAG(GIL_MUTEX), FLAG(MOVED), FLAG(STAYED),
 	FLAG(SELF_LAST), FLAG(NOT_RELEASED), FLAG(IN_SEEN), FLAG(UNPLACED), FLAG(FOLLOWED), FLAG(INFERRED), FLAG(TAKE_SEEN),
-	FLAG(SAMPLED), FLAG(GIL_POLL), FLAG(GIL_QUEUE),
+	FLAG(SAMPLED), FLAG(GIL_POLL), FLAG(GIL_QUEUE), FLAG(NATIVE),
 	{ 0, NULL },
 };
 
 const struct event_word event_loss_words[] = {
 	{ EV_LOSS_RING_OFF, "ring_off" }, { EV_LOSS_RING_STACK, "ring_stack" }, { EV_LOSS_RING_SAMPLE, "ring_sample" },
 	{ EV_LOSS_RING_OTHER, "ring_other" }, { EV_LOSS_STORAGE, "storage" }, { EV_LOSS_QUEUE, "queue" },
-	{ EV_LOSS_WRITE, "write" }, { 0, NULL },
+	{ EV_LOSS_WRITE, "write" }, { EV_LOSS_RING_NATIVE, "ring_native" }, { EV_LOSS_UNWIND, "unwind" }, { 0, NULL },
 };
 
 const struct event_word event_reason_words[] = {

@@ -36,11 +36,12 @@ static const struct field fields[] = {
 	F(OFF, "in_sn", DEC64, off.in_number),
 	F(OFF, "own", HEX64, off.own_stack), F(OFF, "holder_stack", HEX64, off.holder_stack),
 	F(OFF, "waker_stack", HEX64, off.waker_stack), F(OFF, "cpu_out", DEC32, off.cpu_out), F(OFF, "cpu_in", DEC32, off.cpu_in),
-	F(OFF, "parked", HEX64, off.parked), F(OFF, "owner", HEX64, off.lock_owner),
-	F(STACK, "key", HEX64, stack.key), F(STACK, "frames", FRAMES, stack.n),
+	F(OFF, "parked", HEX64, off.parked), F(OFF, "owner", HEX64, off.lock_owner), F(OFF, "native", HEX64, off.native),
+	F(STACK, "key", HEX64, stack.key), F(STACK, "inner", DEC32, stack.inner), F(STACK, "frames", FRAMES, stack.n),
 	F(SAMPLE, "t", TIME64, sample.t_ns), F(SAMPLE, "gil", HEX64, sample.gil), F(SAMPLE, "holder", HEX64, sample.holder_ident),
 	F(SAMPLE, "stack", HEX64, sample.stack), F(SAMPLE, "ip", HEX64, sample.ip), F(SAMPLE, "nr", SIGNED32, sample.nr),
-	F(SAMPLE, "cpu", DEC32, sample.cpu),
+	F(SAMPLE, "cpu", DEC32, sample.cpu), F(SAMPLE, "native", HEX64, sample.native),
+	F(NATIVE, "id", HEX64, native.id), F(NATIVE, "stack", HEX64, native.stack),
 	F(THREAD, "t", TIME64, thread.t_ns), F(THREAD, "start", DEC64, thread.start_ns), F(THREAD, "ident", HEX64, thread.ident),
 	F(THREAD, "comm", TEXT, thread.comm),
 	F(EXIT, "t", TIME64, exit.t_ns), F(EXIT, "code", SIGNED32, exit.code),
@@ -288,8 +289,8 @@ int event_parse(const char *line, union event_any *ret, char *why, size_t why_le
 			return complain(why, why_len, "not a value: %.*s", (int)len, line);
 		nr_given |= !strcmp(f->key, "nr");
 	}
-	ret->h.size = (__u16)(kind == EV_STACK ? offsetof(struct ev_stack, frames) + ret->stack.n * sizeof(struct ev_frame)
-					       : event_size(kind));
+	ret->h.size = (__u16)(kind == EV_STACK ? offsetof(struct ev_stack, frames) + ret->stack.n * sizeof(struct ev_frame) :
+			      kind == EV_NATIVE ? offsetof(struct ev_native, bytes) : event_size(kind));
 	if (kind == EV_OFF && ret->off.waker_tid && !ret->off.waker_pid)
 		ret->off.waker_pid = ret->h.pid;
 	if (kind == EV_OFF && !nr_given)

@@ -25,6 +25,7 @@ union event_any {
 	struct ev_level level;
 	struct ev_hold hold;
 	struct ev_looks looks;
+	struct ev_native native;
 };
 
 enum { EVENT_NO_LINE = 1, EVENT_TEXT_LEN = 8192, EVENT_TIME_LEN = 40 };

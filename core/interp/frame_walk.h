@@ -5,6 +5,8 @@
  *     WALK_READ(dst, len, addr)      0 on success; a fault is harmless
  *     WALK_FN                        storage class, e.g. static __noinline
  *     WALK_RUN(w)                    optional: runs walk_step(w) up to WALK_STEPS times
+ *     WALK_ENTRY(w, addr)            optional: the frames so far, from the last such call on, run in one call of the evaluation loop;
+ *                                    addr: of the entry frame that it keeps on the C stack (3.12+), 0 none
  * and include core/event/event.h.
  *
  * Owns: nothing.  Context: any, BPF included.  Untrusted: every pointer and value.  Bounded: WALK_STEPS steps, two reads each. */
@@ -36,7 +38,7 @@ struct walk_layout {
 	 * WALK_GIL_IDENT: it waits behind another waiter; either way who has just taken it wakes it; elsewhere below gil_size: a
 	 * bounce on its mutex. */
 	__u8 gil_words; /* enum walk_gil_words: what is at gil_holder */
-	__u8 pad;
+	__u8 frame_entry; /* is_entry (3.11), WALK_NO_OWNER elsewhere */
 	__u16 gil_size, gil_wait, gil_wait_len, gil_forced, gil_forced_len;
 	__u16 gil_locked, gil_cond; /* with WALK_GIL_IDENT only */
 	/* Where the list of thread states begins, for programs that keep a thread's own nowhere else (2.7) */
@@ -99,6 +101,10 @@ struct walk_state {
 	__u32 flags;
 };
 
+#ifndef WALK_ENTRY
+#define WALK_ENTRY(w, addr) (void)(addr)
+#endif
+
 /* One frame further; returns 1 when the walk is over. */
 static inline __attribute__((always_inline)) int walk_step(struct walk_state *w)
 {
@@ -117,10 +123,13 @@ static inline __attribute__((always_inline)) int walk_step(struct walk_state *w)
 		w->flags = EV_F_TORN;
 		return 1;
 	}
-	__u64 code = WALK_AT(__u64, b, l->frame_code) & ~(__u64)l->code_tag_mask;
+	__u64 code, at = w->frame;
+	code = WALK_AT(__u64, b, l->frame_code) & ~(__u64)l->code_tag_mask;
 	w->frame = WALK_AT(__u64, b, l->frame_prev);
-	if (l->frame_owner != WALK_NO_OWNER && WALK_AT(__u8, b, l->frame_owner) >= l->owner_shim)
+	if (l->frame_owner != WALK_NO_OWNER && WALK_AT(__u8, b, l->frame_owner) >= l->owner_shim) {
+		WALK_ENTRY(w, at);
 		return 0;
+	}
 	if (WALK_READ(&check, sizeof(check), code + l->code_firstlineno)) {
 		w->flags = EV_F_TORN;
 		return 1;
@@ -131,6 +140,8 @@ static inline __attribute__((always_inline)) int walk_step(struct walk_state *w)
 	f->check = check;
 	w->key = walk_mix(walk_mix(w->key, code), (__u64)(__u32)f->lasti << 32 | check);
 	out->n++;
+	if (l->frame_entry != WALK_NO_OWNER && WALK_AT(__u8, b, l->frame_entry))
+		WALK_ENTRY(w, 0);
 	return 0;
 }
 

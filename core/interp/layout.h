@@ -49,6 +49,7 @@ struct layout {
 	uint32_t tstate_remote, remote_pending, remote_path, remote_path_size, tstate_eval_breaker, interp_remote_enabled;
 	/* PyFrameObject or _PyInterpreterFrame */
 	uint32_t frame_code, frame_prev, frame_instr, frame_owner, frame_lasti_scale, frame_owner_shim, frame_code_tag;
+	uint32_t frame_entry; /* 3.11: did the evaluation loop begin with it? */
 	/* where a frame keeps its values: globals, fast locals (inline); up to 3.10 also a pointer to its value stack and the number of
 	 * blocks (with, try …) it is in, whose array lies just before the locals; later code has a table of exception handlers */
 	uint32_t frame_globals, frame_locals, frame_valuestack, frame_iblock;

@@ -187,6 +187,7 @@ int runtime_walk_layout(const struct layout *l, struct walk_layout *w)
 		.frame_owner = byte_or(l->frame_owner, WALK_NO_OWNER),
 		.lasti_scale = (uint8_t)l->frame_lasti_scale,
 		.owner_shim = (uint8_t)l->frame_owner_shim,
+		.frame_entry = byte_or(l->frame_entry, WALK_NO_OWNER),
 		.code_tag_mask = (uint8_t)l->frame_code_tag,
 		.interp_tstate_head = half_or(l->interp_tstate_head, WALK_NO_FIELD),
 		.tstate_next = half_or(l->tstate_next, WALK_NO_FIELD),
@@ -197,6 +198,8 @@ int runtime_walk_layout(const struct layout *l, struct walk_layout *w)
 		span = l->frame_instr + (l->frame_lasti_scale ? 4 : 8);
 	if (l->frame_owner != NO_FIELD && l->frame_owner + 1 > span)
 		span = l->frame_owner + 1;
+	if (l->frame_entry != NO_FIELD && l->frame_entry + 1 > span)
+		span = l->frame_entry + 1;
 	w->frame_span = byte_or(span, WALK_SPAN + 1);
 	if (l->by_ident)
 		return walk_gil(l, w);

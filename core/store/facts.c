@@ -260,7 +260,8 @@ void store_lock(struct store *s, const struct store_lock *l)
 
 void store_loss(struct store *s, const struct ev_loss *loss)
 {
-	sqlite3_stmt *st = store_row(s, STMT_LOSS);
+	bool native = loss->cls == EV_LOSS_RING_NATIVE || loss->cls == EV_LOSS_UNWIND; /* later than readers that know no such class */
+	sqlite3_stmt *st = store_row(s, native ? STMT_NATIVE_LOSS : STMT_LOSS);
 
 	if (!st)
 		return;

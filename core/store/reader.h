@@ -45,11 +45,14 @@ const struct fail *reader_failure(const struct reader *r);
 /* Stacks */
 struct reader_frame {
 	const char *function, *file; /* "?" when not resolved */
-	uint32_t line, first_line; /* 0 unknown */
+	uint32_t line, first_line; /* 0 unknown; of native ones always */
 	bool resolved;
+	bool native; /* no Python: file is a library or program */
 };
 enum reader_stack_flags { READER_STACK_F_TRUNCATED = 1 << 0, READER_STACK_F_TORN = 1 << 1 };
-/* Leaf first; *ret_frames is valid until the next call.  Returns the number of frames, 0 for stack 0. */
+/* Leaf first; *ret_frames is valid until the next call.  Returns the number of frames, 0 for stack 0.
+ * Without the interpreter's and the C library's frames below the one that the stack is named by; whole: with them. */
+unsigned reader_stack_whole(struct reader *r, uint64_t stack, const struct reader_frame **ret_frames, unsigned *ret_flags);
 unsigned reader_stack(struct reader *r, uint64_t stack, const struct reader_frame **ret_frames, unsigned *ret_flags);
 
 /* Rows, in order of id (processes, threads, locks, waits, credits) or as they were settled (roughly by end). */

@@ -390,12 +390,15 @@ int reader_process_events(struct reader *r, int (*row)(void *ctx, const struct p
 
 int reader_losses(struct reader *r, int (*row)(void *ctx, const struct reader_loss *l), void *ctx)
 {
-	FOR_ROWS(r, "the losses", "SELECT t0_ns, t1_ns, count, class FROM loss ORDER BY rowid") {
+	FOR_ROWS(r, "the losses", "SELECT t0_ns, t1_ns, count, class, native FROM (SELECT *, 0 AS native, rowid AS n FROM loss UNION ALL"
+		 " SELECT *, 1, rowid FROM native_loss) ORDER BY native, n") {
+		bool native = sqlite3_column_int(q.st, 4) != 0;
 		struct reader_loss l = {
 			.t0_ns = col_time(&q, 0),
 			.t1_ns = col_time(&q, 1),
 			.count = col_count(&q, 2),
-			.cls = (enum ev_loss_class)col_int(&q, 3, 0, EV_LOSS_N - 1, "an unknown class"),
+			.cls = (enum ev_loss_class)col_int(&q, 3, native ? EV_LOSS_RING_NATIVE : 0, native ? EV_LOSS_UNWIND : EV_LOSS_WRITE,
+							   "an unknown class"),
 		};
 
 		if (l.t1_ns < l.t0_ns)

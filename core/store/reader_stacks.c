@@ -17,7 +17,7 @@ struct frame_slot {
 	uint32_t function, file; /* string ids */
 	uint32_t line, first_line;
 	uint32_t same; /* first frame that looks like this one */
-	bool resolved;
+	bool resolved, native;
 };
 
 struct node_slot {
@@ -27,6 +27,7 @@ struct node_slot {
 
 struct stack_slot {
 	uint32_t node, same; /* same: canonical stack id, 0 = unknown stack */
+	uint32_t whole; /* innermost node; `node` may be one above it */
 	uint32_t flags;
 };
 
@@ -110,12 +111,37 @@ static int load_stacks(struct reader *r, struct reader_stacks *x)
 		while (reader_next(&q)) {
 			uint32_t id = col_must(&q, 0, x->n_stacks, "an impossible id");
 
-			x->stacks[id].node = col_must(&q, 1, x->n_nodes, "an unknown node");
+			x->stacks[id].node = x->stacks[id].whole = col_must(&q, 1, x->n_nodes, "an unknown node");
 			x->stacks[id].flags = (uint32_t)col_int(&q, 2, 0, 3, "impossible flags");
 			if (x->stacks[id].flags & 1)
 				r->info.truncated_stacks++;
 			if (x->stacks[id].flags & 2)
 				r->info.torn_stacks++;
+		}
+	return reader_done(&q);
+}
+
+static int load_native(struct reader *r, struct reader_stacks *x)
+{
+	struct query q;
+	int err;
+
+	if (!reader_query(r, &q, "the native frames", "SELECT frame FROM native_frame"))
+		while (reader_next(&q)) {
+			uint32_t id = col_must(&q, 0, READER_MAX_ID, "an impossible id");
+
+			if (id < x->n_frames) /* else it was never named */
+				x->frames[id].native = true;
+		}
+	err = reader_done(&q);
+	if (err)
+		return err;
+	if (!reader_query(r, &q, "the native stacks", "SELECT stack, node FROM native_stack"))
+		while (reader_next(&q)) {
+			uint32_t id = col_must(&q, 0, READER_MAX_ID, "an impossible id"), node = col_must(&q, 1, x->n_nodes, "an unknown node");
+
+			if (id < x->n_stacks)
+				x->stacks[id].whole = node;
 		}
 	return reader_done(&q);
 }
@@ -213,13 +239,14 @@ static void unify_stacks(struct reader *r, struct reader_stacks *x)
 		struct stack_slot *s = &x->stacks[i];
 
 		s->node = x->nodes[s->node].same;
-		if (!s->node) {
+		s->whole = x->nodes[s->whole].same;
+		if (!s->whole) {
 			r->info.missing_stacks++;
 			continue;
 		}
-		if (!first[s->node])
-			first[s->node] = i;
-		s->same = first[s->node];
+		if (!first[s->whole])
+			first[s->whole] = i;
+		s->same = first[s->whole];
 		x->stacks[s->same].flags |= s->flags;
 	}
 	free(first);
@@ -247,6 +274,8 @@ int reader_stacks_load(struct reader *r)
 		err = load_nodes(r, x);
 	if (!err)
 		err = load_stacks(r, x);
+	if (!err)
+		err = load_native(r, x);
 	if (err)
 		return err;
 	x->nodes[0].same = 0;
@@ -280,7 +309,7 @@ static const char *name_of(const struct reader_stacks *x, uint32_t string)
 	return x->strings[string] ? x->strings[string] : "?";
 }
 
-unsigned reader_stack(struct reader *r, uint64_t stack, const struct reader_frame **ret_frames, unsigned *ret_flags)
+static unsigned frames_of(struct reader *r, uint64_t stack, bool whole, const struct reader_frame **ret_frames, unsigned *ret_flags)
 {
 	struct reader_stacks *x = r->stacks;
 	unsigned n = 0;
@@ -293,7 +322,7 @@ unsigned reader_stack(struct reader *r, uint64_t stack, const struct reader_fram
 		return 0;
 	if (ret_flags)
 		*ret_flags = x->stacks[stack].flags;
-	for (node = x->stacks[stack].node; node && n < MAX_DEPTH; node = x->nodes[node].parent) {
+	for (node = whole ? x->stacks[stack].whole : x->stacks[stack].node; node && n < MAX_DEPTH; node = x->nodes[node].parent) {
 		const struct frame_slot *f = &x->frames[x->nodes[node].frame];
 
 		x->out[n++] = (struct reader_frame){
@@ -302,7 +331,18 @@ unsigned reader_stack(struct reader *r, uint64_t stack, const struct reader_fram
 			.line = f->line,
 			.first_line = f->first_line,
 			.resolved = f->resolved,
+			.native = f->native,
 		};
 	}
 	return n;
+}
+
+unsigned reader_stack(struct reader *r, uint64_t stack, const struct reader_frame **ret_frames, unsigned *ret_flags)
+{
+	return frames_of(r, stack, false, ret_frames, ret_flags);
+}
+
+unsigned reader_stack_whole(struct reader *r, uint64_t stack, const struct reader_frame **ret_frames, unsigned *ret_flags)
+{
+	return frames_of(r, stack, true, ret_frames, ret_flags);
 }

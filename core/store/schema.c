@@ -82,6 +82,10 @@ const struct schema_addition schema_additions[] = {
 	{ 3, "CREATE TABLE looks(pid INTEGER NOT NULL, gil INTEGER NOT NULL, t0_ns INTEGER NOT NULL, dur_ns INTEGER NOT NULL,"
 	  " n INTEGER NOT NULL, p50_ns INTEGER NOT NULL, p99_ns INTEGER NOT NULL, max_ns INTEGER NOT NULL,"
 	  " switches INTEGER NOT NULL, seen INTEGER NOT NULL) STRICT" },
+	{ 4, "CREATE TABLE native_frame(frame INTEGER PRIMARY KEY, addr INTEGER NOT NULL) STRICT" },
+	{ 4, "CREATE TABLE native_stack(stack INTEGER PRIMARY KEY, node INTEGER NOT NULL) STRICT" },
+	{ 4, "CREATE TABLE native_loss(t0_ns INTEGER NOT NULL, t1_ns INTEGER NOT NULL, class INTEGER NOT NULL,"
+	  " count INTEGER NOT NULL) STRICT" },
 };
 const size_t schema_n_additions = sizeof(schema_additions) / sizeof(schema_additions[0]);
 
@@ -91,22 +95,24 @@ _Static_assert(STATE_WAIT_GIL == 2 && STATE_WAIT_LOCK == 3 && LOCK_GIL == 0, "th
 const char schema_views_sql[] =
 	"CREATE VIEW v_line AS -- the innermost line of each stack\n"
 	"SELECT s.id AS stack, fn.text AS function, fi.text AS file, f.line AS line,\n"
-	"       coalesce(fn.text, '?') || ' (' || coalesce(fi.text, '?') || ':' || coalesce(f.line, 0) || ')' AS text\n"
+	"       coalesce(fn.text, '?') || ' (' || coalesce(fi.text, '?') ||\n"
+	"         CASE WHEN x.frame THEN '' ELSE ':' || coalesce(f.line, 0) END || ')' AS text\n"
 	"FROM stack s LEFT JOIN node n ON n.id = s.node LEFT JOIN frame f ON f.id = n.frame\n"
-	"LEFT JOIN string fn ON fn.id = f.function LEFT JOIN string fi ON fi.id = f.file;\n"
+	"LEFT JOIN string fn ON fn.id = f.function LEFT JOIN string fi ON fi.id = f.file LEFT JOIN native_frame x ON x.frame = f.id;\n"
 
 	"CREATE VIEW v_stack AS -- a stack as text, outermost function first\n"
 	"SELECT s.id AS stack, (\n"
 	"  WITH RECURSIVE up(node, parent, frame, depth) AS (\n"
-	"    SELECT id, parent, frame, 0 FROM node WHERE id = s.node\n"
+	"    SELECT id, parent, frame, 0 FROM node WHERE id = coalesce(w.node, s.node)\n"
 	"    UNION ALL\n"
 	"    SELECT n.id, n.parent, n.frame, up.depth + 1 FROM up JOIN node n ON n.id = up.parent\n"
 	"    WHERE n.id < up.node AND up.depth < 128)\n"
 	"  SELECT group_concat(line, ' > ') FROM (\n"
-	"    SELECT coalesce(fn.text, '?') || ' (' || coalesce(fi.text, '?') || ':' || coalesce(f.line, 0) || ')' AS line\n"
+	"    SELECT coalesce(fn.text, '?') || ' (' || coalesce(fi.text, '?') ||\n"
+	"         CASE WHEN x.frame THEN '' ELSE ':' || coalesce(f.line, 0) END || ')' AS line\n"
 	"    FROM up LEFT JOIN frame f ON f.id = up.frame LEFT JOIN string fn ON fn.id = f.function\n"
-	"    LEFT JOIN string fi ON fi.id = f.file ORDER BY up.depth DESC)) AS text\n"
-	"FROM stack s;\n"
+	"    LEFT JOIN string fi ON fi.id = f.file LEFT JOIN native_frame x ON x.frame = f.id ORDER BY up.depth DESC)) AS text\n"
+	"FROM stack s LEFT JOIN native_stack w ON w.stack = s.id;\n"
 
 	"CREATE VIEW v_locks AS -- recorded waits and short ones that were only counted\n"
 	"SELECT l.id AS lock, p.pid AS pid, k.name AS kind, printf('0x%x', l.addr) AS addr, g.interp AS interp,\n"
@@ -202,6 +208,8 @@ static const struct name_row name_rows[] = {
 	{ "loss_class", NULL, EV_LOSS_STORAGE, "storage" },
 	{ "loss_class", NULL, EV_LOSS_QUEUE, "queue" },
 	{ "loss_class", NULL, EV_LOSS_WRITE, "write" },
+	{ "loss_class", NULL, EV_LOSS_RING_NATIVE, "ring_native" },
+	{ "loss_class", NULL, EV_LOSS_UNWIND, "unwind" },
 	{ "level_reason", NULL, EV_LEVEL_START, "start" },
 	{ "level_reason", NULL, EV_LEVEL_EVENT_RATE, "event_rate" },
 	{ "level_reason", NULL, EV_LEVEL_STACK_RATE, "stack_rate" },

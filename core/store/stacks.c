@@ -49,7 +49,7 @@ struct string_entry {
 	char text[];
 };
 
-struct names { const char *function, *file; }; /* of a frame; NULL until they come */
+struct names { const char *function, *file; bool native; }; /* of a frame; NULL until they come */
 
 struct store_stacks {
 	vec(struct node_key) node_of; /* by id - 1 */
@@ -176,7 +176,7 @@ static uint32_t frame_id(struct store *s, uint32_t pid, const struct ev_frame *f
 	e = xcalloc(1, sizeof(*e));
 	e->key = key;
 	e->id = ++x->n_frames;
-	vec_push(&x->names, ((struct names){ NULL, NULL }));
+	vec_push(&x->names, ((struct names){ NULL, NULL, frame->lasti == EV_NATIVE_FRAME }));
 	HASH_ADD(hh, x->frames, key, sizeof(e->key), e);
 	*ret_new = true;
 	return e->id;
@@ -186,7 +186,8 @@ void store_stack(struct store *s, const struct ev_stack *stack,
 		 void (*want_symbol)(void *ctx, uint32_t frame_id, uint32_t pid, const struct ev_frame *frame), void *ctx)
 {
 	struct stack_entry *e = stack->key ? stack_entry(s, stack->key) : NULL;
-	uint32_t node = 0, flags = 0;
+	uint32_t node = 0, named = 0, flags = 0;
+	uint32_t inner = stack->h.flags & EV_F_NATIVE && stack->inner < stack->n ? stack->inner : 0;
 	sqlite3_stmt *st;
 
 	if (!e || e->framed || stack->n > EV_MAX_FRAMES)
@@ -200,6 +201,8 @@ void store_stack(struct store *s, const struct ev_stack *stack,
 		node = frame ? node_id(s, node, frame) : 0;
 		if (!node)
 			return; /* the tables are full: this stack stays without frames */
+		if (i == inner)
+			named = node;
 	}
 	if (stack->h.flags & EV_F_TRUNCATED)
 		flags |= 1;
@@ -209,11 +212,34 @@ void store_stack(struct store *s, const struct ev_stack *stack,
 	if (!st)
 		return;
 	bind_int(st, 1, e->id);
-	bind_nonzero(st, 2, node);
+	bind_nonzero(st, 2, named);
 	bind_int(st, 3, flags);
 	store_insert(s, st);
 	e->framed = true;
-	e->node = node;
+	e->node = named;
+	st = node != named ? store_row(s, STMT_NATIVE_STACK) : NULL;
+	if (!st)
+		return;
+	bind_int(st, 1, e->id);
+	bind_int(st, 2, node);
+	store_insert(s, st);
+}
+
+void store_native_frame(struct store *s, uint32_t pid, const struct ev_frame *frame, const struct store_symbol *symbol)
+{
+	bool is_new;
+	uint32_t id = frame_id(s, pid, frame, &is_new);
+	sqlite3_stmt *st;
+
+	if (!is_new)
+		return;
+	store_symbol(s, id, symbol);
+	st = store_row(s, STMT_NATIVE_FRAME);
+	if (!st)
+		return;
+	bind_int(st, 1, id);
+	bind_u64(st, 2, frame->code);
+	store_insert(s, st);
 }
 
 static const struct string_entry *string_of(struct store *s, const char *text)
@@ -255,8 +281,10 @@ void store_symbol(struct store *s, uint32_t frame, const struct store_symbol *sy
 		return;
 	function = string_of(s, symbol->resolved ? symbol->function : "?");
 	file = string_of(s, symbol->resolved ? symbol->file : "?");
-	if (symbol->resolved)
-		s->stacks->names.items[frame - 1] = (struct names){ function->text, file->text };
+	if (symbol->resolved) {
+		s->stacks->names.items[frame - 1].function = function->text;
+		s->stacks->names.items[frame - 1].file = file->text;
+	}
 	st = store_row(s, STMT_FRAME);
 	if (!st)
 		return;
@@ -269,7 +297,7 @@ void store_symbol(struct store *s, uint32_t frame, const struct store_symbol *sy
 	store_insert(s, st);
 }
 
-struct climb { /* from the leaf of a stack towards its root */
+struct climb { /* from the innermost Python frame of a stack towards its root */
 	const struct store_stacks *x;
 	uint32_t nodes[EV_MAX_FRAMES];
 	unsigned n;
@@ -281,6 +309,11 @@ static struct place_frame climb_at(const void *ctx, unsigned i)
 	const struct names *names = &c->x->names.items[c->x->node_of.items[c->nodes[i] - 1].frame - 1];
 
 	return names->function ? (struct place_frame){ names->function, names->file } : (struct place_frame){ "?", "?" };
+}
+
+static bool is_native(const struct store_stacks *x, uint32_t node)
+{
+	return x->names.items[x->node_of.items[node - 1].frame - 1].native;
 }
 
 /* Which stacks tell what is waited for: so that a query need not know Python's library. */
@@ -295,7 +328,8 @@ void store_wait_places(struct store *s)
 
 		c.n = 0;
 		for (uint32_t node = e->node; node && c.n < EV_MAX_FRAMES; node = s->stacks->node_of.items[node - 1].parent)
-			c.nodes[c.n++] = node;
+			if (c.n || !is_native(s->stacks, node))
+				c.nodes[c.n++] = node;
 		place = lock_place(c.n, climb_at, &c);
 		st = place.kind == LOCK_FUTEX ? NULL : store_row(s, STMT_WAIT_PLACE);
 		if (!st)

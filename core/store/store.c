@@ -56,6 +56,9 @@ static const char *const stmt_sql[STMT_N] = {
 	[STMT_OWN] = "INSERT INTO own VALUES(?,?,?,?,?,?,?)",
 	[STMT_NOTE] = "INSERT INTO note VALUES(?,?)",
 	[STMT_LOOKS] = "INSERT INTO looks VALUES(?,?,?,?,?,?,?,?,?,?)",
+	[STMT_NATIVE_FRAME] = "INSERT INTO native_frame VALUES(?,?)",
+	[STMT_NATIVE_STACK] = "INSERT INTO native_stack VALUES(?,?)",
+	[STMT_NATIVE_LOSS] = "INSERT INTO native_loss VALUES(?,?,?,?)",
 	[STMT_PROCESS_COLLECTOR] = "INSERT OR REPLACE INTO process_collector VALUES(?,?,?)",
 };
 

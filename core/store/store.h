@@ -68,6 +68,8 @@ const struct timeline_sink *store_sink(struct store *s);
 void store_stack(struct store *s, const struct ev_stack *stack,
 		 void (*want_symbol)(void *ctx, uint32_t frame_id, uint32_t pid, const struct ev_frame *frame), void *ctx);
 void store_symbol(struct store *s, uint32_t frame_id, const struct store_symbol *symbol);
+/* A native frame and its name, before the first stack that has it; again does nothing. */
+void store_native_frame(struct store *s, uint32_t pid, const struct ev_frame *frame, const struct store_symbol *symbol);
 void store_process(struct store *s, const struct store_process *p);
 void store_gil(struct store *s, const struct store_gil *g);
 void store_lock(struct store *s, const struct store_lock *l);

@@ -60,6 +60,7 @@ static const struct dwarf_field fields[] = {
 	FIELD("_PyInterpreterFrame", "previous", frame_prev),
 	FIELD("_PyInterpreterFrame", "prev_instr", frame_instr),
 	FIELD("_PyInterpreterFrame", "owner", frame_owner),
+	FIELD("_PyInterpreterFrame", "is_entry", frame_entry),
 	FIELD("_frame", "f_code", frame_code),
 	FIELD("_frame", "f_back", frame_prev),
 	FIELD("_frame", "f_lasti", frame_instr),

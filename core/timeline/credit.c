@@ -62,7 +62,7 @@ static void step_sight(struct sights *s)
 	s->until = TIME_OPEN;
 	if (!now)
 		return;
-	s->stack = now->stack;
+	s->stack = history_sight_stack(s->h, s->r, s->next);
 	s->at = now->t;
 	s->next++;
 	then = next_sight(s);

@@ -161,7 +161,7 @@ enum episode_step episode_decide_agg(struct timeline *t, struct thread *th, cons
 	return EPISODE_GOES_ON;
 }
 
-static void note_stack(struct thread *th, uint64_t stack)
+static void note_stack(struct thread *th, uint64_t stack, uint64_t native)
 {
 	struct episode *w = &th->wait;
 
@@ -172,8 +172,15 @@ static void note_stack(struct thread *th, uint64_t stack)
 		w->stack = th->wait_stack;
 		w->flags |= WAIT_F_STACK_CARRIED;
 	}
+	if (!w->native && stack == w->stack)
+		w->native = native;
 	th->wait_lock = w->lock->id;
 	th->wait_stack = w->stack;
+}
+
+uint64_t episode_stack(const struct episode *w)
+{
+	return w->native ? w->native : w->stack;
 }
 
 static void begin(struct thread *th, const struct ev_off *e, const struct sight *s)
@@ -209,7 +216,7 @@ static void note_release(struct timeline *t, struct lock *gil, struct thread *fr
 		episode_got(t, from);
 	thread_saw_gil(from, gil);
 	history_release(&gil->history, from->row.thread, ran_since(from, at), at);
-	history_add_sight(&gil->history, from->row.thread, at, stack);
+	history_add_sight(&gil->history, from->row.thread, at, stack, 0);
 }
 
 /* A thread waiting on switch_cond, or in PyPy's queue, is woken by the one that has just taken the GIL: take_gil signals at once after it has set gil.locked.
@@ -226,7 +233,7 @@ static void note_taken(struct timeline *t, struct lock *gil, struct thread *by, 
 	thread_saw_gil(by, gil);
 	if (at >= by->cursor_ns)
 		history_seen(&gil->history, by->row.thread, by->cursor_ns, at);
-	history_add_sight(&gil->history, by->row.thread, at, stack);
+	history_add_sight(&gil->history, by->row.thread, at, stack, 0);
 }
 
 /* The thread slept on the GIL from t_out_ns to t_in_ns. */
@@ -239,7 +246,7 @@ void episode_sleep(struct timeline *t, struct thread *th, const struct ev_off *e
 	if (!w->lock)
 		begin(th, e, s);
 	th->in_ns = e->t_in_ns; /* what happened before says nothing about how this sleep ended */
-	note_stack(th, e->own_stack);
+	note_stack(th, e->own_stack, e->native);
 	lock_waited(t, w->lock, e->own_stack);
 	w->sleeps++;
 	w->asleep_ns += asleep - e->t_out_ns;
@@ -279,7 +286,7 @@ static void put_wait(struct timeline *t, struct thread *th, uint64_t t1, enum wa
 	struct wait_item *item = &line_add(t, ITEM_WAIT, th)->wait;
 
 	*item = (struct wait_item){
-		.row = { .thread = th->row.thread, .lock = w->lock->id, .t0_ns = w->t0, .t1_ns = t1, .stack = w->stack, .end = end,
+		.row = { .thread = th->row.thread, .lock = w->lock->id, .t0_ns = w->t0, .t1_ns = t1, .stack = episode_stack(w), .end = end,
 			 .flags = w->flags | (th->estimated ? WAIT_F_INFERRED : 0), .sleeps = w->sleeps, .asleep_ns = w->asleep_ns, .wake_latency_ns = w->wake_latency_ns,
 			 .waker = w->waker },
 		.gil = w->lock, .got = got, .releaser = w->releaser, .release_ns = w->release_ns, .release_stack = w->release_stack,
@@ -346,7 +353,7 @@ void episode_futex(struct timeline *t, struct thread *th, const struct ev_off *e
 {
 	uint64_t asleep = e->t_wake_ns ? e->t_wake_ns : e->t_in_ns;
 	struct thread *waker = thread_waker_anywhere(t, th, e), *owner = owner_of(t, th, e);
-	struct wait row = { .thread = th->row.thread, .lock = l->id, .t0_ns = e->t_out_ns, .t1_ns = e->t_in_ns, .stack = e->own_stack,
+	struct wait row = { .thread = th->row.thread, .lock = l->id, .t0_ns = e->t_out_ns, .t1_ns = e->t_in_ns, .stack = stack_shown(e),
 			    .end = waker ? WAIT_VOLUNTARY : WAIT_END_UNKNOWN, .sleeps = 1, .asleep_ns = asleep - e->t_out_ns,
 			    .wake_latency_ns = e->t_in_ns - asleep, .waker = waker ? waker->row.thread : MODEL_NONE };
 
@@ -361,7 +368,7 @@ void episode_futex(struct timeline *t, struct thread *th, const struct ev_off *e
 	else if (!(e->arg1 & FUTEX_PRIVATE) && e->arg1)
 		lock_is(t, l, LOCK_PROCESS);
 	carry_futex_stack(th, &row);
-	lock_waited(t, l, e->own_stack);
+	lock_waited(t, l, stack_shown(e));
 	if (waker && row.end == WAIT_VOLUNTARY)
 		releases_add(&l->releases, &(struct release){ .t = asleep, .stack = e->waker_stack, .thread = waker->row.thread });
 	l->in_line++;

@@ -35,7 +35,7 @@ void estimate_sample(struct timeline *t, struct thread *th, const struct ev_samp
 	th->observed = th->estimated = true;
 	th->python |= e->h.flags & EV_F_PYTHON;
 	if (gil && (e->h.flags & EV_F_SELF_HOLDS))
-		history_add_sight(&gil->history, th->row.thread, e->t_ns, e->stack);
+		history_add_sight(&gil->history, th->row.thread, e->t_ns, e->stack, 0);
 }
 
 void estimate_hold(struct timeline *t, struct thread *th, const struct ev_hold *e)

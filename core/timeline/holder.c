@@ -425,13 +425,14 @@ void history_estimated(struct history *h, uint32_t thread, uint64_t t0, uint64_t
 						  .flags = HOLD_F_START_INFERRED | HOLD_F_END_INFERRED });
 }
 
-void history_add_sight(struct history *h, uint32_t thread, uint64_t t, uint64_t stack)
+void history_add_sight(struct history *h, uint32_t thread, uint64_t t, uint64_t stack, uint64_t native)
 {
-	struct sight_rec r = { .t = t, .stack = stack, .thread = thread };
+	struct sight_rec r = { .t = t, .stack = stack, .native = native, .thread = thread };
 	size_t i = h->sights.n;
 
-	if (!stack)
+	if (!stack && !native)
 		return;
+	h->natives |= native != 0;
 	if (i >= h->limit * HISTORY_SIGHTS) { /* the older half goes */
 		memmove(h->sights.items, h->sights.items + i / 2, (i - i / 2) * sizeof(r));
 		i = h->sights.n = i - i / 2;
@@ -480,8 +481,26 @@ uint64_t history_stack(const struct history *h, const struct hold_rec *r)
 
 	for (size_t i = history_first_sight(h, r->t0); i < h->sights.n && h->sights.items[i].t <= r->t1; i++)
 		if (h->sights.items[i].thread == r->thread)
-			stack = h->sights.items[i].stack;
+			stack = history_sight_stack(h, r, i);
 	return stack;
+}
+
+#define SIGHTS_NEAR 64
+
+uint64_t history_sight_stack(const struct history *h, const struct hold_rec *r, size_t i)
+{
+	const struct sight_rec *all = h->sights.items, *s = &all[i];
+
+	if (s->native || !h->natives)
+		return s->native ? s->native : s->stack;
+	for (size_t d = 1; d < SIGHTS_NEAR; d++) {
+		if (i + d < h->sights.n && all[i + d].t <= r->t1 && all[i + d].thread == r->thread && all[i + d].stack == s->stack &&
+		    all[i + d].native)
+			return all[i + d].native;
+		if (d <= i && all[i - d].t >= r->t0 && all[i - d].thread == r->thread && all[i - d].stack == s->stack && all[i - d].native)
+			return all[i - d].native;
+	}
+	return s->stack;
 }
 
 void history_off_time(const struct history *h, const struct hold_rec *r, uint64_t *ret_blocked, uint64_t *ret_preempted)

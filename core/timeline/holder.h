@@ -39,6 +39,7 @@ struct hold_rec {
 
 struct sight_rec { /* a stack of whoever held the lock at t */
 	uint64_t t, stack;
+	uint64_t native; /* the same with native frames; 0: only its own thread can tell them, others see the Python stack */
 	uint32_t thread;
 };
 
@@ -57,6 +58,7 @@ struct history {
 	vec(struct off_rec) offs;
 	size_t limit; /* of holds and offs; HISTORY_SIGHTS times as many sights */
 	size_t first_kept; /* holds before it are emitted */
+	bool natives; /* there are sights with native frames */
 	uint64_t free_ns; /* last seen held by nobody */
 	uint64_t floor_ns; /* older holds were dropped: nothing can be said before */
 	uint64_t *two_holders;
@@ -94,7 +96,9 @@ void history_free_at(struct history *h, uint64_t t);
  * MODEL_NONE if it was free; `seen` false if nobody looked. */
 void history_claim(struct history *h, uint32_t thread, uint64_t a, uint64_t b, uint32_t holder, bool seen);
 
-void history_add_sight(struct history *h, uint32_t thread, uint64_t t, uint64_t stack);
+void history_add_sight(struct history *h, uint32_t thread, uint64_t t, uint64_t stack, uint64_t native);
+/* The stack of sight i, which lies in the hold: with native frames if the same Python stack was seen with them at any time during it. */
+uint64_t history_sight_stack(const struct history *h, const struct hold_rec *r, size_t i);
 void history_add_off(struct history *h, const struct off_rec *off);
 /* One of the stacks seen during a hold (the last), 0 if there is none. */
 uint64_t history_stack(const struct history *h, const struct hold_rec *r);

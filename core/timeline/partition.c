@@ -79,7 +79,7 @@ void stretch_evidence(struct thread *th, const struct sight *s, enum stretch_end
 	switch (how) {
 	case STRETCH_HOLDS:
 		history_seen(h, id, a, s->t);
-		history_add_sight(h, id, s->t, s->stack);
+		history_add_sight(h, id, s->t, s->stack, s->native);
 		if (s->gc)
 			history_mark(h, id, s->t, HOLD_F_GC);
 		break;
@@ -87,16 +87,16 @@ void stretch_evidence(struct thread *th, const struct sight *s, enum stretch_end
 		if (let_go_just_now(th, gil, s->t))
 			break; /* the waiter it woke has told already */
 		history_seen(h, id, a, s->t);
-		history_add_sight(h, id, s->t, s->stack);
+		history_add_sight(h, id, s->t, s->stack, s->native);
 		history_lost(h, id, s->t, false);
 		break;
 	case STRETCH_BLOCKS:
 		if (history_covers(h, id, s->t)) {
 			history_lost(h, id, s->t, false);
-			history_add_sight(h, id, s->t, s->stack);
+			history_add_sight(h, id, s->t, s->stack, s->native);
 		} else if (th->python && s->t > a && !history_ended(h, id, s->t, s->t - a - 1)) {
 			history_claim(h, id, a, s->t, s->holder ? s->holder->row.thread : MODEL_NONE, s->seen);
-			history_add_sight(h, id, s->t, s->stack);
+			history_add_sight(h, id, s->t, s->stack, s->native);
 		}
 		break;
 	case STRETCH_RELEASED:
@@ -116,7 +116,7 @@ void stretch_put(struct timeline *t, struct thread *th, uint64_t until, enum epi
 	if (step == EPISODE_GOES_ON) {
 		s.state = STATE_WAIT_GIL;
 		s.lock = th->wait.lock->id;
-		s.stack = th->wait.stack;
+		s.stack = episode_stack(&th->wait);
 	} else {
 		s.state = STATE_N;
 		s.gil = th->gil;
@@ -162,8 +162,8 @@ static void off_state(struct timeline *t, struct thread *th, const struct ev_off
 void off_put(struct timeline *t, struct thread *th, const struct ev_off *e, const struct sight *s, enum episode_step step)
 {
 	uint64_t wake = e->t_wake_ns, t0 = th->cursor_ns, t1 = e->t_in_ns;
-	struct segment first = { .t0 = t0, .t1 = t1, .nr = -1, .lock = MODEL_NONE, .stack = e->own_stack };
-	struct segment second = { .t0 = t1, .t1 = t1, .state = STATE_RUNNABLE, .nr = -1, .lock = MODEL_NONE, .stack = e->own_stack };
+	struct segment first = { .t0 = t0, .t1 = t1, .nr = -1, .lock = MODEL_NONE, .stack = stack_shown(e) };
+	struct segment second = { .t0 = t1, .t1 = t1, .state = STATE_RUNNABLE, .nr = -1, .lock = MODEL_NONE, .stack = stack_shown(e) };
 
 	if (e->h.flags & EV_F_UNFINISHED)
 		first.flags |= INTERVAL_F_UNFINISHED;
@@ -174,7 +174,7 @@ void off_put(struct timeline *t, struct thread *th, const struct ev_off *e, cons
 	if (step == EPISODE_GOES_ON) {
 		first.state = STATE_WAIT_GIL;
 		first.lock = th->wait.lock->id;
-		first.stack = th->wait.stack;
+		first.stack = episode_stack(&th->wait);
 	} else {
 		off_state(t, th, e, s, &first);
 		if ((e->h.flags & EV_F_BLOCKED) && wake && wake < t1)
@@ -187,7 +187,7 @@ void off_put(struct timeline *t, struct thread *th, const struct ev_off *e, cons
 			second.lock = s->gil->id;
 			if (!(e->h.flags & EV_F_SAMPLED))
 				history_through(&s->gil->history, th->row.thread, th->prev_on_ns, t0, t1);
-			history_add_sight(&s->gil->history, th->row.thread, t1, e->own_stack); /* it stood there all the time */
+			history_add_sight(&s->gil->history, th->row.thread, t1, e->own_stack, e->native); /* it stood there all the time */
 			held_off(s->gil, th, &first);
 			held_off(s->gil, th, &second);
 		}

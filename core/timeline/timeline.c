@@ -234,7 +234,7 @@ static void apply_sight(struct timeline *t, const struct sight *s)
 	/* what it did before its cursor it told itself, and better */
 	if (s->t >= holder->cursor_ns && holder->wait.lock != s->gil)
 		history_seen(h, holder->row.thread, holder->cursor_ns, s->t);
-	history_add_sight(h, holder->row.thread, s->t, s->holder_stack);
+	history_add_sight(h, holder->row.thread, s->t, s->holder_stack, 0);
 	if (s->gc)
 		history_mark(h, holder->row.thread, s->t, HOLD_F_GC);
 }
@@ -305,6 +305,7 @@ static void feed_off(struct timeline *t, const struct ev_off *event)
 		return;
 	s.t = e.t_out_ns;
 	s.stack = e.own_stack;
+	s.native = e.native;
 	s.holder_stack = e.holder_stack;
 	look(t, th, &e.h, e.gil, e.holder_ident, &s);
 	if (e.h.flags & EV_F_SAMPLED) {
@@ -331,8 +332,8 @@ static void feed_off(struct timeline *t, const struct ev_off *event)
 static void feed_sample(struct timeline *t, const struct ev_sample *e)
 {
 	struct thread *th = thread_of(t, &e->h, e->t_ns);
-	struct sight s = { .t = e->t_ns, .stack = e->stack };
-	struct sample_row row = { .t_ns = e->t_ns, .state = STATE_NOGIL, .stack = e->stack };
+	struct sight s = { .t = e->t_ns, .stack = e->stack, .native = e->native };
+	struct sample_row row = { .t_ns = e->t_ns, .state = STATE_NOGIL, .stack = e->native ? e->native : e->stack };
 
 	if (!th)
 		return;
@@ -403,7 +404,8 @@ static void feed_loss(struct timeline *t, const struct ev_loss *e)
 {
 	struct loss_window *last = t->n_losses ? &t->losses[(t->n_losses - 1) % LOSSES_MAX] : NULL;
 
-	if (e->cls == EV_LOSS_RING_STACK || e->cls == EV_LOSS_RING_SAMPLE || e->cls == EV_LOSS_WRITE || e->t1_ns < e->t0_ns)
+	if (e->cls == EV_LOSS_RING_STACK || e->cls == EV_LOSS_RING_SAMPLE || e->cls == EV_LOSS_WRITE || e->cls == EV_LOSS_RING_NATIVE ||
+	    e->cls == EV_LOSS_UNWIND || e->t1_ns < e->t0_ns)
 		return; /* no stretch is missing */
 	if (last && e->t0_ns <= last->t1 && e->t1_ns >= last->t0) {
 		last->t0 = min_u64(last->t0, e->t0_ns);

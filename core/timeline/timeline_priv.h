@@ -64,6 +64,7 @@ struct ident_key {
 struct episode {
 	struct lock *lock; /* NULL: none */
 	uint64_t t0, stack, asleep_ns, wake_latency_ns;
+	uint64_t native; /* stack with native frames, 0 none: for rows; whether a thread went on is told by its Python stack */
 	uint64_t number; /* gil.switch_number when it was last seen that another thread was the last holder */
 	uint64_t wants_ns; /* a sample found it in take_gil still */
 	uint32_t flags, sleeps, waker;
@@ -173,7 +174,14 @@ struct sight {
 	bool seen, locked, self, gc;
 	struct thread *holder; /* other than the thread itself, if it is known */
 	uint64_t stack, holder_stack;
+	uint64_t native; /* stack with native frames, 0 none */
 };
+
+/* Where the thread stood when it left the CPU, for rows. */
+static inline uint64_t stack_shown(const struct ev_off *e)
+{
+	return e->native ? e->native : e->own_stack;
+}
 
 /* threads.c: registries */
 struct proc *proc_find(struct timeline *t, uint32_t pid);
@@ -201,6 +209,7 @@ enum episode_step episode_decide(struct timeline *t, struct thread *th, const st
 enum episode_step episode_decide_sample(struct timeline *t, struct thread *th, const struct ev_sample *e, const struct sight *s);
 enum episode_step episode_decide_agg(struct timeline *t, struct thread *th, const struct ev_agg *e);
 void episode_sleep(struct timeline *t, struct thread *th, const struct ev_off *e, const struct sight *s);
+uint64_t episode_stack(const struct episode *w); /* where it waits, for its rows */
 void episode_got(struct timeline *t, struct thread *th);
 void episode_close(struct timeline *t, struct thread *th, uint64_t t1, enum wait_end end);
 void episode_estimated(struct timeline *t, struct thread *th, const struct ev_off *e, struct lock *gil); /* a whole wait at once */

@@ -181,6 +181,8 @@ static const char *const lies[] = {
 	"UPDATE sample SET state = 8",
 	"UPDATE process_event SET kind = 3",
 	"UPDATE loss SET class = 7",
+	"INSERT INTO native_loss VALUES(1, 2, 6, 1)",
+	"INSERT INTO native_stack VALUES(1, 4000)",
 	"UPDATE level SET level = 4",
 	"UPDATE own SET cpu_ns = -1",
 	"UPDATE meta SET value = -1 WHERE key = 'end_ns'",

@@ -56,6 +56,14 @@ test_dwarf_layout_LIBS := -ldw -lelf
 UNIT_TESTS += test_machine_code
 test_machine_code_SRCS := core/target/machine_code.c
 
+UNIT_TESTS += test_native_stack
+test_native_stack_SRCS := core/symbols/native_stack.c
+
+UNIT_TESTS += test_unwind
+test_unwind_SRCS := core/symbols/unwind.c core/symbols/unwind_child.c core/symbols/unwind_modules.c $(TARGET_SRCS) $(INTERP_SRCS) $(UTIL_SRCS) \
+	core/event/event_names.c
+test_unwind_LIBS := -ldw -lelf
+
 UNIT_TESTS += test_proc
 test_proc_SRCS := core/target/proc_maps.c core/target/proc_task.c core/util/vec.c core/util/xalloc.c
 

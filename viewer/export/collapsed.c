@@ -23,7 +23,7 @@ static void add_name(struct strbuf *line, const char *name)
 static void add_stack(struct strbuf *line, struct reader *r, uint64_t stack)
 {
 	const struct reader_frame *frames;
-	unsigned flags, n = reader_stack(r, stack, &frames, &flags);
+	unsigned flags, n = reader_stack_whole(r, stack, &frames, &flags);
 
 	if (!n)
 		strbuf_adds(line, ";[no stack]");
@@ -34,7 +34,10 @@ static void add_stack(struct strbuf *line, struct reader *r, uint64_t stack)
 		add_name(line, frames[n].function);
 		strbuf_adds(line, " (");
 		add_name(line, frames[n].file);
-		strbuf_addf(line, ":%u)", frames[n].line);
+		if (frames[n].native)
+			strbuf_addc(line, ')');
+		else
+			strbuf_addf(line, ":%u)", frames[n].line);
 	}
 }
 

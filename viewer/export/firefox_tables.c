@@ -49,7 +49,7 @@ int64_t firefox_stack(struct firefox_tables *t, struct reader *r, uint64_t stack
 
 	if (known != POOL_NONE)
 		return t->node_of.items[known];
-	n = reader_stack(r, stack, &frames, &flags);
+	n = reader_stack_whole(r, stack, &frames, &flags);
 	if (!n)
 		return -1;
 	if (flags & READER_STACK_F_TRUNCATED)

@@ -149,7 +149,7 @@ static bool callstack(struct perfetto *p, uint64_t stack)
 	packet_t packet = PERFETTO__PROTOS__TRACE_PACKET__INIT;
 	uint64_t ids[MAX_NEW + 1];
 	const struct reader_frame *frames;
-	unsigned flags, n = reader_stack(p->r, stack, &frames, &flags);
+	unsigned flags, n = reader_stack_whole(p->r, stack, &frames, &flags);
 
 	if (!n || stack > reader_info(p->r)->stacks)
 		return false;

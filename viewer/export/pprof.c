@@ -110,7 +110,7 @@ static void add_sample(struct pprof *p, const struct flame_sum *s)
 {
 	Pprof__Sample *sample = arena_alloc(&p->arena, sizeof(*sample));
 	const struct reader_frame *frames;
-	unsigned flags, n = reader_stack(p->r, s->stack, &frames, &flags);
+	unsigned flags, n = reader_stack_whole(p->r, s->stack, &frames, &flags);
 	char leaf[FLAME_LEAF_MAX];
 
 	pprof__sample__init(sample);

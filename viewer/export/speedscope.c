@@ -62,7 +62,7 @@ static uint32_t frame(struct speedscope *x, const struct reader_frame *f)
 static unsigned stack_frames(struct speedscope *x, uint64_t stack, uint32_t ret[EV_MAX_FRAMES + 1])
 {
 	const struct reader_frame *frames;
-	unsigned flags, n = reader_stack(x->r, stack, &frames, &flags), at = 0;
+	unsigned flags, n = reader_stack_whole(x->r, stack, &frames, &flags), at = 0;
 
 	n = n < EV_MAX_FRAMES ? n : EV_MAX_FRAMES;
 	if (flags & READER_STACK_F_TRUNCATED)

@@ -144,10 +144,15 @@ static json_t *thread(const struct summary_thread *t)
 
 static json_t *frame(const struct summary_frame *f)
 {
+	json_t *object;
+
 	if (!f)
 		return json_null();
-	return json_pack("{s:o, s:o, s:o}", "function", text(f->function), "file",
-			 f->resolved ? text(f->file) : json_null(), "line", integer_if(f->line, f->line));
+	object = json_pack("{s:o, s:o, s:o}", "function", text(f->function), "file", f->resolved ? text(f->file) : json_null(), "line",
+			   integer_if(f->line, f->line));
+	if (f->native)
+		json_object_set_new(object, "native", json_true());
+	return object;
 }
 
 static json_t *leaf(const struct summary_stack *s)

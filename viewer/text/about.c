@@ -115,6 +115,7 @@ static void line_lost(struct page *page, const struct summary *s)
 		[EV_LOSS_RING_OFF] = "stretches off the CPU", [EV_LOSS_RING_STACK] = "stacks", [EV_LOSS_RING_SAMPLE] = "samples",
 		[EV_LOSS_RING_OTHER] = "other events", [EV_LOSS_STORAGE] = "stretches without storage",
 		[EV_LOSS_QUEUE] = "events in the queue", [EV_LOSS_WRITE] = "rows not written",
+		[EV_LOSS_RING_NATIVE] = "copies of C stacks", [EV_LOSS_UNWIND] = "C stacks that could not be unwound",
 	};
 	autostrbuf lost = STRBUF_INIT;
 	char n[HUMAN_LEN];

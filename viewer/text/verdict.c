@@ -28,7 +28,7 @@ static size_t shrink(size_t max, size_t min, size_t *over)
 char *text_place(const struct summary_stack *stack, size_t max)
 {
 	const struct summary_frame *leaf = stack->frames;
-	char *function, *file, line[16];
+	char *function, *file, line[16] = "";
 	struct strbuf place = STRBUF_INIT;
 	const char *base;
 	size_t whole, over;
@@ -40,7 +40,8 @@ char *text_place(const struct summary_stack *stack, size_t max)
 	base = strrchr(leaf->file, '/');
 	function = page_escape(leaf->function, max);
 	file = page_escape(base && base[1] ? base + 1 : leaf->file, max);
-	snprintf(line, sizeof(line), ":%u", leaf->line);
+	if (!leaf->native)
+		snprintf(line, sizeof(line), ":%u", leaf->line);
 	whole = utf8_columns(function) + utf8_columns(file) + strlen(line) + sizeof(" ()") - 1;
 	over = whole > max ? whole - max : 0;
 	page_cut(function, shrink(utf8_columns(function), PLACE_FUNCTION_MIN, &over));

@@ -137,7 +137,7 @@ static void send(struct thread_rec *t, uint64_t key)
 	if (t->sent[slot] == key)
 		return;
 	s->key = key;
-	s->pad = 0;
+	s->inner = 0;
 	s->h.kind = EV_STACK;
 	s->h.size = (__u16)(offsetof(struct ev_stack, frames) + s->n * sizeof(struct ev_frame));
 	if (ring_put(&t->slot->ring, t->ring, SHARED_RING_BYTES, &s->h))

@@ -1,0 +1,87 @@
+"""Native frames: the C function that kept the GIL has its name, and stands where it was called from."""
+import os
+import subprocess
+
+import pytest
+
+import contract
+import harness
+import live
+import recording
+
+SOURCE = os.path.join(live.HERE, "native_hold.c")
+LABELS = ["3.11-debian", "2.7", "3.10", "3.12", "3.14"]  # each way of finding the calls of the evaluation loop; the first is stripped
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    path = str(tmp_path_factory.mktemp("native") / "libkeeps.so")
+    subprocess.run([os.environ.get("CC_TARGET", "cc"), "-O2", "-shared", "-fPIC", "-o", path, SOURCE], check=True)
+    return path
+
+
+@pytest.fixture(params=[x for x in LABELS if x in live.LABELS] or LABELS[:1])
+def some_python(request):
+    return live.interpreter(request.param)
+
+
+def names(side):
+    return [f["function"].split(".")[-1] for f in side["stack"]]
+
+
+def gil_blame(report):
+    p = report["processes"][0]
+    gils = {lock["id"] for lock in p["locks"] if lock["kind"] == "gil"}
+    return [b for b in p["blame"] if b["lock"] in gils and b["holder"]["tids"]]
+
+
+def seconds(blame, leaf, below):
+    """Waiting for holders in C function `leaf`, called (through others) from Python function `below`."""
+    return sum(b["wait_ns"] for b in blame if names(b["holder"])[:1] == [leaf] and below in names(b["holder"])) / 1e9
+
+
+def in_order(lines, *wanted):
+    """Is there a stack with these functions in this order, outermost first?"""
+    for line in lines:
+        at = iter(line.rsplit(" ", 1)[0].split(";"))
+        if all(any(frame.split(" ")[0].split(".")[-1] == w for frame in at) for w in wanted):
+            return True
+    return False
+
+
+def test_c_functions_that_keep_the_gil(some_python, can_record, recorded, library, tmp_path):
+    report, path = recorded("native_hold", some_python, 3, ["--library", library], ["--native"])
+    assert contract.check(report) == []
+    blame = gil_blame(report)
+    shown = [(names(b["holder"])[:3], b["wait_ns"] // 1000000) for b in blame[:8]]
+    total = sum(b["wait_ns"] for b in blame) / 1e9
+    asleep, busy = seconds(blame, "hold_asleep", "keeps_asleep"), seconds(blame, "hold_busy", "keeps_busy")
+    back = seconds(blame, "hold_asleep", "called_back")
+    assert asleep > 0.1 and busy > 0.1 and back > 0.1, shown
+    assert asleep + busy + back > 0.75 * total, (shown, asleep, busy, back, total)
+    worst = blame[0]["holder"]
+    assert worst["stack"][0]["native"] and worst["stack"][0]["file"] == library and worst["stack"][0]["line"] is None
+    assert not any("native" in f for f in worst["stack"] if f["line"])
+    # a waiter is named by its Python line, whatever C function wants the GIL there
+    assert all("native" not in b["waiter"]["stack"][0] for b in blame if b["waiter"]["stack"]), shown
+
+    out = str(tmp_path / "stacks")
+    assert harness.gilscope("export", path, "--to", "collapsed", "--weight", "blame", "-o", out).returncode == 0
+    with open(out) as f:
+        lines = f.read().splitlines()
+    assert in_order(lines, "run", "goes_through_c", "call_through", "called_back", "hold_asleep")
+    assert in_order(lines, "keeps_busy", "hold_busy")
+    assert not any("_PyEval_EvalFrameDefault" in line for line in lines)
+
+    text = harness.gilscope("report", path).stdout
+    assert "hold_" in text and "libkeeps.so" in text, text
+    rec = recording.Recording(path)
+    assert rec.integrity() == "ok"
+    done = [n for n in report["recording"]["notes"] if n.startswith("native frames: ")]
+    assert len(done) == 1, report["recording"]["notes"]
+
+
+def test_only_where_it_can_be_had(any_python, tmp_path):
+    done = harness.gilscope("record", "--native", "--collector", "remote", "-p", os.getpid(), "-d", "1", "-o", tmp_path / "r")
+    assert done.returncode != 0 and "no native frames" in done.stderr, done.stderr
+    assert not os.path.exists(str(tmp_path / "r"))

@@ -206,6 +206,7 @@ VIEWER_SRCS := \
 	viewer/json/dump.c \
 	viewer/json/json.c \
 	viewer/json/stream.c \
+	viewer/lock_uses.c \
 	viewer/text/about.c \
 	viewer/text/difference.c \
 	viewer/text/dump.c \

@@ -9,7 +9,7 @@ import { Readable, Writable } from 'node:stream'
 import { after, test } from 'node:test'
 import { createInflateRaw } from 'node:zlib'
 import { decodeBlocks } from '../../viewer/html/page/data/decode'
-import { type Directory, NONE, type Recording } from '../../viewer/html/page/data/recording'
+import { type Directory, type Facts, HoldFlag, NONE, type Recording } from '../../viewer/html/page/data/recording'
 
 /* Browsers have it since 2023, node since 20.12. */
 try {
@@ -47,6 +47,8 @@ async function decode(recording: string): Promise<Recording> {
   const { directory, source } = blocksOf(readFileSync(html, 'utf8'))
   return decodeBlocks(source, directory)
 }
+
+interface Other { kind: string; idle: boolean; name: string | null; address: string | null; where: { function: string; file: string; line: number } | null; waits: number; wait_ns: number }
 
 const id = (v: number) => (v === NONE ? -1 : v)
 const sorted = (list: number[][]) => list.map((row) => row.join(',')).sort()
@@ -169,3 +171,25 @@ function check(r: Recording): void {
   for (const t of r.threads) assert.ok(t.intervals[0] <= t.intervals[1] && t.intervals[1] <= r.intervals.n && t.waits[1] <= r.waits.n)
   assert.ok(r.waits.credits.every((c) => c <= r.credits.n))
 }
+
+test('other locks: by what they are used for, as the summary has them; their holds by who answers for the waits', async () => {
+  const file = join(dir, 'other_locks.gilscope')
+  run(join(B, 'tests/golden/report/make_recording'), 'tests/golden/report/cases/other_locks.rows', file)
+  const r = await decode(file)
+  const told = ((JSON.parse(run(join(B, 'gilscope'), 'report', file, '--format', 'json')) as Facts).processes[0] as unknown as { other_locks: Other[] }).other_locks
+  const mine = r.locks.flatMap((l, lock) => {
+    let waits = 0, ns = 0
+    for (let w = 0; w < r.waits.n; w++) if (r.waits.lock[w] === lock) (waits++, ns += r.waits.t1[w]! - r.waits.t0[w]!)
+    return l.kind !== 'gil' && waits ? [[l.kind, l.idle, l.label, waits, ns].join()] : []
+  })
+  const place = (f: Other['where']) => f && `${f.function} (${f.file.split('/').pop()}:${f.line})`
+  assert.deepEqual(mine.sort(), told.map((o) => [o.kind, o.idle, o.name ?? o.address ?? place(o.where), o.waits, o.wait_ns].join()).sort())
+  assert.ok(told.some((o) => o.kind === 'queue_get' && o.waits === 2), 'two locks at one line are one')
+  const lock = r.locks.findIndex((l) => l.name === 'rlock app.Store.guard'), [from, to] = r.locks[lock]!.holds
+  assert.equal(to - from, 1)
+  assert.equal(r.threads[r.holds.thread[from]!]!.tid, 101)
+  assert.equal(r.holds.t1[from]! - r.holds.t0[from]!, 50e6)
+  assert.equal(r.holds.flags[from], HoldFlag.StartInferred | HoldFlag.EndInferred)
+  const leaves = run(join(B, 'gilscope'), 'export', file, '--to', 'collapsed', '--weight', 'locks').match(/\[[^\]]* wait\]/g)
+  assert.deepEqual([...new Set(leaves)].sort(), r.locks.flatMap((l, i) => (l.kind !== 'gil' && r.waits.lock.includes(i) ? [`[${l.name} wait]`] : [])).sort())
+})

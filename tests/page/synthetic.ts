@@ -301,7 +301,7 @@ export function synthetic(options: SyntheticOptions): Recording {
     const kinds = kindsOf(n)
     processes.push({ pid: 4000 + 17 * p, name: p ? `worker-${p}` : 'server.py', runtime: 'CPython 3.12.3', switchIntervalNs: SWITCH_NS })
     const gil = locks.length
-    const lock = (kind: string, name: string, addr: string) => locks.push({ process: p, kind, name, addr, interpreter: kind === 'gil' ? 0 : null, holds: [0, 0], handoffs: [0, 0] })
+    const lock = (kind: string, name: string, addr: string) => locks.push({ process: p, kind, idle: false, label: kind === 'gil' ? name : addr, where: '', name, holds: [0, 0], handoffs: [0, 0] })
     lock('gil', 'GIL', '0x7f31c0a4' + (4096 + p).toString(16))
     const others: number[] = []
     for (let i = 0; i < (options.locks ?? 0); i++) {

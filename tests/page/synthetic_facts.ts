@@ -60,7 +60,7 @@ function lockFacts(r: Recording, lock: number): FactsLock {
   for (let i = l.handoffs[0]; i < l.handoffs[1]; i++) forced += r.handoffs.forced[i]!
   for (let i = l.holds[0]; i < l.holds[1]; i++) held += r.holds.t1[i]! - r.holds.t0[i]!
   return {
-    id: lock, kind: l.kind, interpreter: l.interpreter, address: l.addr, name: l.name, waits: waits.length, wait_ns: sum(waits), wait_p50_ns: at(waits, 0.5),
+    id: lock, kind: l.kind, interpreter: l.kind === 'gil' ? 0 : null, address: l.label, name: l.name, waits: waits.length, wait_ns: sum(waits), wait_p50_ns: at(waits, 0.5),
     wait_p99_ns: at(waits, 0.99), wait_max_ns: at(waits, 1), handoffs: l.handoffs[1] - l.handoffs[0], forced_handoffs: forced, utilisation: held / r.durationNs,
   }
 }

@@ -61,7 +61,8 @@ static int count_wait(void *ctx, const struct wait *w)
 
 static int put_wait(void *ctx, const struct wait *w)
 {
-	struct marker_row row = {w->t0_ns, w->t1_ns, w->stack, w->lock, -1, STATE_WAIT_GIL, 0, (uint8_t)w->end};
+	const uint32_t lock = roster_use(&((struct firefox *)ctx)->ro, w->lock, w->stack);
+	struct marker_row row = {w->t0_ns, w->t1_ns, w->stack, lock, -1, STATE_WAIT_GIL, 0, (uint8_t)w->end};
 
 	return lanes_put(&((struct firefox *)ctx)->markers, w->thread, &row);
 }
@@ -115,7 +116,7 @@ static int col_name(void *ctx, const void *row)
 {
 	const struct marker_row *m = row;
 	struct firefox *x = ctx;
-	char name[96];
+	char name[160];
 
 	if (m->wait_end != NOT_A_WAIT) {
 		snprintf(name, sizeof(name), "Waiting for %s", roster_lock(&x->ro, m->lock)->name);

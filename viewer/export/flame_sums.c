@@ -26,7 +26,7 @@ _Static_assert(KEY_BYTES == 32, "the key has no hidden padding");
 
 struct collect {
 	struct entry *entries;
-	const struct roster *ro;
+	struct roster *ro;
 	enum flame_weight weight;
 	uint64_t sample_ns;
 };
@@ -79,7 +79,7 @@ static int on_wait(void *ctx, const struct wait *w)
 	struct collect *c = ctx;
 
 	if (counts(c, w->lock))
-		add(c, (struct flame_sum){.thread = w->thread, .lock = w->lock, .stack = w->stack}, 1, w->t1_ns - w->t0_ns);
+		add(c, (struct flame_sum){.thread = w->thread, .lock = roster_use(c->ro, w->lock, w->stack), .stack = w->stack}, 1, w->t1_ns - w->t0_ns);
 	return 0;
 }
 
@@ -107,7 +107,7 @@ static int on_blame(void *ctx, const struct reader_blame *b)
 	struct collect *c = ctx;
 
 	if (counts(c, b->lock))
-		add(c, (struct flame_sum){.thread = b->n_holders == 1 ? b->holders[0] : MODEL_NONE, .lock = b->lock, .stack = b->holder_stack,
+		add(c, (struct flame_sum){.thread = b->n_holders == 1 ? b->holders[0] : MODEL_NONE, .lock = roster_use(c->ro, b->lock, b->waiter_stack), .stack = b->holder_stack,
 					  .nr_known = b->nr >= 0, .nr = b->nr, .holder_state = b->holder_state}, b->waits, b->ns);
 	return 0;
 }
@@ -138,7 +138,7 @@ static void finish(struct flame_sums *ret, struct collect *c)
 		qsort(ret->items, ret->n, sizeof(*ret->items), compare_sums);
 }
 
-int flame_sums_load(struct flame_sums *ret, struct reader *r, const struct roster *ro, enum flame_weight weight)
+int flame_sums_load(struct flame_sums *ret, struct reader *r, struct roster *ro, enum flame_weight weight)
 {
 	uint32_t hz = reader_info(r)->sample_hz;
 	struct collect c = {.ro = ro, .weight = weight, .sample_ns = hz ? 1000000000u / hz : 0};

@@ -42,7 +42,7 @@ struct flame_sums {
 	uint64_t total_ns, total_n;
 };
 
-int flame_sums_load(struct flame_sums *ret, struct reader *r, const struct roster *ro, enum flame_weight weight);
+int flame_sums_load(struct flame_sums *ret, struct reader *r, struct roster *ro, enum flame_weight weight);
 void flame_sums_done(struct flame_sums *s);
 
 /* What stands below the innermost frame: "read()", "preempted", "[GIL wait]"; "" nothing. */

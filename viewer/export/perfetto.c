@@ -26,7 +26,7 @@ enum track_kind { TRACK_PROCESS = 1, TRACK_THREAD, TRACK_WAITS, TRACK_LOCK };
 
 struct perfetto {
 	struct reader *r;
-	const struct roster *ro;
+	struct roster *ro;
 	FILE *out;
 	struct pool names, functions, paths, frames; /* every interned thing has one number space of its own kind */
 	uint8_t *stack_sent; /* by stack id */
@@ -229,9 +229,9 @@ static void send_tracks(struct perfetto *p)
 	for (uint32_t i = 0; i < p->ro->n_threads; i++)
 		if (p->ro->threads[i].known)
 			send_thread(p, i);
-	for (uint32_t i = 0; i < p->ro->n_locks; i++)
-		if (p->ro->locks[i].known && p->ro->locks[i].kind == LOCK_GIL)
-			send_named_track(p, track_uuid(TRACK_LOCK, i), track_uuid(TRACK_PROCESS, p->ro->locks[i].proc), p->ro->locks[i].name);
+	for (uint32_t i = 0; i < p->ro->locks.n; i++)
+		if (p->ro->locks.items[i].known && p->ro->locks.items[i].kind == LOCK_GIL)
+			send_named_track(p, track_uuid(TRACK_LOCK, i), track_uuid(TRACK_PROCESS, p->ro->locks.items[i].proc), p->ro->locks.items[i].name);
 }
 
 static void send_event(struct perfetto *p, uint64_t t_ns, uint64_t track, event_t *event, Perfetto__Protos__TrackEvent__Type type)
@@ -297,9 +297,9 @@ static int on_wait(void *ctx, const struct wait *w)
 	Perfetto__Protos__DebugAnnotation note = PERFETTO__PROTOS__DEBUG_ANNOTATION__INIT, *notes = &note;
 	event_t event = PERFETTO__PROTOS__TRACK_EVENT__INIT;
 	struct perfetto *p = ctx;
-	char name[96];
+	char name[160];
 
-	snprintf(name, sizeof(name), "waiting for %s", roster_lock(p->ro, w->lock)->name);
+	snprintf(name, sizeof(name), "waiting for %s", roster_lock(p->ro, roster_use(p->ro, w->lock, w->stack))->name);
 	set_name(p, &event, name);
 	note.has_name_iid = 1;
 	note.name_iid = name_number(p, "ended");

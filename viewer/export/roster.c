@@ -1,23 +1,19 @@
 /* See roster.h. */
 #include "viewer/export/roster.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/store/reader.h"
 #include "core/util/escape.h"
 #include "core/util/strbuf.h"
+#include "core/util/xalloc.h"
 
 enum { NAME_MAX_BYTES = 400 };
 
 static const struct roster_process no_process = {.name = "?"};
 static const struct roster_thread no_thread = {.proc = MODEL_NONE, .name = "?"};
 static const struct roster_lock no_lock = {.proc = MODEL_NONE, .kind = LOCK_FUTEX, .name = "?"};
-
-struct load {
-	struct roster *ro;
-	bool several_gils;
-};
 
 const char *roster_text(struct roster *ro, const char *raw)
 {
@@ -29,7 +25,7 @@ const char *roster_text(struct roster *ro, const char *raw)
 
 static int load_process(void *ctx, const struct reader_process *p)
 {
-	struct roster *ro = ((struct load *)ctx)->ro;
+	struct roster *ro = ctx;
 
 	ro->processes[p->row.proc] = (struct roster_process){
 		.known = true, .pid = p->shown_pid ? p->shown_pid : p->row.pid, .name = roster_text(ro, p->name),
@@ -39,7 +35,7 @@ static int load_process(void *ctx, const struct reader_process *p)
 
 static int load_thread(void *ctx, const struct reader_thread *t)
 {
-	struct roster *ro = ((struct load *)ctx)->ro;
+	struct roster *ro = ctx;
 	const struct roster_process *p = roster_process(ro, t->row.proc);
 
 	ro->threads[t->row.thread] = (struct roster_thread){
@@ -50,52 +46,39 @@ static int load_thread(void *ctx, const struct reader_thread *t)
 	return 0;
 }
 
-static int load_gil(void *ctx, const struct reader_gil *g)
+static void name_lock(struct roster *ro, uint32_t use)
 {
-	struct load *l = ctx;
+	const struct lock_use *u = &ro->uses.items.items[use];
+	char *name = u->kind == LOCK_GIL ? xstrdup(u->name) : xasprintf("%s %s", lock_kind_names[u->kind], u->name);
 
-	l->several_gils |= g->interp_id > 0;
-	return 0;
-}
-
-static int load_lock(void *ctx, const struct reader_lock *row)
-{
-	struct load *l = ctx;
-	char name[64];
-
-	if (row->row.kind == LOCK_GIL && l->several_gils && row->interp_id >= 0)
-		snprintf(name, sizeof(name), "GIL %lld", (long long)row->interp_id);
-	else if (row->row.kind == LOCK_GIL)
-		snprintf(name, sizeof(name), "GIL");
-	else
-		snprintf(name, sizeof(name), "futex 0x%llx", (unsigned long long)row->row.addr);
-	l->ro->locks[row->row.lock] = (struct roster_lock){
-		.known = true, .proc = row->row.proc, .kind = row->row.kind, .name = arena_strdup(&l->ro->arena, name),
-	};
-	return 0;
+	while (ro->locks.n <= use)
+		vec_push(&ro->locks, no_lock);
+	ro->locks.items[use] = (struct roster_lock){ .known = u->known, .proc = u->proc, .kind = u->kind, .name = roster_text(ro, name) };
+	free(name);
 }
 
 int roster_load(struct roster *ro, struct reader *r)
 {
 	const struct reader_info *info = reader_info(r);
-	struct load l = {.ro = ro};
 	int err;
 
 	memset(ro, 0, sizeof(*ro));
 	ro->n_processes = info->procs;
 	ro->n_threads = info->threads;
-	ro->n_locks = info->locks;
 	ro->processes = arena_array(&ro->arena, ro->n_processes, sizeof(*ro->processes));
 	ro->threads = arena_array(&ro->arena, ro->n_threads, sizeof(*ro->threads));
-	ro->locks = arena_array(&ro->arena, ro->n_locks, sizeof(*ro->locks));
-	if ((err = reader_processes(r, load_process, &l)) || (err = reader_threads(r, load_thread, &l)) ||
-	    (err = reader_gils(r, load_gil, &l)) || (err = reader_locks(r, load_lock, &l)))
+	if ((err = reader_processes(r, load_process, ro)) || (err = reader_threads(r, load_thread, ro)) ||
+	    (err = lock_uses_load(&ro->uses, r)))
 		roster_done(ro);
+	for (uint32_t i = 0; !err && i < ro->uses.items.n; i++)
+		name_lock(ro, i);
 	return err;
 }
 
 void roster_done(struct roster *ro)
 {
+	lock_uses_done(&ro->uses);
+	vec_done(&ro->locks);
 	arena_done(&ro->arena);
 	memset(ro, 0, sizeof(*ro));
 }
@@ -110,7 +93,16 @@ const struct roster_thread *roster_thread(const struct roster *ro, uint32_t thre
 	return thread < ro->n_threads && ro->threads[thread].known ? &ro->threads[thread] : &no_thread;
 }
 
+uint32_t roster_use(struct roster *ro, uint32_t lock, uint64_t stack)
+{
+	const uint32_t use = lock_uses_wait(&ro->uses, lock, stack);
+
+	if (use < ro->uses.items.n && (use >= ro->locks.n || ro->locks.items[use].kind != ro->uses.items.items[use].kind))
+		name_lock(ro, use);
+	return use;
+}
+
 const struct roster_lock *roster_lock(const struct roster *ro, uint32_t lock)
 {
-	return lock < ro->n_locks && ro->locks[lock].known ? &ro->locks[lock] : &no_lock;
+	return lock < ro->locks.n && ro->locks.items[lock].known ? &ro->locks.items[lock] : &no_lock;
 }

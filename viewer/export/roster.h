@@ -7,19 +7,21 @@
 
 #include "core/timeline/model.h"
 #include "core/util/arena.h"
+#include "viewer/lock_uses.h"
 
 struct reader;
 
 struct roster_process { bool known; uint32_t pid; const char *name; };
 struct roster_thread { bool known, is_main; uint32_t proc, pid, tid; const char *name; uint64_t first_ns, last_ns; };
-struct roster_lock { bool known; uint32_t proc; enum lock_kind kind; const char *name; /* "GIL", "GIL 1", "futex 0x…" */ };
+struct roster_lock { bool known; uint32_t proc; enum lock_kind kind; const char *name; /* "GIL", "GIL 1", "rlock __main__.GUARD", "futex 0x…" */ };
 
 struct roster {
 	struct arena arena;
 	struct roster_process *processes;
 	struct roster_thread *threads;
-	struct roster_lock *locks;
-	uint32_t n_processes, n_threads, n_locks;
+	vec(struct roster_lock) locks; /* uses of locks (lock_uses.h) */
+	struct lock_uses uses;
+	uint32_t n_processes, n_threads;
 };
 
 int roster_load(struct roster *ro, struct reader *r);
@@ -27,6 +29,8 @@ void roster_done(struct roster *ro);
 
 const struct roster_thread *roster_thread(const struct roster *ro, uint32_t thread); /* never NULL */
 const struct roster_lock *roster_lock(const struct roster *ro, uint32_t lock);
+/* What a wait with that stack was for, as an id for roster_lock. */
+uint32_t roster_use(struct roster *ro, uint32_t lock, uint64_t stack);
 const struct roster_process *roster_process(const struct roster *ro, uint32_t proc);
 /* Escaped text in the arena. */
 const char *roster_text(struct roster *ro, const char *raw);

@@ -12,7 +12,7 @@ import { ownNames } from './names.mjs'
 const here = dirname(fileURLToPath(import.meta.url))
 const out = process.argv[2] ?? join(here, 'built')
 /* Bytes of our own code, minified: what was reached, so that it does not grow unnoticed.  The goal is 120 KB. */
-const OWN_LIMIT = 204 * 1024
+const OWN_LIMIT = 208 * 1024
 
 const common = { bundle: true, minify: true, write: false, metafile: true, legalComments: 'none', absWorkingDir: here, logLevel: 'warning' }
 const mangleProps = new RegExp(`^(?:${ownNames(join(here, 'tsconfig.json'), join(here, 'page/main.ts')).join('|')})$`)

@@ -67,14 +67,13 @@ static void put_threads(struct strbuf *b, const struct rows *x)
 static void put_locks(struct strbuf *b, const struct rows *x)
 {
 	for (uint32_t i = 0; i < x->n_locks; i++) {
-		const struct row_lock *l = &x->locks[i];
+		const struct lock_use *l = lock_use(&x->locks, i);
 
-		strbuf_addf(b, "%s{\"process\":%" PRIu32 ",\"kind\":\"%s\",\"addr\":\"0x%" PRIx64 "\",\"interpreter\":",
-			    i ? ",\n" : "", l->process, l->kind == LOCK_GIL ? "gil" : "futex", l->addr);
-		if (l->interp_id >= 0)
-			strbuf_addf(b, "%" PRId64, l->interp_id);
-		else
-			strbuf_adds(b, "null");
+		strbuf_addf(b, "%s{\"process\":%" PRIu32 ",\"kind\":\"%s\",\"idle\":%s,\"label\":", i ? ",\n" : "", l->proc,
+			    lock_kind_names[l->kind], lock_kind_idle(l->kind) ? "true" : "false");
+		markup_json(b, l->name);
+		strbuf_adds(b, ",\"where\":");
+		markup_json(b, l->where);
 		strbuf_addf(b, ",\"n\":[%" PRIu32 ",%" PRIu32 "]}", in_group(&x->holds_by_lock, i),
 			    in_group(&x->handoffs_by_lock, i));
 	}

@@ -51,25 +51,17 @@ static int on_thread(void *ctx, const struct reader_thread *t)
 	return 0;
 }
 
-static int on_lock(void *ctx, const struct reader_lock *l)
-{
-	struct rows *x = ctx;
-
-	x->locks[l->row.lock] = (struct row_lock){
-		.addr = l->row.addr, .interp_id = l->interp_id, .process = l->row.proc, .kind = l->row.kind, .known = true,
-	};
-	return 0;
-}
-
 static int add_interval(void *ctx, const struct interval *i)
 {
 	struct rows *x = ctx;
 	struct row_interval row = { .t0 = relative(x, i->t0_ns) };
 	uint64_t len = relative(x, i->t1_ns) - row.t0;
+	struct interval of_use = *i;
 
-	if (x->reduce.on && reduce_interval(&x->reduce, x, i, row.t0, row.t0 + len))
+	of_use.lock = lock_uses_find(&x->locks, i->lock, i->stack);
+	if (x->reduce.on && reduce_interval(&x->reduce, x, &of_use, row.t0, row.t0 + len))
 		return 0;
-	row.look = look_of(x, i);
+	row.look = look_of(x, &of_use);
 	row.len = len < UINT32_MAX ? (uint32_t)len : UINT32_MAX;
 	if (row.len == UINT32_MAX)
 		vec_push(&x->longs, ((struct row_long){ (uint32_t)x->intervals.n, len }));
@@ -95,7 +87,7 @@ static int on_wait(void *ctx, const struct wait *w)
 	vec_push(&x->wait_ids, w->wait);
 	vec_push(&x->waits, ((struct row_wait){
 		.t0 = relative(x, w->t0_ns), .t1 = relative(x, w->t1_ns), .wake = w->wake_latency_ns, .thread = w->thread,
-		.lock = w->lock, .stack = (uint32_t)w->stack, .sleeps = w->sleeps, .waker = w->waker,
+		.lock = lock_uses_wait(&x->locks, w->lock, w->stack), .stack = (uint32_t)w->stack, .sleeps = w->sleeps, .waker = w->waker,
 		.end = (unsigned char)w->end, .flags = (unsigned char)w->flags,
 	}));
 	return 0;
@@ -180,7 +172,7 @@ static int on_tally(void *ctx, const struct tally *t)
 
 	vec_push(&x->tallies, ((struct row_tally){
 		.t0 = relative(x, t->t0_ns), .t1 = relative(x, t->t1_ns), .n = t->n, .ns = t->ns, .thread = t->thread,
-		.lock = t->lock, .state = (unsigned char)t->state, .flags = (unsigned char)(t->flags & 31),
+		.lock = lock_uses_find(&x->locks, t->lock, 0), .state = (unsigned char)t->state, .flags = (unsigned char)(t->flags & 31),
 	}));
 	return 0;
 }
@@ -258,6 +250,7 @@ static int on_waits_read(void *ctx)
 {
 	struct rows *x = ctx;
 
+	x->n_locks = (uint32_t)x->locks.items.n;
 	ORDER(&x->holds_by_lock, x->holds, lock, t0, x->n_locks, NULL);
 	ORDER(&x->waits_by_thread, x->waits, thread, t0, x->n_threads, NULL);
 	if (too_many(x)) {
@@ -337,15 +330,13 @@ static int on_begin(void *ctx, struct reader *r)
 	x->duration_ns = relative(x, info->end_ns);
 	x->n_processes = info->procs;
 	x->n_threads = info->threads;
-	x->n_locks = info->locks;
 	x->processes = xcalloc(x->n_processes, sizeof(*x->processes));
 	x->threads = xcalloc(x->n_threads, sizeof(*x->threads));
-	x->locks = xcalloc(x->n_locks, sizeof(*x->locks));
 	x->stacks = xcalloc(1, sizeof(*x->stacks));
 	stack_table_init(x->stacks, r);
 	err = reader_processes(r, on_process, x);
 	err = err ? err : reader_threads(r, on_thread, x);
-	return err ? err : reader_locks(r, on_lock, x);
+	return err ? err : lock_uses_load(&x->locks, r);
 }
 
 void rows_init(struct rows *ret, const struct reduce_limits *limits, void (*on_intervals)(struct rows *x))
@@ -391,7 +382,7 @@ void rows_done(struct rows *x)
 	arena_done(&x->names);
 	free(x->processes);
 	free(x->threads);
-	free(x->locks);
+	lock_uses_done(&x->locks);
 }
 
 uint64_t rows_interval_len(const struct rows *x, uint32_t row)

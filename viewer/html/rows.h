@@ -15,6 +15,7 @@
 #include "viewer/html/pieces.h"
 #include "viewer/html/reduce.h"
 #include "viewer/html/stack_table.h"
+#include "viewer/lock_uses.h"
 
 struct row_tap;
 
@@ -25,7 +26,6 @@ struct row_thread {
 	bool main;
 };
 struct row_process { const char *name, *runtime; uint32_t pid; uint64_t switch_interval_ns; bool known; };
-struct row_lock { uint64_t addr; int64_t interp_id; uint32_t process; enum lock_kind kind; bool known; };
 
 struct row_interval { uint64_t t0; uint32_t len, look; }; /* len UINT32_MAX: in longs */
 struct row_look { uint32_t thread, kind, stack; }; /* what many intervals have in common */
@@ -52,7 +52,7 @@ struct rows {
 	uint32_t n_processes, n_threads, n_locks;
 	struct row_process *processes;
 	struct row_thread *threads;
-	struct row_lock *locks;
+	struct lock_uses locks; /* what the rows call a lock is a use of one; all are known when the waits are read */
 	vec(struct row_kind) kinds;
 	vec(struct row_look) looks;
 	struct pool kind_numbers, look_numbers;

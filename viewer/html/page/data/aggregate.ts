@@ -24,6 +24,7 @@ export interface ThreadSums {
   waitNs: number
   p50: number
   p99: number
+  about: boolean /* one of those is the mean of waits that were only counted */
   max: number
   causedNs: number
   spinNs: number /* sampled */
@@ -35,6 +36,7 @@ export interface LockSums {
   waitNs: number
   p50: number
   p99: number
+  about: boolean
   max: number
   handoffs: number
   forced: number
@@ -175,6 +177,7 @@ class Lengths {
   max = 0
   tallies: { n: number; ns: number }[] = []
   counted = 0
+  about = false /* a percentile that was asked for is a mean of counted ones */
 
   add(ns: number): void {
     if (this.n === this.values.length) {
@@ -212,7 +215,9 @@ class Lengths {
     for (let i = 0; i < at; i++) before += this.tallies[i]!.n
     const wanted = max(1, ceil(rank - before))
     const recorded = wanted <= this.n ? nth(this.values, this.n, wanted - 1) : Infinity
-    return min(recorded, at < this.tallies.length ? this.tallies[at]!.ns : Infinity)
+    const mean = at < this.tallies.length ? this.tallies[at]!.ns : Infinity
+    if (mean <= recorded) this.about = true
+    return min(recorded, mean)
   }
 
   /* How many recorded ones are at most as long. */
@@ -347,7 +352,7 @@ export function threadSums(rec: Recording, f: Filter): ThreadSums[] {
     if (f.range && life <= 0) continue
     const s: ThreadSums = {
       thread: i, lifeNs: max(0, life), stateNs: f64(STATES), heldNs: 0, heldBlockedNs: 0, heldPreemptedNs: 0,
-      waits: 0, waitNs: 0, p50: 0, p99: 0, max: 0, causedNs: caused[i]!, spinNs: 0,
+      waits: 0, waitNs: 0, p50: 0, p99: 0, about: false, max: 0, causedNs: caused[i]!, spinNs: 0,
     }
     const lengths = new Lengths()
     sumStates(rec, i, f.range, s, locks, lengths)
@@ -363,6 +368,7 @@ export function threadSums(rec: Recording, f: Filter): ThreadSums[] {
     s.max = lengths.longest()
     s.p99 = lengths.quantile(0.99)
     s.p50 = lengths.quantile(0.5)
+    s.about = lengths.about
     s.spinNs = tick * wantingSamples(rec, i, f.range)
     all.push(s)
   }
@@ -419,7 +425,7 @@ export function lockSums(rec: Recording, f: Filter): LockSums[] {
   const w = rec.waits
   const lengths = rec.locks.map(() => new Lengths())
   const all: LockSums[] = rec.locks.map((_, lock) => ({
-    lock, waits: 0, waitNs: 0, p50: 0, p99: 0, max: 0, handoffs: 0, forced: 0, heldNs: 0, utilisation: NaN, countedWaits: 0, wakeNs: 0,
+    lock, waits: 0, waitNs: 0, p50: 0, p99: 0, about: false, max: 0, handoffs: 0, forced: 0, heldNs: 0, utilisation: NaN, countedWaits: 0, wakeNs: 0,
     recordedWaits: 0, stack: 0,
   }))
   const first = f64(rec.locks.length).fill(Infinity)
@@ -449,6 +455,7 @@ export function lockSums(rec: Recording, f: Filter): LockSums[] {
     s.max = l.longest()
     s.p99 = l.quantile(0.99)
     s.p50 = l.quantile(0.5)
+    s.about = l.about
     sumHolds(rec, f, s)
   }
   return shown

@@ -64,8 +64,8 @@ function locksOf(model: Model, rows: number[]): Lock[] {
       return [from, at[k]]
     })
     const process = l.process < model.processes.length ? l.process : NONE
-    const name = l.kind !== 'gil' ? `futex ${l.addr}` : l.interpreter ? `GIL ${l.interpreter}` : 'GIL'
-    return { process, kind: String(l.kind), name, addr: String(l.addr), interpreter: l.interpreter, holds: range[0], handoffs: range[1] }
+    const kind = String(l.kind), label = String(l.label)
+    return { process, kind, idle: !!l.idle, label, where: String(l.where), name: kind === 'gil' ? label : `${kind} ${label}`, holds: range[0], handoffs: range[1] }
   })
 }
 
@@ -166,7 +166,7 @@ function waitsOf(table: Table, threads: Thread[], locks: Lock[], stacks: number,
     sleeps[i] += span[i] || 1
   }
   return {
-    n, thread, lock, t0, t1, stack, end: bytes(table.get('ended'), 5, 4), flags: bytes(table.get('flags'), 16), sleeps: ids(sleeps, NONE),
+    n, thread, lock, t0, t1, stack, end: bytes(table.get('ended'), 5, 4), flags: bytes(table.get('flags'), 64), sleeps: ids(sleeps, NONE),
     wakeLatency: table.get('wake'), waker, credits: u32(n + 1),
   }
 }
@@ -245,6 +245,45 @@ function fillHolds(holds: Recording['holds'], table: Table, pieces: Pieces, stac
   }
 }
 
+/* The one thread that answers for a wait, or nearly all of it; NONE when it is several. */
+function ownerOf(waits: Recording['waits'], credits: Recording['credits'], wait: number): number {
+  let owner = NONE, ns = 0, all = 0
+  for (let c = waits.credits[wait]; c < waits.credits[wait + 1]; c++) {
+    if (credits.holder[c] !== owner && credits.ns[c] > ns) [owner, ns] = [credits.holder[c], 0]
+    if (credits.holder[c] === owner) ns += credits.ns[c]
+    all += credits.ns[c]
+  }
+  return ns >= 0.9 * all ? owner : NONE
+}
+
+/* Of other locks nobody saw the holds; a wait that one thread answers for tells one, as long as it lasted. */
+export function withOwners(holds: Recording['holds'], locks: Lock[], waits: Recording['waits'], credits: Recording['credits']): Recording['holds'] {
+  const found = locks.map((): number[] => [])
+  for (let w = 0; w < waits.n; w++) {
+    const lock = locks[waits.lock[w]]
+    if (lock && lock.kind !== 'gil' && !lock.idle && ownerOf(waits, credits, w) !== NONE) found[waits.lock[w]].push(w)
+  }
+  if (!found.some((f) => f.length)) return holds
+  const rows: number[][] = [] /* as the columns are written below */
+  locks.forEach((lock, id) => {
+    const from = rows.length
+    for (let i = lock.holds[0]; i < lock.holds[1]; i++)
+      rows.push([id, holds.thread[i], holds.t0[i], holds.t1[i], holds.blocked[i], holds.preempted[i], holds.flags[i], holds.stack[i]])
+    let end = 0
+    for (const w of found[id].sort((a, b) => waits.t0[a] - waits.t0[b])) {
+      const t0 = max(end, waits.t0[w]), t1 = waits.t1[w], last = waits.credits[w + 1]
+      if (t1 <= t0) continue
+      const off = [0, 0, 0, 0], c = waits.credits[w], part = (t1 - t0) / (t1 - waits.t0[w])
+      for (let i = c; i < last; i++) off[credits.state[i]] += part * credits.ns[i]
+      rows.push([id, ownerOf(waits, credits, w), t0, t1, off[HolderState.Blocked], off[HolderState.Preempted], HoldFlag.StartInferred | HoldFlag.EndInferred, credits.stack[c]])
+      end = t1
+    }
+    lock.holds = [from, rows.length]
+  })
+  const ids = (at: number) => Uint32Array.from(rows, (r) => r[at]), times = (at: number) => Float64Array.from(rows, (r) => r[at])
+  return { n: rows.length, lock: ids(0), thread: ids(1), t0: times(2), t1: times(3), blocked: times(4), preempted: times(5), flags: Uint8Array.from(rows, (r) => r[6]), stack: ids(7) }
+}
+
 function talliesOf(table: Table, locks: number): Recording['tallies'] {
   const t0 = table.get('t0')
   return {
@@ -291,6 +330,7 @@ export async function decodeBlocks(source: Source, directory: Directory): Promis
   const credits = await creditsOf(waits, holds, locks.map((l) => l.holds), pieces, deltas, {
     holder: ids(deltas.get('holder'), threads.length, 1), stack: ids(deltas.get('stack'), nStacks, 0, 0),
   })
+  const handoffs = handoffsOf(await read('handoffs'), locks, threads.length, nStacks, holds)
   const samples = await read('samples')
   const syscalls: string[] = []
   for (const [nr, name] of Object.entries(model.syscalls)) syscalls[Number(nr)] = name
@@ -298,8 +338,7 @@ export async function decodeBlocks(source: Source, directory: Directory): Promis
   return {
     facts, durationNs: model.durationNs, sampleHz: model.sampleHz, startRealNs: model.startRealNs, strings: model.strings,
     processes: model.processes, threads, locks, syscalls, stacks,
-    intervals, waits, credits, holds,
-    handoffs: handoffsOf(await read('handoffs'), locks, threads.length, nStacks, holds),
+    intervals, waits, credits, holds: withOwners(holds, locks, waits, credits), handoffs,
     samples: {
       n: samples.rows, t: samples.get('t'), state: bytes(samples.get('state'), STATES, STATES - 1),
       flags: bytes(samples.get('flags'), 8), stack: ids(samples.get('stack'), nStacks, 0, 0),

@@ -35,9 +35,10 @@ export interface Thread {
 export interface Lock {
   process: number
   kind: string
-  name: string /* "GIL", "GIL 1", "futex 0x7f…" */
-  addr: string
-  interpreter: number | null
+  idle: boolean /* what is waited for is that something happens: nobody holds it */
+  label: string /* what the program calls it, else its address, else where it is waited for */
+  where: string /* first, outside the standard library; '' unknown */
+  name: string /* "GIL", "GIL 1", "rlock __main__.GUARD", "futex 0x7f…" */
   holds: [number, number]
   handoffs: [number, number]
 }
@@ -68,7 +69,7 @@ export interface Waits {
   credits: Uint32Array /* n + 1: credits of wait w are [credits[w], credits[w + 1]) */
 }
 export interface Credits { n: number; holder: Uint32Array; state: Uint8Array; nr: Uint16Array; stack: Uint32Array; ns: Float64Array }
-/* Ordered by lock, then t0. */
+/* Ordered by lock, then t0.  Of other locks than GILs a hold is what the waits for it tell: both its ends are inferred. */
 export interface Holds {
   n: number
   lock: Uint32Array

@@ -16,7 +16,7 @@ export interface Model {
   strings: string[]
   processes: Process[]
   threads: { process: number; tid: number; name: string; main: boolean; first: number; last: number; n: number[] }[]
-  locks: { process: number; kind: string; addr: string; interpreter: number | null; n: number[] }[]
+  locks: { process: number; kind: string; idle: boolean; label: string; where: string; n: number[] }[]
   syscalls: Record<string, string>
   kinds: number[][]
 }

@@ -129,10 +129,10 @@ export function processName(rec: Recording, process: number): string {
   return p ? `${printable(p.name) || '(unnamed)'} (${p.pid})` : '(unknown)'
 }
 
-/* "GIL", "GIL of worker (123)" where there is more than one process, "futex 0x7f…" */
+/* "GIL", "GIL of worker (123)" where there is more than one process, "rlock __main__.GUARD" */
 export function lockName(rec: Recording, lock: number): string {
   const k = rec.locks[lock]
   if (!k) return '(unknown)'
-  const name = printable(k.name) || `${printable(k.kind)} ${printable(k.addr)}`
+  const name = printable(k.name)
   return rec.processes.length > 1 ? `${name} of ${processName(rec, k.process)}` : name
 }

@@ -2,6 +2,7 @@
  * it copied as tab separated text.  Scrolls with the nearest .scroll around it; its header stays at the top of that. */
 import { ceil, floor, max, min } from '../data/math'
 import { clear, el, on, style } from './dom'
+import { duration } from './format'
 
 type Cell = Node | string
 
@@ -21,6 +22,15 @@ export const some = (n: number, text: (n: number) => string): string => (n > 0 ?
 /* Right, tabular, nothing as a dot. */
 export function numbers<R>(title: string, value: (row: R) => number, format: (n: number) => string, help?: string): Column<R> {
   return { title, help, number: true, value, text: (row) => some(value(row), format) }
+}
+
+/* Percentiles of waits; of some that were only counted the mean stands for all. */
+export function lengths<R extends { p50: number; p99: number; about: boolean; max: number }>(): Column<R>[] {
+  const note = '; ~: some short waits were only counted, their mean stands for them'
+  const column = (title: string, value: (row: R) => number, help: string): Column<R> => ({
+    ...numbers(title, value, duration, help + note), text: (r) => some(value(r), (n) => (r.about ? '~' : '') + duration(n)),
+  })
+  return [column('p50', (r) => r.p50, 'Half of the waits are longer'), column('p99', (r) => r.p99, 'One in a hundred is longer'), numbers('longest', (r) => r.max, duration)]
 }
 
 export interface TableOptions<R> {

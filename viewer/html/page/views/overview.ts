@@ -125,11 +125,12 @@ export class Overview extends View {
     const figure = (name: string, value: string, more: string, help: string, level = '') =>
       el('div', { class: `figure ${level}`, title: help }, el('dt', name), el('dd', el('span.value', value), el('span.more', more)))
     const used = gil?.utilisation ?? NaN
+    const about = gil?.about ? '~' : ''
     return el('section', { label: 'Key figures' }, el('dl.figures',
       figure('GIL held', Number.isNaN(used) ? '-' : percent(used), gils.length > 1 ? `the worst of ${gils.length} GILs` : 'of the time', 'Share of the time in which some thread held the GIL',
         used >= 0.9 && waitNs / all.spanNs > 0.2 ? 'bad' : ''),
       figure('Waiting', `${(waitNs / 1e9 / seconds).toFixed(2)}`, `thread-s per s${gils.length > 1 ? ', all GILs' : ''}, ${duration(waitNs)} in all`, 'Thread-seconds spent waiting for the GIL in each second: the mean number of waiting threads'),
-      figure('p99 wait', gil?.waits ? duration(gil.p99) : '-', gil?.waits ? `half over ${duration(gil.p50)}, longest ${duration(gil.max)}` : 'no waits', 'One wait in a hundred is longer than this'),
+      figure('p99 wait', gil?.waits ? about + duration(gil.p99) : '-', gil?.waits ? `half over ${about}${duration(gil.p50)}, longest ${duration(gil.max)}` : 'no waits', `One wait in a hundred is longer than this${about && '; short waits were only counted, their mean stands for them'}`),
       figure('Forced hand-offs', rate(forced / seconds), `${percent(forced, handoffs)} of ${rate(handoffs / seconds)}`, 'Hand-offs that a waiter demanded after a switch interval'),
       figure('Lost', r.lost_events ? count(r.lost_events) : 'nothing', r.lost_events ? 'events: numbers are too low' : 'all events were kept', 'Events that could not be kept', r.lost_events ? 'bad' : ''),
       figure('Own cost', own === null ? '-' : percent(own, r.duration_ns), own === null ? 'not measured' : `of one CPU, ${r.own?.max_rss_bytes ? bytes(r.own.max_rss_bytes) : '-'}`, 'What gilscope itself used while it recorded')))

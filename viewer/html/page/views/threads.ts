@@ -7,7 +7,7 @@ import type { Key, ViewState } from '../state'
 import { el, style } from '../ui/dom'
 import { count, counted, duration, lockName, percent, processName, threadName } from '../ui/format'
 import { segmented } from '../ui/segmented'
-import { Table, numbers } from '../ui/table'
+import { Table, lengths, numbers } from '../ui/table'
 import type { Column } from '../ui/table'
 import { STATE_LOOKS } from '../ui/theme'
 import { View } from '../view'
@@ -79,9 +79,7 @@ export class Threads extends View {
       ...common,
       numbers('waits', (t) => t.waits, count, 'How often it waited for the GIL'),
       waited,
-      numbers('p50', (t) => t.p50, duration, 'Half of its waits are longer'),
-      numbers('p99', (t) => t.p99, duration, 'One in a hundred is longer'),
-      numbers('longest', (t) => t.max, duration, 'Its longest wait'),
+      ...lengths<ThreadSums>(),
       numbers('holds', (t) => t.heldNs, duration, 'Time it held the GIL'),
       numbers('asleep', (t) => t.heldBlockedNs, duration, 'Held the GIL while asleep in a system call, for a time or on another lock'),
       numbers('no CPU', (t) => t.heldPreemptedNs, duration, 'Held the GIL while it waited for a CPU'),

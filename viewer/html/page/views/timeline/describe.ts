@@ -75,12 +75,13 @@ export function factsOf(rec: Recording, f: Focus): [string, string][] {
     add('sleeps', w.sleeps[row]! > 0 && count(w.sleeps[row]!))
     add('wake-up latency', w.wakeLatency[row]! > 0 && duration(w.wakeLatency[row]!))
     add('woken by', w.waker[row] !== NONE && who(rec, w.waker[row]!))
-    add('remarks', flags([[1, 'waiting since before the begin'], [2, 'after a forced hand-off'], [4, 'stack of an earlier wait'], [8, 'events were lost inside']], w.flags[row]!))
+    add('remarks', flags([[1, 'waiting since before the begin'], [2, 'after a forced hand-off'], [4, 'stack of an earlier wait'], [8, 'events were lost inside'], [16, 'holder inferred: who woke a waiter next'], [32, 'estimated from samples']], w.flags[row]!))
   } else if (f.table === 'hold') {
     const h = rec.holds, row = f.row
     add('of it blocked', h.blocked[row]! > 0 && duration(h.blocked[row]!))
     add('of it without a CPU', h.preempted[row]! > 0 && duration(h.preempted[row]!))
     add('ended', h.flags[row]! & HoldFlag.Forced ? 'forced by a drop request' : h.flags[row]! & HoldFlag.Unfinished ? 'not before the end' : 'voluntarily')
+    add('seen', rec.locks[h.lock[row]!]!.kind !== 'gil' && 'only while others waited for it')
     add('remarks', flags([[HoldFlag.Gc, 'garbage collector'], [HoldFlag.StartInferred, 'start inferred'], [HoldFlag.EndInferred, 'end inferred']], h.flags[row]!))
   } else if (f.table === 'sample') {
     add('remarks', flags([[SampleFlag.WantsGil, 'wants the GIL'], [SampleFlag.Kernel, 'in the kernel'], [SampleFlag.Gc, 'garbage collector']], rec.samples.flags[f.row]!))

@@ -165,7 +165,7 @@ export class LaneGrid {
   private shares(from: number, to: number): void {
     const all = max(1, to - from)
     for (const { lane, cells } of this.rows.values()) {
-      if (lane.kind === 'lock') cells[0]!.textContent = `held ${percent(this.heldNs(lane.lock, from, to), all)}`
+      if (lane.kind === 'lock') cells[0]!.textContent = `held ${this.rec.locks[lane.lock]!.kind === 'gil' ? '' : '≥ '}${percent(this.heldNs(lane.lock, from, to), all)}`
       if (lane.kind !== 'thread') continue
       const sums = sumsOf(this.rec, lane.thread, from, to, this.sums)
       COLUMNS.forEach((c, i) => {

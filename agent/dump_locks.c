@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "agent/lock_kinds.h"
 #include "core/analysis/wait_graph.h"
 #include "core/symbols/lock_finder.h"
 #include "core/target/target.h"
@@ -24,16 +25,6 @@ static struct place_frame frame_at(const void *ctx, unsigned i)
 	const struct dump_frame *f = &((const struct dump_thread *)ctx)->frames[i];
 
 	return (struct place_frame){ f->function, f->file };
-}
-
-static enum lock_kind own_kind(enum found_kind kind)
-{
-	static const enum lock_kind kinds[] = {
-		[FOUND_WORD] = LOCK_FUTEX, [FOUND_LOCK] = LOCK_LOCK, [FOUND_RLOCK] = LOCK_RLOCK, [FOUND_MUTEX] = LOCK_MUTEX,
-		[FOUND_SHARED] = LOCK_PROCESS,
-	};
-
-	return kinds[kind];
 }
 
 static int thread_by(const struct dump_wait_input *in, uint64_t ident, pid_t tid)
@@ -76,7 +67,7 @@ static void find_owner(const struct dump_wait_input *in, const struct found_lock
 
 static unsigned lock_index(const struct dump_wait_input *in, lock_vec *locks, const struct dump_thread *t, const struct found_lock *found)
 {
-	enum lock_kind kind = lock_place_kind(lock_place(t->n_frames, frame_at, t).kind, own_kind(found->kind));
+	enum lock_kind kind = lock_place_kind(lock_place(t->n_frames, frame_at, t).kind, lock_kind_found(found->kind));
 	struct dump_lock *l;
 
 	for (unsigned i = 0; i < locks->n; i++)

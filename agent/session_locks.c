@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/lock_kinds.h"
 #include "agent/session_priv.h"
 #include "core/base/clock.h"
 #include "core/interp/frames.h"
@@ -113,17 +114,6 @@ static enum lock_kind place_kind(struct session_target *t, const struct target_t
 	return kind;
 }
 
-static enum lock_kind kind_of(const struct found_lock *found)
-{
-	switch (found->kind) {
-	case FOUND_LOCK: return LOCK_LOCK;
-	case FOUND_RLOCK: return LOCK_RLOCK;
-	case FOUND_MUTEX: return LOCK_MUTEX;
-	case FOUND_SHARED: return LOCK_PROCESS;
-	default: return LOCK_FUTEX;
-	}
-}
-
 static void tell(struct session *s, struct session_target *t, const struct found_lock *found, enum lock_kind kind)
 {
 	size_t len = strlen(found->name) + 1, bytes = sizeof(struct lock_letter) + len;
@@ -151,7 +141,7 @@ static bool look_at(struct session_locks *x, struct session *s, struct session_t
 		return true;
 	told->tries++;
 	lock_finder_waited(t->target, thread, true, &found);
-	kind = kind_of(&found);
+	kind = lock_kind_found(found.kind);
 	if (kind == LOCK_FUTEX)
 		return true;
 	tell(s, t, &found, kind);

@@ -47,7 +47,7 @@ $(B)/gilscope.1: docs/gilscope.1.scd
 PRELOAD := $(B)/libgilscope_preload.so
 PRELOAD_CFLAGS := -std=gnu11 $(if $(filter 1,$(DEBUG)),-O1 -g,-O2 -g) $(WARNINGS) $(if $(filter 1,$(WERROR)),-Werror) \
 	-fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-common -fno-plt -fno-stack-protector
-$(PRELOAD): $(PRELOAD_SRCS) $(wildcard collectors/signal/preload/*.h core/event/event.h core/interp/frame_walk.h) \
+$(PRELOAD): $(PRELOAD_SRCS) $(wildcard collectors/signal/preload/*.h core/event/event.h core/interp/frame_walk.h core/interp/parked.h) \
 		collectors/signal/preload/symbols.map $(B)/flags
 	$(call SAY,PRELOAD $@)
 	@mkdir -p $(@D)

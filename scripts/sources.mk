@@ -36,7 +36,8 @@ INTERP_SRCS := \
 	core/interp/runtime.c \
 	core/interp/statics.c \
 	core/interp/thread_names.c \
-	core/interp/threads.c
+	core/interp/threads.c \
+	core/interp/world.c
 
 TARGET_SRCS := \
 	core/target/disposable.c \

@@ -116,7 +116,7 @@ static __always_inline void look_at_python(struct thread_rec *r, struct bpf_proc
 			classify_word(r, &proc->walk, gil);
 			r->gil = gil->addr;
 		} else {
-			look_at_lock(r);
+			look_at_lock(r, proc, p);
 		}
 	}
 	if (look_due(r, now))

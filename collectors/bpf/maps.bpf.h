@@ -19,6 +19,7 @@ struct walk_state;
 static __always_inline void run_walk(struct walk_state *w); /* stacks.bpf.h */
 static __always_inline void note_entry(struct walk_state *w, __u64 addr);
 #include "core/interp/frame_walk.h" /* with the walk: before anything that includes it without */
+#include "core/interp/parked.h"
 
 #include "collectors/bpf/wire.h"
 
@@ -80,6 +81,7 @@ struct thread_rec {
 	__u64 waker_stack; /* with waker_tid */
 	__u64 parked, lock_owner; /* with HAS_LOCK */
 	__u64 native; /* with HAS_STACKS: id of the copy of its C stack */
+	__u32 parked_as;
 	__u64 wait_gil, wait_switch_number, wait_stack; /* the last sleep on a GIL: a re-wait of the same take_gil has the same stack */
 	__u32 gil_slot, wake_slot;
 };

@@ -69,6 +69,8 @@ static __always_inline void send_off(struct thread_rec *r, struct task_struct *p
 	e->parked = r->has & HAS_LOCK ? r->parked : 0;
 	e->lock_owner = r->has & HAS_LOCK ? r->lock_owner : 0;
 	e->native = r->has & HAS_STACKS ? r->native : 0;
+	e->parked_as = r->has & HAS_LOCK ? r->parked_as : EV_PARKED_NOT;
+	e->pad = 0;
 	e->t_in_ns = t_in;
 	submit(e);
 }

@@ -41,3 +41,4 @@ void rule_gc_holding(struct finder *f);
 void rule_gil_spin(struct finder *f);
 void rule_wakeup_latency(struct finder *f);
 void rule_lock_contention(struct finder *f);
+void rule_stop_the_world(struct finder *f);

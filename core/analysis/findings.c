@@ -253,6 +253,7 @@ static const struct {
 	{"gil_spin", rule_gil_spin},
 	{"wakeup_latency", rule_wakeup_latency},
 	{"lock_contention", rule_lock_contention},
+	{"stop_the_world", rule_stop_the_world},
 	{"too_few_cpus", rule_too_few_cpus},
 	{"nothing_wrong", rule_nothing_wrong}, /* last: it looks at what the others found */
 };

@@ -20,6 +20,9 @@ static const char *words(enum lock_kind kind)
 	case LOCK_PROCESS: return "lock that processes share";
 	case LOCK_MUTEX: return "mutex of native code";
 	case LOCK_IMPORT: return "import of a module by another thread";
+	case LOCK_PYMUTEX: return "mutex of the interpreter";
+	case LOCK_OBJECT: return "lock of an object";
+	case LOCK_SECTION: return "critical section";
 	default: return "lock";
 	}
 }
@@ -30,6 +33,8 @@ static const char *advice(const struct summary_other *o)
 		return "Import the module before the threads start.";
 	if (o->kind == LOCK_SEMAPHORE)
 		return "All its places are taken: allow more at once, or keep each for a shorter time.";
+	if (o->kind == LOCK_OBJECT)
+		return "Give each thread an object of its own and join the results, or use one that is made for many threads (queue.Queue).";
 	return "Do less with it held: I/O and long computations before or after, or one lock for each part of the data.";
 }
 
@@ -64,9 +69,44 @@ void rule_lock_contention(struct finder *f)
 	for (size_t i = 0; i < f->p->n_others && told < TOLD_MAX; i++) {
 		const struct summary_other *o = &f->p->others[i];
 
-		if (o->idle || o->kind == LOCK_FUTEX || finder_rate(f, o->waits.ns) < COSTLY)
+		if (o->idle || o->kind == LOCK_FUTEX || o->kind == LOCK_STW || o->kind == LOCK_STW_REQUEST || finder_rate(f, o->waits.ns) < COSTLY)
 			continue; /* a futex may be anything, an idle wait too */
 		contention(f, o);
 		told++;
+	}
+}
+
+/* How long the threads that stopped the world waited for the others before, in thread time. */
+static uint64_t asking_ns(const struct finder *f)
+{
+	uint64_t ns = 0;
+
+	for (size_t i = 0; i < f->p->n_others; i++)
+		ns += f->p->others[i].kind == LOCK_STW_REQUEST ? f->p->others[i].waits.ns : 0;
+	return ns;
+}
+
+void rule_stop_the_world(struct finder *f)
+{
+	for (size_t i = 0; i < f->p->n_others; i++) {
+		const struct summary_other *o = &f->p->others[i];
+		const struct summary_party *by = o->n_holders ? &o->holders[0] : NULL;
+		char n[HUMAN_LEN], ns[HUMAN_LEN], max[HUMAN_LEN], lost[HUMAN_LEN], share[HUMAN_LEN], asked[HUMAN_LEN];
+		struct finding *x;
+
+		if (o->kind != LOCK_STW || finder_rate(f, o->waits.ns) < COSTLY)
+			continue;
+		x = finder_add(f, finder_rate(f, o->waits.ns) >= VERY_COSTLY ? SEVERITY_CRITICAL : SEVERITY_WARNING,
+			       o->holder_inferred ? CERTAINTY_INFERRED : CERTAINTY_MEASURED);
+		x->wait_ns = o->waits.ns;
+		x->wait_known = true;
+		x->title = finder_text(f, "all threads were stopped %s times, for %s in all", human_count(n, o->pauses),
+				       human_ns(ns, o->contended_ns));
+		x->detail = finder_text(f, "That cost %s of thread time; the longest pause took %s. %s of it was asked for at %s. Until all stood "
+					"still took %s more.", human_ns(lost, o->waits.ns), human_ns(max, o->pause_max_ns),
+					human_pct(share, (double)(by ? by->ns : 0), (double)o->waits.ns), by ? line(f, by->where) : "an unknown place",
+					human_ns(asked, asking_ns(f)));
+		x->advice = "Without the GIL the garbage collector stops every thread: call gc.collect() less often, raise gc.set_threshold(), or "
+			    "call gc.freeze() once the long-lived objects are made.";
 	}
 }

@@ -124,7 +124,8 @@ void summary_other_wait(struct loader *l, struct load_lock *k, const struct wait
 	else
 		o->row.waits.p50_about = o->row.waits.p99_about = true;
 	o->row.holder_inferred |= row->flags & WAIT_F_HOLDER_INFERRED;
-	span_union_add(&o->waiting, row->t0_ns, row->t1_ns);
+	/* one pause after the other: until it ends, not until the waiter has a CPU again */
+	span_union_add(&o->waiting, row->t0_ns, o->row.kind == LOCK_STW ? row->t0_ns + row->asleep_ns : row->t1_ns);
 	party_add(l, &o->waiters, row->thread, row->stack, ns);
 }
 
@@ -189,6 +190,8 @@ void summary_others(struct loader *l, struct load_proc *p)
 		o->row.waits.p50_ns = o->lengths.items[(o->lengths.n - 1) / 2]; /* nearest rank, as the store's */
 		o->row.waits.p99_ns = o->lengths.items[(o->lengths.n * 99 + 99) / 100 - 1];
 		o->row.contended_ns = span_union_ns(&o->waiting);
+		if (o->row.kind == LOCK_STW)
+			o->row.pauses = span_union_count(&o->waiting, &o->row.pause_max_ns);
 		o->row.n_waiters = lay_out(&o->waiters, o->row.waiters);
 		o->row.n_holders = lay_out(&o->holders, o->row.holders);
 		s->others[s->n_others++] = o->row;

@@ -29,8 +29,13 @@ static void fold(struct span_union *u)
 {
 	size_t n = u->n / 2;
 
-	for (size_t i = 0; i < n; i++)
-		u->folded_ns += u->spans[i].t1_ns - u->spans[i].t0_ns;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t ns = u->spans[i].t1_ns - u->spans[i].t0_ns;
+
+		u->folded_ns += ns;
+		u->folded_longest_ns = ns > u->folded_longest_ns ? ns : u->folded_longest_ns;
+	}
+	u->folded_n += n;
 	u->folded_until_ns = u->spans[n - 1].t1_ns;
 	u->n -= n;
 	memmove(u->spans, u->spans + n, u->n * sizeof(*u->spans));
@@ -73,6 +78,19 @@ uint64_t span_union_ns(const struct span_union *u)
 	for (size_t i = 0; i < u->n; i++)
 		ns += u->spans[i].t1_ns - u->spans[i].t0_ns;
 	return ns;
+}
+
+size_t span_union_count(const struct span_union *u, uint64_t *ret_longest_ns)
+{
+	uint64_t longest = u->folded_longest_ns;
+
+	for (size_t i = 0; i < u->n; i++) {
+		uint64_t ns = u->spans[i].t1_ns - u->spans[i].t0_ns;
+
+		longest = ns > longest ? ns : longest;
+	}
+	*ret_longest_ns = longest;
+	return u->folded_n + u->n;
 }
 
 uint64_t span_union_overlap(const struct span_union *u, uint64_t t0_ns, uint64_t t1_ns)

@@ -13,11 +13,14 @@ struct span { uint64_t t0_ns, t1_ns; };
 struct span_union {
 	struct span *spans; /* disjoint, ascending, not even touching */
 	size_t n, cap;
-	uint64_t folded_ns, folded_until_ns;
+	uint64_t folded_ns, folded_until_ns, folded_longest_ns;
+	size_t folded_n;
 };
 
 void span_union_add(struct span_union *u, uint64_t t0_ns, uint64_t t1_ns);
 uint64_t span_union_ns(const struct span_union *u);
+/* How many disjoint spans there are, and the longest. */
+size_t span_union_count(const struct span_union *u, uint64_t *ret_longest_ns);
 /* Part of t0..t1 that is covered (by spans that are not folded). */
 uint64_t span_union_overlap(const struct span_union *u, uint64_t t0_ns, uint64_t t1_ns);
 void span_union_done(struct span_union *u);

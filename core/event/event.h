@@ -88,11 +88,26 @@ struct ev_off {
 	/* Asleep on another lock than a GIL.  CPython 3.13 and newer park a waiter on a semaphore on its own C stack (Python/parking_lot.c):
 	 * arg0 is that word, `parked` the address it stands for; else 0. */
 	__u64 parked;
-	/* Who has it, where the lock says so: the word 8 bytes behind.  Of a parked one the ident in an RLock (3.14, _PyRecursiveMutex.thread);
-	 * of FUTEX_WAIT __owner, a tid, of glibc's mutex.  Other locks have anything there: it must name a thread. */
+	/* Who has it, where the lock says so.  Of a parked one an ident: the word 8 bytes behind, in an RLock (3.14, _PyRecursiveMutex.thread);
+	 * who stopped the world.  Of FUTEX_WAIT __owner, a tid, of glibc's mutex.  Other locks have anything there: it must name a thread. */
 	__u64 lock_owner;
 	/* As the kernel sends it: the id of the ev_native taken at t_out.  Once that is unwound the key of the merged stack; 0 none. */
 	__u64 native;
+	__u32 parked_as; /* enum ev_parked: what lay at that address */
+	__u32 pad;
+};
+
+/* What a parked thread waits for (core/interp/parked.h). */
+enum ev_parked {
+	EV_PARKED_NOT, /* … or that was not looked at */
+	EV_PARKED_ELSEWHERE, /* anything: an event, a queue */
+	EV_PARKED_MUTEX, /* a locked PyMutex of the interpreter or an extension */
+	EV_PARKED_LOCK, /* … of a Python object whose first member it is: Lock, RLock */
+	EV_PARKED_OBJECT, /* … in the head of a Python object (free-threaded builds) */
+	EV_PARKED_SECTION, /* another one, inside a critical section */
+	EV_PARKED_STOPPED, /* another thread has stopped the world */
+	EV_PARKED_STOPPING, /* it has asked all others to stop */
+	EV_PARKED_N
 };
 
 /* One Python frame as it can be had cheaply in the kernel. */
@@ -231,7 +246,7 @@ struct ev_looks {
 #ifndef __bpf__
 #define EV_SIZE_CHECK(name, bytes) _Static_assert(sizeof(struct ev_##name) == (bytes), "wire size of ev_" #name)
 EV_SIZE_CHECK(hdr, 16);
-EV_SIZE_CHECK(off, 152);
+EV_SIZE_CHECK(off, 160);
 EV_SIZE_CHECK(frame, 16);
 EV_SIZE_CHECK(stack, 32 + EV_MAX_FRAMES * 16);
 EV_SIZE_CHECK(entry, 16);

@@ -101,3 +101,9 @@ const struct event_word event_agg_words[] = {
 	{ EV_AGG_GIL, "gil" }, { EV_AGG_LOCK, "lock" }, { EV_AGG_BLOCKED, "blocked" }, { EV_AGG_SLEEP, "sleep" },
 	{ EV_AGG_RUNNABLE, "runnable" }, { 0, NULL },
 };
+
+const struct event_word event_parked_words[] = {
+	{ EV_PARKED_NOT, "-" }, { EV_PARKED_ELSEWHERE, "elsewhere" }, { EV_PARKED_MUTEX, "mutex" }, { EV_PARKED_LOCK, "lock" },
+	{ EV_PARKED_OBJECT, "object" }, { EV_PARKED_SECTION, "section" }, { EV_PARKED_STOPPED, "stopped" },
+	{ EV_PARKED_STOPPING, "stopping" }, { 0, NULL },
+};

@@ -18,5 +18,6 @@ bool event_size_ok(const struct ev_hdr *h, size_t len);
 __u64 event_complete_ns(const struct ev_hdr *h);
 
 struct event_word { unsigned value; const char *word; };
-/* Words of the text form, ended by a NULL word: EV_F_*, EV_LOSS_*, EV_LEVEL_*, EV_AGG_*. */
-extern const struct event_word event_flag_words[], event_loss_words[], event_reason_words[], event_agg_words[];
+/* Words of the text form, ended by a NULL word: EV_F_*, EV_LOSS_*, EV_LEVEL_*, EV_AGG_*, EV_PARKED_*. */
+extern const struct event_word event_flag_words[], event_loss_words[], event_reason_words[], event_agg_words[],
+	event_parked_words[];

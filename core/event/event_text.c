@@ -37,6 +37,7 @@ static const struct field fields[] = {
 	F(OFF, "own", HEX64, off.own_stack), F(OFF, "holder_stack", HEX64, off.holder_stack),
 	F(OFF, "waker_stack", HEX64, off.waker_stack), F(OFF, "cpu_out", DEC32, off.cpu_out), F(OFF, "cpu_in", DEC32, off.cpu_in),
 	F(OFF, "parked", HEX64, off.parked), F(OFF, "owner", HEX64, off.lock_owner), F(OFF, "native", HEX64, off.native),
+	{ EV_OFF, "as", WORD32, offsetof(union event_any, off.parked_as), event_parked_words },
 	F(STACK, "key", HEX64, stack.key), F(STACK, "inner", DEC32, stack.inner), F(STACK, "frames", FRAMES, stack.n),
 	F(SAMPLE, "t", TIME64, sample.t_ns), F(SAMPLE, "gil", HEX64, sample.gil), F(SAMPLE, "holder", HEX64, sample.holder_ident),
 	F(SAMPLE, "stack", HEX64, sample.stack), F(SAMPLE, "ip", HEX64, sample.ip), F(SAMPLE, "nr", SIGNED32, sample.nr),

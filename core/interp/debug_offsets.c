@@ -29,6 +29,8 @@ static int apply_offsets(const struct debug_offsets_table *t, const uint8_t *byt
 			return -EPROTO;
 		memcpy((char *)l + o->field, &small, sizeof(small));
 	}
+	if (!l->free_threaded) /* each has one copy of the bytecode; 0 there */
+		l->frame_tlbc = l->code_tlbc = NO_FIELD;
 	return 0;
 }
 
@@ -51,6 +53,8 @@ static int apply_gil(const struct debug_offsets_table *t, const uint8_t *bytes, 
 	l->gil_switch_cond += moved;
 	l->gil_switch_mutex += moved;
 	l->gil_size += moved;
+	if (l->interp_world != NO_FIELD)
+		l->interp_world += (uint32_t)gil - l->interp_own_gil;
 	return 0;
 }
 

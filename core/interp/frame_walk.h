@@ -9,7 +9,7 @@
  *                                    addr: of the entry frame that it keeps on the C stack (3.12+), 0 none
  * and include core/event/event.h.
  *
- * Owns: nothing.  Context: any, BPF included.  Untrusted: every pointer and value.  Bounded: WALK_STEPS steps, two reads each. */
+ * Owns: nothing.  Context: any, BPF included.  Untrusted: every pointer and value.  Bounded: WALK_STEPS steps, four reads each. */
 
 #include <linux/types.h>
 
@@ -19,6 +19,7 @@
 #define WALK_SPAN 128 /* most bytes of a frame read at once, a power of two; every frame_* offset lies below it */
 #define WALK_NO_FIELD 0xffff
 #define WALK_NO_OWNER 0xff
+#define WALK_TLBC_MAX 0xfffff /* threads */
 
 /* What the walk needs of a version; offsets from the layout row or the target's own debug offsets. */
 struct walk_layout {
@@ -43,10 +44,18 @@ struct walk_layout {
 	__u16 gil_locked, gil_cond; /* with WALK_GIL_IDENT only */
 	/* Where the list of thread states begins, for programs that keep a thread's own nowhere else (2.7) */
 	__u16 interp_tstate_head, tstate_next;
+	__u16 code_tlbc; /* list of the copies: its size, their addresses */
+	/* See parked.h.  Of builds without the GIL, else WALK_NO_FIELD … */
+	__u16 tstate_state, tstate_critical, interp_world;
+	__u8 object_mutex; /* … or WALK_NO_OWNER */
+	__u8 object_type;
+	__u8 frame_tlbc; /* index of the copy of the bytecode that the frame runs; WALK_SPAN: there is one only */
+	__u8 pad[3];
 	__u64 interpreters; /* address of the pointer to the first interpreter; 0: the thread knows its own */
 	__u64 gil_holder; /* may lie elsewhere in the process: the sum wraps */
+	__u64 world; /* address of the whole process's struct _stoptheworld_state, 0 none */
 };
-_Static_assert(sizeof(struct walk_layout) == 64, "shared with BPF");
+_Static_assert(sizeof(struct walk_layout) == 80, "shared with BPF");
 
 enum walk_gil_words {
 	WALK_GIL_TOGETHER, /* last_holder, locked (an int), switch_number, each 8 bytes on (3.7+) */
@@ -83,11 +92,27 @@ static inline __attribute__((always_inline)) __u64 walk_top(const struct walk_la
 	return p;
 }
 
+/* Where the bytecode starts that the frame runs.  Without the GIL each thread has its own copy, specialised for itself: the code object's
+ * co_tlbc points to { size, entries[] }, entry 0 is the one in the code object (CPython 3.14, struct _PyCodeArray). */
+static inline __attribute__((always_inline)) __u64 walk_bytecode(const struct walk_layout *l, const struct walk_buf *b, __u64 code)
+{
+	__u64 list = 0, own = 0;
+	__u32 index;
+
+	if (l->frame_tlbc >= WALK_SPAN)
+		return code + l->code_bytecode;
+	index = WALK_AT(const __u32, b, l->frame_tlbc);
+	if (!index || index > WALK_TLBC_MAX || WALK_READ(&list, sizeof(list), code + l->code_tlbc) || !list ||
+	    WALK_READ(&own, sizeof(own), list + 8 + 8 * (__u64)index) || !own)
+		return code + l->code_bytecode;
+	return own;
+}
+
 static inline __attribute__((always_inline)) __s32 walk_lasti(const struct walk_layout *l, const struct walk_buf *b, __u64 code)
 {
 	if (l->lasti_scale)
 		return (__s32)(WALK_AT(const __u32, b, l->frame_instr) * l->lasti_scale);
-	__s64 d = WALK_AT(const __u64, b, l->frame_instr) - (code + l->code_bytecode);
+	__s64 d = WALK_AT(const __u64, b, l->frame_instr) - walk_bytecode(l, b, code);
 	return d < -1 || d > 0x3ffffff ? -1 : (__s32)d;
 }
 

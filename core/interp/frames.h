@@ -1,5 +1,6 @@
 #pragma once
-/* The Python stack of a thread state, read from outside by the same walk that runs in the kernel (frame_walk.h).
+/* The Python stack of a thread state, and what a parked thread waits for, read from outside by the same code that runs in the kernel
+ * (frame_walk.h, parked.h).
  * Owns: nothing.  Context: one thread at a time per thread (the memory walked is in thread-local storage).
  * Errors: none; what could not be read is marked in ret->h.flags (EV_F_TORN, EV_F_TRUNCATED). */
 #include <linux/types.h>
@@ -8,6 +9,9 @@
 #include "core/event/event.h"
 #include "core/interp/frame_walk.h"
 #include "core/interp/mem.h"
+#include "core/interp/parked.h"
 
 /* Returns the stack's key, 0 if there are no frames.  seed: the kernel pid, for a key equal to the one the bpf programs make. */
 uint64_t frames_read(const struct walk_layout *walk, const struct mem *mem, uint64_t tstate, uint64_t seed, struct ev_stack *ret);
+/* What a thread waits for that sleeps on the word sema of its own stack (parked.h). */
+void frames_parked(const struct walk_layout *walk, const struct mem *mem, uint64_t tstate, uint64_t ident, uint64_t sema, struct parked *ret);

@@ -48,10 +48,10 @@ const struct debug_offsets_table *layout_debug_offsets(uint32_t version_hex)
 
 const char *layout_supported_text(void)
 {
-	return "CPython 2.7 and 3.6 to 3.15, free-threaded 3.13, PyPy 7.3 and 8 (x86-64)";
+	return "CPython 2.7 and 3.6 to 3.15, free-threaded 3.13 to 3.15, PyPy 7.3 and 8 (x86-64)";
 }
 
 const char *layout_known_text(void)
 {
-	return "free-threaded 3.14 and 3.15";
+	return "other processors than x86-64";
 }

@@ -31,11 +31,13 @@ struct layout {
 	/* PyPy: a thread stands for itself by its pthread id; the one "interpreter" is the head of a ring of structs of the threads, the
 	 * "thread states" tstate_… speak of.  Its frames are unknown: objects that its collector moves and its compiler does without */
 	bool by_ident;
+	uint32_t runtime_world, interp_world; /* struct _stoptheworld_state; of a free-threaded build */
 	uint32_t runtime_gil_ptr; /* 2.7: pointer to the semaphore, NULL until a thread is started */
 	uint64_t static_current, static_interval; /* addresses: who has the GIL; the switch interval, 0 none */
 	/* PyInterpreterState */
 	uint32_t interp_size, interp_next, interp_id, interp_tstate_head, interp_gil_ptr, interp_gc_collecting;
 	uint32_t interp_modules, interp_sysdict;
+	uint32_t interp_own_gil; /* _gil: what lies behind it moves with it from one patch release to the next */
 	/* struct _gil_runtime_state */
 	uint32_t gil_enabled; /* an int: 0 the GIL is off */
 	uint32_t gil_size, gil_interval, gil_last_holder, gil_locked, gil_switch_number;
@@ -44,6 +46,7 @@ struct layout {
 	/* PyThreadState; tstate_frame is frame, cframe or current_frame */
 	uint32_t tstate_size, tstate_prev, tstate_next, tstate_interp, tstate_frame, tstate_thread_id;
 	uint32_t tstate_native_thread_id, cframe_frame;
+	uint32_t tstate_state, tstate_critical; /* attached, suspended …; critical_section.  Of a free-threaded build */
 	/* how another process asks a thread to run a script (PEP 768, from 3.14 on): struct _PyRemoteDebuggerSupport in the thread state and
 	 * two fields of it, the byte that makes the thread look, and the int in the interpreter that says whether it would */
 	uint32_t tstate_remote, remote_pending, remote_path, remote_path_size, tstate_eval_breaker, interp_remote_enabled;
@@ -53,10 +56,13 @@ struct layout {
 	/* where a frame keeps its values: globals, fast locals (inline); up to 3.10 also a pointer to its value stack and the number of
 	 * blocks (with, try …) it is in, whose array lies just before the locals; later code has a table of exception handlers */
 	uint32_t frame_globals, frame_locals, frame_valuestack, frame_iblock;
+	/* without the GIL each thread runs its own copy of the bytecode (3.14): which one, and where they are listed */
+	uint32_t frame_tlbc, code_tlbc;
 	/* PyCodeObject */
 	uint32_t code_local_names, code_exceptiontable;
 	uint32_t code_size, code_filename, code_name, code_qualname, code_firstlineno, code_linetable, code_bytecode;
 	/* objects */
+	uint32_t object_mutex; /* ob_mutex, a byte: the object's own lock */
 	uint32_t object_type, var_size, unicode_length, unicode_state, unicode_ascii_size, unicode_compact_size;
 	uint32_t unicode_data, unicode_wstr, unicode_wstr_length, bytes_data;
 	uint32_t int_value, long_size, long_digits; /* int_value: 2.7, whose strings are bytes and whose ints have one word */

@@ -17,6 +17,7 @@
 #include "core/interp/pystr.h"
 #include "core/interp/statics.h"
 #include "core/interp/threads.h"
+#include "core/interp/world.h"
 
 #define ATTEMPTS 20
 #define ATTEMPT_PAUSE_NS 1000000
@@ -191,6 +192,13 @@ int runtime_walk_layout(const struct layout *l, struct walk_layout *w)
 		.code_tag_mask = (uint8_t)l->frame_code_tag,
 		.interp_tstate_head = half_or(l->interp_tstate_head, WALK_NO_FIELD),
 		.tstate_next = half_or(l->tstate_next, WALK_NO_FIELD),
+		.code_tlbc = half_or(l->code_tlbc, WALK_NO_FIELD),
+		.frame_tlbc = byte_or(l->frame_tlbc, WALK_SPAN),
+		.tstate_state = half_or(l->tstate_state, WALK_NO_FIELD),
+		.tstate_critical = half_or(l->tstate_critical, WALK_NO_FIELD),
+		.interp_world = half_or(l->interp_world, WALK_NO_FIELD),
+		.object_mutex = byte_or(l->object_mutex, WALK_NO_OWNER),
+		.object_type = byte_or(l->object_type, WALK_NO_OWNER),
 	};
 	if (l->frame_prev + 8 > span)
 		span = l->frame_prev + 8;
@@ -200,6 +208,8 @@ int runtime_walk_layout(const struct layout *l, struct walk_layout *w)
 		span = l->frame_owner + 1;
 	if (l->frame_entry != NO_FIELD && l->frame_entry + 1 > span)
 		span = l->frame_entry + 1;
+	if (l->frame_tlbc != NO_FIELD && l->frame_tlbc + 4 > span)
+		span = l->frame_tlbc + 4;
 	w->frame_span = byte_or(span, WALK_SPAN + 1);
 	if (l->by_ident)
 		return walk_gil(l, w);
@@ -211,10 +221,12 @@ int runtime_walk_layout(const struct layout *l, struct walk_layout *w)
 }
 
 /* What of it depends on the process. */
-static void place_walk(struct runtime *r)
+static void place_walk(struct runtime *r, const struct mem *mem)
 {
 	if (r->layout->static_current)
 		r->walk.gil_holder = r->layout->static_current - r->interps[0].gil;
+	if (r->layout->runtime_world != NO_FIELD)
+		r->walk.world = world_find(mem, r->addr + r->layout->runtime_world);
 	r->walk.interpreters = r->layout->gil_words == WALK_GIL_SEMAPHORE ? r->addr + r->layout->runtime_interpreters_head : 0;
 }
 
@@ -442,7 +454,7 @@ int runtime_read(struct runtime *ret, const struct mem *mem, const struct runtim
 	if (gil_read(r.layout, mem, r.interps[r.n_interps - 1].gil, &gil) == 0 && gil.interval_us <= INTERVAL_US_MAX)
 		r.switch_interval_ns = gil.interval_us * 1000;
 	read_tss_key(&r, mem);
-	place_walk(&r);
+	place_walk(&r, mem);
 	version_text(&r, version_hex);
 	*ret = r;
 	return 0;
@@ -458,7 +470,7 @@ int runtime_refresh(struct runtime *r, const struct mem *mem)
 	if (err != 0)
 		return err;
 	read_tss_key(&now, mem);
-	place_walk(&now);
+	place_walk(&now, mem);
 	if (gil_read(now.layout, mem, now.interps[now.n_interps - 1].gil, &gil) == 0 &&
 	    gil.interval_us <= INTERVAL_US_MAX)
 		now.switch_interval_ns = gil.interval_us * 1000;

@@ -9,7 +9,9 @@
  * anything else is a new major. */
 #define SCHEMA_APPLICATION_ID 0x47494c53
 #define SCHEMA_MAJOR 1
-#define SCHEMA_MINOR 4 /* 1.1: process_collector; 1.2: lock_object, wait_place; 1.3: looks; 1.4: native_frame, native_stack, native_loss */
+/* 1.1: process_collector; 1.2: lock_object, wait_place; 1.3: looks; 1.4: native_frame, native_stack, native_loss, five more kinds of
+ * locks */
+#define SCHEMA_MINOR 4
 #define SCHEMA_VERSION (SCHEMA_MAJOR * 1000 + SCHEMA_MINOR)
 
 extern const char schema_tables_sql[]; /* CREATE TABLE … */

@@ -45,7 +45,8 @@ static const char *const stmt_sql[STMT_N] = {
 	[STMT_PROCESS_ONLY] = "INSERT INTO process(id, pid) SELECT coalesce(max(id), -1) + 1, ? FROM process",
 	[STMT_THREAD_NAME] = "UPDATE thread SET python_name = ?2 WHERE id = ?1",
 	[STMT_GIL] = "INSERT OR REPLACE INTO gil VALUES(?,?,?)",
-	[STMT_LOCK_KIND] = "INSERT OR IGNORE INTO lock_object(pid, addr, kind) SELECT pid, ?2, ?3 FROM process WHERE id = ?1",
+	[STMT_LOCK_KIND] = "INSERT INTO lock_object(pid, addr, kind) SELECT pid, ?2, ?3 FROM process WHERE id = ?1 ON CONFLICT DO UPDATE SET"
+			   " kind = CASE WHEN kind = 4 THEN excluded.kind ELSE coalesce(kind, excluded.kind) END",
 	[STMT_LOCK_OBJECT] = "INSERT INTO lock_object VALUES(?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET"
 			     " kind = coalesce(excluded.kind, kind), name = coalesce(excluded.name, name),"
 			     " device = coalesce(excluded.device, device), inode = coalesce(excluded.inode, inode),"

@@ -1,6 +1,10 @@
 /* See lock_finder.h. */
 #include "core/symbols/lock_finder.h"
 
+#include <stdio.h>
+#include <string.h>
+
+#include "core/interp/frames.h"
 #include "core/interp/layout.h"
 #include "core/interp/lock_object.h"
 
@@ -42,33 +46,57 @@ static bool in_frames(struct target *t, uint64_t tstate, uint64_t word, struct l
 	return false;
 }
 
-/* Python/parking_lot.c: struct wait_entry { park_arg, addr, node, sema … } lies on the waiter's stack; sema is what it sleeps on. */
-static bool parked_on(struct target *t, const struct target_thread *thread, struct lock_object *ret)
+static void parked_on(struct target *t, const struct target_thread *thread, struct parked *ret)
 {
-	uint64_t at;
-
-	return target_runtime(t) && mem_u64(target_mem(t), thread->arg0 - 8, &at) == 0 &&
-	       lock_object_parked(target_runtime(t)->layout, target_mem(t), at, ret) == 0;
+	*ret = (struct parked){ .as = EV_PARKED_NOT };
+	if (target_runtime(t) && thread->arg0 - thread->sp < PARKED_WITHIN)
+		frames_parked(&target_runtime(t)->walk, target_mem(t), thread->tstate, thread->ident, thread->arg0, ret);
 }
 
 uint64_t lock_finder_address(struct target *t, const struct target_thread *thread)
 {
+	struct parked parked;
+
+	parked_on(t, thread, &parked);
+	return parked.at ? parked.at : thread->arg0;
+}
+
+static void find_parked(struct target *t, const struct parked *parked, struct found_lock *ret)
+{
+	static const enum found_kind kinds[EV_PARKED_N] = {
+		[EV_PARKED_NOT] = FOUND_WORD, [EV_PARKED_ELSEWHERE] = FOUND_WORD, [EV_PARKED_MUTEX] = FOUND_PYMUTEX,
+		[EV_PARKED_LOCK] = FOUND_PYMUTEX, [EV_PARKED_OBJECT] = FOUND_OBJECT, [EV_PARKED_SECTION] = FOUND_SECTION,
+		[EV_PARKED_STOPPED] = FOUND_STW, [EV_PARKED_STOPPING] = FOUND_STW_REQUEST,
+	};
+	const struct layout *l = target_runtime(t)->layout;
 	struct lock_object o;
 
-	return parked_on(t, thread, &o) ? o.word : thread->arg0;
+	ret->addr = parked->at;
+	ret->kind = kinds[parked->as];
+	if (parked->as == EV_PARKED_OBJECT)
+		ret->object = parked->at - l->object_mutex;
+	else if (parked->as == EV_PARKED_STOPPED)
+		ret->owner_ident = parked->owner;
+	else if (parked->as == EV_PARKED_LOCK && lock_object_parked(l, target_mem(t), parked->at, &o) == 0) {
+		ret->object = o.object;
+		ret->kind = o.recursive ? FOUND_RLOCK : FOUND_LOCK;
+		ret->owner_ident = o.owner;
+	}
 }
 
 static void find_object(struct target *t, const struct target_thread *thread, struct found_lock *ret)
 {
+	struct parked parked;
 	struct lock_object o;
 
-	if (parked_on(t, thread, &o))
-		ret->addr = o.word;
-	else if (!in_frames(t, thread->tstate, thread->arg0, &o))
-		return;
-	ret->object = o.object;
-	ret->kind = o.recursive ? FOUND_RLOCK : FOUND_LOCK;
-	ret->owner_ident = o.owner;
+	parked_on(t, thread, &parked);
+	if (parked.at) {
+		find_parked(t, &parked, ret);
+	} else if (in_frames(t, thread->tstate, thread->arg0, &o)) {
+		ret->object = o.object;
+		ret->kind = o.recursive ? FOUND_RLOCK : FOUND_LOCK;
+		ret->owner_ident = o.owner;
+	}
 }
 
 static void find_mutex(struct target *t, const struct target_thread *thread, struct found_lock *ret)
@@ -86,8 +114,15 @@ static void find_mutex(struct target *t, const struct target_thread *thread, str
 static void find_name(struct target *t, const struct target_thread *thread, struct found_lock *ret)
 {
 	const struct runtime *rt = target_runtime(t);
+	char type[32];
+
 	if (!object_name_find(rt->layout, &rt->walk, target_mem(t), thread->tstate, ret->object, ret->name))
 		ret->name[0] = 0;
+	if (ret->kind == FOUND_OBJECT && object_type_name(rt->layout, target_mem(t), ret->object, type, sizeof(type)) == 0) {
+		size_t n = strlen(ret->name);
+
+		snprintf(ret->name + n, sizeof(ret->name) - n, n ? " (%s)" : "a %s", type);
+	}
 }
 
 void lock_finder_waited(struct target *t, const struct target_thread *thread, bool want_name, struct found_lock *ret)

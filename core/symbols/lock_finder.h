@@ -9,7 +9,11 @@
 #include "core/interp/object_names.h"
 #include "core/target/target.h"
 
-enum found_kind { FOUND_WORD, FOUND_LOCK, FOUND_RLOCK, FOUND_MUTEX, FOUND_SHARED };
+enum found_kind {
+	FOUND_WORD, FOUND_LOCK, FOUND_RLOCK, FOUND_MUTEX, FOUND_SHARED,
+	FOUND_PYMUTEX, FOUND_OBJECT, FOUND_SECTION, FOUND_STW, FOUND_STW_REQUEST, /* parked.h */
+	FOUND_N
+};
 
 struct found_lock {
 	enum found_kind kind;
@@ -18,7 +22,7 @@ struct found_lock {
 	uint64_t owner_ident; /* who has it, as it says itself: 0 unknown */
 	pid_t owner_tid; /* the same of a mutex */
 	uint64_t device, inode, offset; /* FOUND_SHARED: where in which file the word lies */
-	char name[OBJECT_NAME_SIZE]; /* raw; "" unknown */
+	char name[OBJECT_NAME_SIZE]; /* raw; "" unknown; of FOUND_OBJECT with its type */
 };
 
 /* As recordings have the lock: the word, or the address a waiter is parked on; one read. */

@@ -173,6 +173,7 @@ int proc_syscall_parse(const char *text, struct proc_syscall *ret)
 			return -EPROTO;
 		p = end;
 	}
+	ret->sp = strtoull(p, NULL, 16);
 	return 0;
 }
 

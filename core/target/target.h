@@ -73,6 +73,7 @@ struct target_thread {
 	char state; /* letter of /proc/TID/stat */
 	int32_t nr; /* system call it sleeps in, -1 none/running/unreadable */
 	uint64_t arg0, arg1;
+	uint64_t sp; /* user stack pointer there */
 };
 /* Snapshot of all threads; *ret is malloc'ed.  want_names costs a walk of the threading module's dict. */
 int target_threads(struct target *t, bool want_names, struct target_thread **ret, unsigned *ret_n);

@@ -171,6 +171,7 @@ static void read_task(int task_fd, pid_t tid, target_thread_vec *ret)
 	thread->nr = call.nr;
 	thread->arg0 = call.arg[0];
 	thread->arg1 = call.arg[1];
+	thread->sp = call.sp;
 }
 
 static int read_tasks(const struct target *t, target_thread_vec *ret)

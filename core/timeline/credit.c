@@ -163,12 +163,38 @@ static void credit_other(struct timeline *t, const struct wait_item *w, const st
 	flush(&c);
 }
 
+/* Stopping the world.  It stands still until the one who stopped it lets all go: no other has it in between.  Who wants to stop it waits, a
+ * millisecond at a time, for the last one to stop: that one wakes him. */
+static void credit_stop(struct timeline *t, const struct wait_item *w, const struct wait *row)
+{
+	struct credits c = { .t = t, .wait = row->wait };
+	const struct releases *all = &w->other->releases;
+	uint64_t end = row->t1_ns - row->wake_latency_ns, stack = 0;
+	uint32_t by = w->stop == STOP_STALLED ? w->owner : MODEL_NONE;
+
+	for (size_t i = releases_after(all, row->t0_ns); i < all->n; i++) {
+		const struct release *r = releases_at(all, i);
+
+		if (by == MODEL_NONE && r->thread != row->thread)
+			by = r->thread;
+		if (by != r->thread || (w->stop == STOP_STALLED && r->t > row->t1_ns))
+			break;
+		stack = stack ? stack : r->stack;
+	}
+	credit(&c, by, HOLDER_UNKNOWN, -1, stack, end - row->t0_ns);
+	credit(&c, MODEL_NONE, HOLDER_UNKNOWN, -1, 0, row->t1_ns - end);
+	flush(&c);
+}
+
 /* Do the credits of the wait rest on wake-ups alone? */
 static bool holder_inferred(const struct wait_item *w)
 {
 	const struct releases *all = &w->other->releases;
 	size_t i = releases_after(all, w->row.t0_ns), n = 0;
 	uint32_t first = MODEL_NONE;
+
+	if (w->stop != STOP_NOT)
+		return w->stop == STOP_ASKING;
 
 	for (; i < all->n && releases_at(all, i)->t <= w->row.t1_ns; i++) {
 		if (releases_at(all, i)->thread == w->row.thread)
@@ -251,7 +277,10 @@ void wait_settle(struct timeline *t, struct wait_item *w)
 	if (t->sink.wait)
 		t->sink.wait(t->sink.ctx, &w->row);
 	if (w->other) {
-		credit_other(t, w, &w->row);
+		if (w->stop != STOP_NOT)
+			credit_stop(t, w, &w->row);
+		else
+			credit_other(t, w, &w->row);
 		w->other->in_line--;
 	} else {
 		credit_wait(t, w, &w->row);

@@ -348,11 +348,28 @@ static void carry_futex_stack(struct thread *th, struct wait *row)
 	th->futex_stack = row->stack;
 }
 
+/* What the event tells of the kind of lock; LOCK_FUTEX: nothing. */
+static enum lock_kind kind_of(const struct ev_off *e, const struct thread *owner)
+{
+	static const enum lock_kind parked[EV_PARKED_N] = {
+		[EV_PARKED_NOT] = LOCK_FUTEX, [EV_PARKED_ELSEWHERE] = LOCK_FUTEX, [EV_PARKED_MUTEX] = LOCK_PYMUTEX, [EV_PARKED_LOCK] = LOCK_LOCK,
+		[EV_PARKED_OBJECT] = LOCK_OBJECT, [EV_PARKED_SECTION] = LOCK_SECTION, [EV_PARKED_STOPPED] = LOCK_STW,
+		[EV_PARKED_STOPPING] = LOCK_STW_REQUEST,
+	};
+
+	if (e->parked && e->parked_as < EV_PARKED_N)
+		return e->parked_as == EV_PARKED_LOCK && owner ? LOCK_RLOCK : parked[e->parked_as]; /* only an RLock names one */
+	if (owner)
+		return LOCK_MUTEX;
+	return !(e->arg1 & FUTEX_PRIVATE) && e->arg1 ? LOCK_PROCESS : LOCK_FUTEX;
+}
+
 /* A sleep on any other futex is a wait of its own. */
 void episode_futex(struct timeline *t, struct thread *th, const struct ev_off *e, struct lock *l)
 {
 	uint64_t asleep = e->t_wake_ns ? e->t_wake_ns : e->t_in_ns;
 	struct thread *waker = thread_waker_anywhere(t, th, e), *owner = owner_of(t, th, e);
+	enum lock_kind kind = kind_of(e, owner);
 	struct wait row = { .thread = th->row.thread, .lock = l->id, .t0_ns = e->t_out_ns, .t1_ns = e->t_in_ns, .stack = stack_shown(e),
 			    .end = waker ? WAIT_VOLUNTARY : WAIT_END_UNKNOWN, .sleeps = 1, .asleep_ns = asleep - e->t_out_ns,
 			    .wake_latency_ns = e->t_in_ns - asleep, .waker = waker ? waker->row.thread : MODEL_NONE };
@@ -363,14 +380,15 @@ void episode_futex(struct timeline *t, struct thread *th, const struct ev_off *e
 		row.flags |= WAIT_F_AT_START;
 	if (th->estimated)
 		row.flags |= WAIT_F_INFERRED;
-	if (owner && !e->parked)
-		lock_is(t, l, LOCK_MUTEX);
-	else if (!(e->arg1 & FUTEX_PRIVATE) && e->arg1)
-		lock_is(t, l, LOCK_PROCESS);
+	if (kind != LOCK_FUTEX)
+		lock_is(t, l, kind);
 	carry_futex_stack(th, &row);
 	lock_waited(t, l, stack_shown(e));
 	if (waker && row.end == WAIT_VOLUNTARY)
 		releases_add(&l->releases, &(struct release){ .t = asleep, .stack = e->waker_stack, .thread = waker->row.thread });
 	l->in_line++;
-	line_add(t, ITEM_WAIT, th)->wait = (struct wait_item){ .row = row, .other = l, .owner = owner ? owner->row.thread : MODEL_NONE };
+	line_add(t, ITEM_WAIT, th)->wait = (struct wait_item){
+		.row = row, .other = l, .owner = owner ? owner->row.thread : kind == LOCK_STW ? row.waker : MODEL_NONE,
+		.stop = kind == LOCK_STW ? STOP_STALLED : kind == LOCK_STW_REQUEST ? STOP_ASKING : STOP_NOT,
+	};
 }

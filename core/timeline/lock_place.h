@@ -16,6 +16,8 @@ struct lock_place {
 /* What a wait is for, of what its stack and the lock itself tell. */
 static inline enum lock_kind lock_place_kind(enum lock_kind place, enum lock_kind own)
 {
+	if (lock_kind_anywhere(own))
+		return own;
 	/* the stack tells a queue from a lock, only the lock itself a Lock from an RLock */
 	return place == LOCK_FUTEX || (place == LOCK_LOCK && own == LOCK_RLOCK) ? own : place;
 }

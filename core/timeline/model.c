@@ -29,6 +29,11 @@ const char *const lock_kind_names[LOCK_KIND_N] = {
 	[LOCK_QUEUE_JOIN] = "queue_join",
 	[LOCK_JOIN] = "join",
 	[LOCK_FUTURE] = "future",
+	[LOCK_PYMUTEX] = "pymutex",
+	[LOCK_OBJECT] = "object",
+	[LOCK_SECTION] = "critical_section",
+	[LOCK_STW] = "stw",
+	[LOCK_STW_REQUEST] = "stw_request",
 };
 
 const char *const wait_end_names[WAIT_END_N] = {

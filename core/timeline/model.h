@@ -67,12 +67,24 @@ enum lock_kind {
 	LOCK_QUEUE_JOIN,
 	LOCK_JOIN, /* a thread ends */
 	LOCK_FUTURE,
+	/* CPython 3.13 and newer */
+	LOCK_PYMUTEX, /* a mutex of the interpreter or an extension; before 3.14 also one of Python's own locks that nobody has looked at */
+	/* without the GIL: */
+	LOCK_OBJECT, /* of one Python object: a critical section on it */
+	LOCK_SECTION, /* another mutex that a critical section takes */
+	LOCK_STW, /* another thread has stopped the world */
+	LOCK_STW_REQUEST, /* it waits for all others to stop */
 	LOCK_KIND_N
 };
 /* Waiting for it is idle time, no contention. */
 static inline bool lock_kind_idle(enum lock_kind kind)
 {
-	return kind >= LOCK_CONDITION;
+	return kind >= LOCK_CONDITION && kind <= LOCK_FUTURE;
+}
+/* Whatever the program was about to do: the function it stands in says nothing of it. */
+static inline bool lock_kind_anywhere(enum lock_kind kind)
+{
+	return kind >= LOCK_OBJECT && kind <= LOCK_STW_REQUEST;
 }
 /* Each wait has a new lock of its own: what counts is where it is waited for, not the address. */
 static inline bool lock_kind_fleeting(enum lock_kind kind)

@@ -280,7 +280,7 @@ void lock_waited(struct timeline *t, struct lock *l, uint64_t stack)
 
 void lock_is(struct timeline *t, struct lock *l, enum lock_kind kind)
 {
-	if (l->kind == kind)
+	if (l->kind == kind || (l->kind == LOCK_RLOCK && kind == LOCK_LOCK)) /* an RLock that said nothing this time */
 		return;
 	l->kind = kind;
 	lock_emit(t, l);

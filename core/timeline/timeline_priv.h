@@ -127,6 +127,7 @@ struct wait_item {
 	struct lock *gil; /* NULL: another lock */
 	struct lock *other; /* which, with gil NULL */
 	uint32_t owner; /* of it when the wait began, as it says itself; MODEL_NONE */
+	enum { STOP_NOT, STOP_STALLED, STOP_ASKING } stop; /* of the world: by the owner; by the waiter itself */
 	bool got;
 	uint32_t releaser;
 	uint64_t release_ns, release_stack;

@@ -11,7 +11,7 @@ import sys
 COUNT = "count"  # a whole number, 0 or more
 STATES = ["gil", "nogil", "wait_gil", "wait_lock", "blocked", "sleep", "runnable", "unknown"]
 KINDS = ["gil", "futex", "mutex", "mp_semaphore", "thread_lock", "rlock", "semaphore", "import", "condition", "event", "barrier",
-         "queue_get", "queue_put", "queue_join", "join", "future", "pymutex", "stw"]
+         "queue_get", "queue_put", "queue_join", "join", "future", "pymutex", "object", "critical_section", "stw", "stw_request"]
 
 
 class Null:
@@ -43,7 +43,7 @@ THREAD = {
 OTHER_LOCK = {
     "kind": OneOf(*KINDS[1:]), "idle": bool, "name": Null(str), "address": Null(str), "shared": Null(str), "where": Null(FRAME),
     "waits": COUNT, "wait_ns": COUNT, "wait_p50_ns": COUNT, "wait_p99_ns": COUNT, "wait_max_ns": COUNT, "contended_ns": COUNT,
-    "holder_known_ns": COUNT, "holder_inferred": bool,
+    "pauses": Null(COUNT), "pause_max_ns": Null(COUNT), "holder_known_ns": COUNT, "holder_inferred": bool,
     "waiters": [{"tid": Null(COUNT), "wait_ns": COUNT, "stack": [FRAME]}],
     "holders": [{"pid": Null(COUNT), "tid": Null(COUNT), "wait_ns": COUNT, "stack": [FRAME]}],
 }

@@ -1,7 +1,7 @@
 """The JSON report's contract: every key it must have, its type, and the sums that must hold."""
 NUMBER = (int, float)
 LOCK_KINDS = ("gil", "futex", "mutex", "mp_semaphore", "thread_lock", "rlock", "semaphore", "import", "condition", "event", "barrier",
-              "queue_get", "queue_put", "queue_join", "join", "future", "pymutex", "stw")
+              "queue_get", "queue_put", "queue_join", "join", "future", "pymutex", "object", "critical_section", "stw", "stw_request")
 STATES = {"gil", "nogil", "wait_gil", "wait_lock", "blocked", "sleep", "runnable", "unknown"}
 HOLDER_STATES = {"running", "blocked", "preempted", "unknown"}
 

@@ -1,4 +1,5 @@
-"""CPython 3.13 built without the GIL (tests/live/get-free-threaded): off, on from the start, and switched on while it runs."""
+"""CPython built without the GIL (tests/live/get-free-threaded): off, on from the start, and switched on while it runs; what threads wait for
+without it."""
 import json
 import os
 import subprocess
@@ -11,8 +12,9 @@ import harness
 import live
 import recording
 import test_lines
+import test_locks
 
-PYTHON = os.path.join(harness.CACHE, "python3.13t/bin/python3.13t")
+VERSIONS = ("3.13", "3.14")
 
 EXTENSION = r"""
 #include <Python.h>
@@ -35,11 +37,16 @@ time.sleep(60)
 """
 
 
-@pytest.fixture
-def free():
-    if not os.path.exists(PYTHON):
-        pytest.skip("no python3.13t here (tests/live/get-free-threaded builds it)")
-    return PYTHON
+def built(version):
+    path = os.path.join(harness.CACHE, "python%st/bin/python%st" % (version, version))
+    if not os.path.exists(path):
+        pytest.skip("no python%st here (tests/live/get-free-threaded builds it)" % version)
+    return path
+
+
+@pytest.fixture(params=VERSIONS)
+def free(request):
+    return built(request.param)
 
 
 def test_off(free, can_record, recorded, monkeypatch):
@@ -81,7 +88,8 @@ def test_on_from_the_start(free, can_record, recorded, monkeypatch):
     assert any("switched on" in note for note in report["recording"]["notes"]), report["recording"]["notes"]
 
 
-def test_switched_on_by_an_extension(free, can_record, tmp_path, monkeypatch):
+def test_switched_on_by_an_extension(can_record, tmp_path, monkeypatch):
+    free = built(VERSIONS[-1])
     monkeypatch.delenv("PYTHON_GIL", raising=False)
     include = subprocess.run([free, "-c", "import sysconfig; print(sysconfig.get_paths()['include'])"], stdout=subprocess.PIPE,
                              check=True).stdout.decode().strip()
@@ -110,3 +118,86 @@ def test_switched_on_by_an_extension(free, can_record, tmp_path, monkeypatch):
     gil, = [lock for lock in p["locks"] if lock["kind"] == "gil"]
     assert gil["waits"] > 20 and gil["wait_ns"] > 0.2e9, gil
     assert "w\u00e4rter" in {t["name"] for t in p["threads"]}
+
+
+MS = 1000000
+
+
+class Spans:
+    """Times the program measured itself, against those of a recording."""
+
+    def __init__(self, spans, start_ns):
+        self.spans = [(a - start_ns, b - start_ns) for a, b in spans]
+
+    def holds(self, t0, t1, slack=MS):
+        return any(a - slack <= t0 and t1 <= b + slack for a, b in self.spans)
+
+    def within(self, upto):
+        return sum(max(0, min(b, upto) - max(a, 0)) for a, b in self.spans)
+
+
+def waits_of(rec, kind):
+    return rec.db.execute("SELECT t.python_name, w.t0_ns, w.t0_ns + w.asleep_ns, h.python_name, c.ns FROM wait w JOIN lock l ON l.id = w.lock "
+                    "JOIN lock_object o ON o.addr = l.addr JOIN lock_kind k ON k.id = o.kind JOIN thread t ON t.id = w.thread "
+                    "LEFT JOIN credit c ON c.wait = w.id LEFT JOIN thread h ON h.id = c.holder WHERE k.name = ? AND w.t0_ns > 0 "
+                    "AND w.ended <> 2", (kind,)).fetchall()
+
+
+def share(rows, wanted):
+    """Of the time that somebody is blamed for."""
+    known = sum(ns for _, _, _, holder, ns in rows if holder)
+    return sum(ns for _, _, _, holder, ns in rows if holder in wanted) / max(known, 1)
+
+
+def test_what_threads_wait_for(free, can_record, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHON_GIL", "0")
+    path = str(tmp_path / "no_gil.gilscope")
+    with harness.Workload("no_gil", free, 5) as workload:
+        done = harness.gilscope("record", "-p", workload.pid, "-d", 3, "-o", path)
+        assert done.returncode == 0, done.stderr
+        said, = workload.finish()
+    report = live.report(path)
+    assert contract.check(report) == []
+    process, = report["processes"]
+    rec = recording.Recording(path)
+    start, end = rec.start_ns, int(rec.meta["end_ns"])
+    truth = {what: Spans(spans, start) for what, spans in said["times"].items()}
+    locks = {}
+    for lock in process["other_locks"]:
+        locks.setdefault(lock["kind"], lock)
+
+    # the world stands still inside the collections that the stopper timed, nowhere else, and the stopper is answerable for it
+    stalled = waits_of(rec, "stw")
+    assert {"spinner", "sorter", "appender"} <= {row[0] for row in stalled}, {row[0] for row in stalled}
+    strays = [row for row in stalled if not truth["stopper"].holds(row[1], row[2])]
+    assert sum(t1 - t0 for _, t0, t1, _, _ in strays) < 0.02 * sum(t1 - t0 for _, t0, t1, _, _ in stalled), strays[:5]
+    assert share(stalled, {"stopper"}) > 0.99, stalled[:5]
+    stw, collected = locks["stw"], truth["stopper"].within(end)
+    assert 0.2 * collected < stw["contended_ns"] < 1.02 * collected, (stw["contended_ns"], collected)
+    assert stw["pause_max_ns"] <= max(b - a for a, b in truth["stopper"].spans) and stw["pauses"] >= len(truth["stopper"].spans) / 4, stw
+    assert stw["holders"][0]["stack"][0]["function"] == "stopper" and not stw["holder_inferred"], stw["holders"][0]
+    asked = waits_of(rec, "stw_request")
+    assert {row[0] for row in asked} == {"stopper"}, asked[:5]
+    assert "stop_the_world" in {f["id"] for f in process["findings"]}, process["findings"]
+
+    # a list's own lock: the sorter keeps it while it sorts
+    objects = [row for row in waits_of(rec, "object") if row[0] == "appender"]
+    assert sum(row[2] - row[1] for row in objects) > 20 * MS, objects[:5]
+    assert all(truth["appender"].holds(row[1], row[2]) for row in objects if row[2] - row[1] > 2 * MS), (objects[:5], truth["appender"].spans[:5])
+    assert share(objects, {"sorter"}) > 0.8, objects[:5]
+    assert locks["object"]["name"] in ("__main__.SHARED (list)", "a list", None), locks["object"]
+
+    # Lock and RLock: parked waiters, however long somebody keeps it
+    for kind, waiter, name in (("thread_lock", "lock_waiter", "__main__.LOCK"), ("rlock", "rlock_waiter", "__main__.RLOCK")):
+        lock = locks[kind]
+        assert lock["name"] in (name, None), lock  # nobody may have seen it waited for
+        waited = truth[waiter].within(end)
+        assert 0.4 * waited < lock["wait_ns"] < 1.1 * waited, (kind, lock["wait_ns"], waited)
+        rows = [row for row in waits_of(rec, kind) if row[0] == waiter and row[2] - row[1] > 2 * MS]
+        assert rows and all(truth[waiter].holds(row[1], row[2]) for row in rows), (kind, rows[:5])
+        assert share(rows, {"holder"}) > 0.9, (kind, rows[:5])
+
+
+def test_locks_by_kind(free, can_record, recorded, monkeypatch):
+    monkeypatch.setenv("PYTHON_GIL", "0")
+    test_locks.test_kinds_names_and_holders(free, can_record, recorded)

@@ -250,7 +250,9 @@ static void free_threaded_has_a_row_of_its_own(void **state)
 	assert_int_equal(read_table(&l, &version), 0);
 	assert_int_equal(l.gil_cond, 40);
 	assert_true(l.free_threaded);
-	table[1] = 0x030e00f0; /* 3.14 free-threaded: not read yet */
+	assert_int_equal(l.interp_world, row->interp_world + (uint32_t)table[layout_debug_offsets(0x030d00f0)->own_gil / 8] - row->interp_own_gil);
+	assert_int_equal(l.frame_tlbc, NO_FIELD); /* 3.14 has it */
+	table[1] = 0x031000f0; /* 3.16: nothing is known of it */
 	assert_int_equal(read_table(&l, &version), -ENOTSUP);
 }
 

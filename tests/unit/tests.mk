@@ -67,6 +67,9 @@ test_unwind_LIBS := -ldw -lelf
 UNIT_TESTS += test_proc
 test_proc_SRCS := core/target/proc_maps.c core/target/proc_task.c core/util/vec.c core/util/xalloc.c
 
+UNIT_TESTS += test_parked
+test_parked_SRCS := $(INTERP_SRCS) core/util/fail.c
+
 UNIT_TESTS += test_pystr
 test_pystr_SRCS := $(INTERP_SRCS) core/util/fail.c
 

@@ -100,7 +100,8 @@ static void print_lock(FILE *out, const struct dump_lock *l)
 		[LOCK_LOCK] = "Lock", [LOCK_RLOCK] = "RLock", [LOCK_SEMAPHORE] = "a semaphore", [LOCK_IMPORT] = "an import by another thread",
 		[LOCK_CONDITION] = "a condition", [LOCK_EVENT] = "an event", [LOCK_BARRIER] = "a barrier", [LOCK_QUEUE_GET] = "something in a queue",
 		[LOCK_QUEUE_PUT] = "room in a queue", [LOCK_QUEUE_JOIN] = "the end of a queue's work", [LOCK_JOIN] = "the end of a thread",
-		[LOCK_FUTURE] = "a future",
+		[LOCK_FUTURE] = "a future", [LOCK_PYMUTEX] = "a mutex of the interpreter", [LOCK_OBJECT] = "the lock of an object",
+		[LOCK_SECTION] = "a critical section", [LOCK_STW] = "the world to go on", [LOCK_STW_REQUEST] = "all others to stop",
 	};
 
 	fputs(words[l->kind] ? words[l->kind] : "a lock", out);

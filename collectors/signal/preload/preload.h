@@ -147,6 +147,7 @@ void timer_end(struct thread_rec *t);
 bool self_read(void *ret, uint64_t addr, uint64_t len);
 uint64_t own_tstate(struct thread_rec *t);
 uint64_t stack_take(struct thread_rec *t, uint64_t tstate, bool moving);
+void parked_look(struct thread_rec *t, uint64_t tstate, struct ev_off *e); /* fills in what the thread is parked on */
 bool stack_due(struct thread_rec *t, uint64_t now);
 void stack_paid(struct thread_rec *t, uint64_t cost_ns);
 

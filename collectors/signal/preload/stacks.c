@@ -12,6 +12,7 @@ static int walk_read(struct thread_rec *t, void *ret, uint64_t len, uint64_t add
 #define WALK_FN static
 
 #include "collectors/signal/preload/preload.h"
+#include "core/interp/parked.h"
 #include "collectors/signal/preload/sys.h"
 
 #include <sys/uio.h>
@@ -175,6 +176,18 @@ uint64_t stack_take(struct thread_rec *t, uint64_t tstate, bool moving)
 	if (key)
 		send(t, key);
 	return key;
+}
+
+void parked_look(struct thread_rec *t, uint64_t tstate, struct ev_off *e)
+{
+	struct parked parked;
+
+	t->walk_ns = now_ns();
+	t->blocks.n = t->blocks.next = 0;
+	parked_read(&lib.walk, tstate, t->ident, e->arg0, &parked);
+	e->parked = parked.at;
+	e->lock_owner = parked.owner;
+	e->parked_as = parked.as;
 }
 
 /* --- how often ------------------------------------------------------------------------------------------------- */

@@ -11,12 +11,12 @@
 #include <sys/resource.h>
 
 #include "collectors/signal/preload/preload.h"
+#include "core/interp/parked.h"
 #include "collectors/signal/preload/sys.h"
 
 #define RAN_MIN_NS 100000 /* shorter stretches between two waits are taken as on the CPU */
 #define OFF_MIN_NS 30000
 #define MUTEX_SHARED 128 /* glibc: PTHREAD_MUTEX_PSHARED_BIT */
-#define PARKED_WITHIN 4096 /* bytes above the stack pointer: CPython's _PySemaphore_Wait lies 256 to 296 above its caller's word */
 
 /* --- what the GIL's words say -------------------------------------------------------------------------------------- */
 
@@ -189,11 +189,8 @@ static void begin_elsewhere(struct wait *w, uint64_t tstate, struct gil_words *w
 	struct gil_rec *g = t->gil ? t->gil : lib.n_gils ? &lib.gils[0] : NULL;
 	uint64_t stack = (uint64_t)(uintptr_t)__builtin_frame_address(0);
 
-	if (w->e.arg0 - stack < PARKED_WITHIN && lib.gil_size) { /* our caller's frame: it can be read */
-		w->e.parked = *(const uint64_t *)(uintptr_t)(w->e.arg0 - 8);
-		if (w->e.parked)
-			self_read(&w->e.lock_owner, w->e.parked + 8, sizeof(w->e.lock_owner));
-	}
+	if (w->e.arg0 - stack < PARKED_WITHIN && lib.gil_size)
+		parked_look(t, tstate, &w->e);
 	if (!g || !tstate)
 		return;
 	w->e.gil = g->addr;

@@ -18,6 +18,7 @@
 #include "agent/session.h"
 #include "collectors/collector.h"
 #include "core/event/event.h"
+#include "core/interp/parked.h"
 #include "core/store/store.h"
 #include "core/util/vec.h"
 
@@ -76,6 +77,7 @@ struct thread_name_letter {
 struct sleeper_letter {
 	struct letter l;
 	uint64_t read_ns; /* it holds for the first sleep if that lasted beyond this moment */
+	struct parked parked; /* what it waits for, if it is parked */
 	struct ev_stack stack;
 };
 

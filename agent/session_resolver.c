@@ -9,6 +9,7 @@
 #include "agent/session_priv.h"
 #include "core/base/clock.h"
 #include "core/interp/frames.h"
+#include "core/symbols/lock_finder.h"
 #include "core/symbols/symbols.h"
 #include "core/target/target.h"
 #include "core/util/xalloc.h"
@@ -139,6 +140,7 @@ static void send_sleepers(struct session *s, struct session_target *t)
 		l = xcalloc(1, sizeof(*l));
 		l->l = (struct letter){ .kind = LETTER_SLEEPER, .bytes = sizeof(*l) };
 		l->stack.key = frames_read(&r->walk, target_mem(t->target), threads[i].tstate, t->pid, &l->stack);
+		lock_finder_parked(t->target, &threads[i], &l->parked);
 		l->read_ns = clock_now_ns();
 		l->stack.h.kind = EV_STACK;
 		l->stack.h.size = (uint16_t)(offsetof(struct ev_stack, frames) + l->stack.n * sizeof(struct ev_frame));

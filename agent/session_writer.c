@@ -28,7 +28,8 @@ struct live_thread { /* exact birth of a living thread, for names found in /proc
 		uint32_t pid, tid;
 	} key;
 	uint64_t start_ns;
-	uint64_t sleeper_stack, sleeper_read_ns; /* what it slept in when the recording began */
+	uint64_t sleeper_stack, sleeper_read_ns; /* what it slept in when the recording began … */
+	struct parked sleeper_parked; /* … and for what */
 	UT_hash_handle hh;
 };
 
@@ -160,8 +161,8 @@ static void forget_thread(struct writer *w, const struct ev_hdr *h)
 	free(t);
 }
 
-/* A thread that slept from before the start: its stack was read from outside, and fits if it slept on beyond that moment. */
-static void add_sleeper_stack(struct writer *w, struct ev_off *e)
+/* A thread that slept from before the start: where and for what was read from outside, and fits if it slept on beyond that moment. */
+static void add_sleeper(struct writer *w, struct ev_off *e)
 {
 	struct live_thread *t;
 
@@ -171,6 +172,11 @@ static void add_sleeper_stack(struct writer *w, struct ev_off *e)
 	if (t && t->sleeper_read_ns && e->t_in_ns > t->sleeper_read_ns) {
 		e->own_stack = t->sleeper_stack;
 		e->h.flags |= EV_F_PYTHON;
+		if ((e->h.flags & EV_F_FUTEX_WAIT) && !e->parked) {
+			e->parked = t->sleeper_parked.at;
+			e->parked_as = t->sleeper_parked.as;
+			e->lock_owner = t->sleeper_parked.owner;
+		}
 	}
 }
 
@@ -208,7 +214,7 @@ static void apply(struct writer *w, struct ev_hdr *h)
 		store_looks(w->s->store, (const struct ev_looks *)h);
 		break;
 	case EV_OFF:
-		add_sleeper_stack(w, (struct ev_off *)h);
+		add_sleeper(w, (struct ev_off *)h);
 		ask_where(w, (const struct ev_off *)h);
 		break;
 	case EV_THREAD:
@@ -314,6 +320,7 @@ static void on_sleeper(struct writer *w, const struct sleeper_letter *l)
 
 	store_stack(w->s->store, &l->stack, want_symbol, w);
 	t->sleeper_stack = l->stack.key;
+	t->sleeper_parked = l->parked;
 	t->sleeper_read_ns = l->read_ns;
 }
 

@@ -91,8 +91,7 @@ struct summary_other {
 	const char *shared; /* device:inode:offset of the file it lies in, NULL: not shared by processes, as far as is known */
 	const struct summary_frame *where; /* the program's own innermost line, of the first wait; NULL unknown */
 	struct summary_waits waits;
-	uint64_t contended_ns; /* time in which at least one thread waited */
-	uint64_t pauses, pause_max_ns; /* of LOCK_STW: how often the world stood still, and how long at most */
+	uint64_t contended_ns, pauses, pause_max_ns; /* when at least one thread waited; of LOCK_STW how often that was, the longest */
 	/* who had it meanwhile; of an idle one who ended the waits.  Most first. */
 	struct summary_party waiters[SUMMARY_PARTIES_MAX], holders[SUMMARY_PARTIES_MAX];
 	unsigned n_waiters, n_holders;

@@ -8,6 +8,7 @@
 #include "core/interp/layout.h"
 #include "core/interp/lock_object.h"
 
+#define NR_FUTEX 202 /* x86-64 */
 #define FUTEX_CMD 127 /* without FUTEX_PRIVATE_FLAG and FUTEX_CLOCK_REALTIME (linux/futex.h) */
 #define FUTEX_PRIVATE 128
 #define FUTEX_WAIT 0
@@ -46,10 +47,10 @@ static bool in_frames(struct target *t, uint64_t tstate, uint64_t word, struct l
 	return false;
 }
 
-static void parked_on(struct target *t, const struct target_thread *thread, struct parked *ret)
+void lock_finder_parked(struct target *t, const struct target_thread *thread, struct parked *ret)
 {
 	*ret = (struct parked){ .as = EV_PARKED_NOT };
-	if (target_runtime(t) && thread->arg0 - thread->sp < PARKED_WITHIN)
+	if (target_runtime(t) && thread->nr == NR_FUTEX && thread->arg0 - thread->sp < PARKED_WITHIN)
 		frames_parked(&target_runtime(t)->walk, target_mem(t), thread->tstate, thread->ident, thread->arg0, ret);
 }
 
@@ -57,7 +58,7 @@ uint64_t lock_finder_address(struct target *t, const struct target_thread *threa
 {
 	struct parked parked;
 
-	parked_on(t, thread, &parked);
+	lock_finder_parked(t, thread, &parked);
 	return parked.at ? parked.at : thread->arg0;
 }
 
@@ -89,7 +90,7 @@ static void find_object(struct target *t, const struct target_thread *thread, st
 	struct parked parked;
 	struct lock_object o;
 
-	parked_on(t, thread, &parked);
+	lock_finder_parked(t, thread, &parked);
 	if (parked.at) {
 		find_parked(t, &parked, ret);
 	} else if (in_frames(t, thread->tstate, thread->arg0, &o)) {

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "core/interp/object_names.h"
+#include "core/interp/parked.h"
 #include "core/target/target.h"
 
 enum found_kind {
@@ -25,6 +26,8 @@ struct found_lock {
 	char name[OBJECT_NAME_SIZE]; /* raw; "" unknown; of FOUND_OBJECT with its type */
 };
 
+/* What the thread is parked on, if it is (struct parked.at); it sleeps in futex. */
+void lock_finder_parked(struct target *t, const struct target_thread *thread, struct parked *ret);
 /* As recordings have the lock: the word, or the address a waiter is parked on; one read. */
 uint64_t lock_finder_address(struct target *t, const struct target_thread *thread);
 /* want_name costs some thousand reads at most.  The thread sleeps in futex (nr, arg0, arg1). */

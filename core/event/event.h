@@ -83,8 +83,7 @@ struct ev_off {
 	__u64 own_stack; /* this thread's Python stack at t_out */
 	__u64 holder_stack; /* the holder's, read in this thread's context at t_out */
 	__u64 waker_stack; /* the waker's at t_wake (GIL waits only) */
-	__u32 waker_pid, waker_tid;
-	__u32 cpu_out, cpu_in;
+	__u32 waker_pid, waker_tid, cpu_out, cpu_in;
 	/* Asleep on another lock than a GIL.  CPython 3.13 and newer park a waiter on a semaphore on its own C stack (Python/parking_lot.c):
 	 * arg0 is that word, `parked` the address it stands for; else 0. */
 	__u64 parked;
@@ -93,21 +92,7 @@ struct ev_off {
 	__u64 lock_owner;
 	/* As the kernel sends it: the id of the ev_native taken at t_out.  Once that is unwound the key of the merged stack; 0 none. */
 	__u64 native;
-	__u32 parked_as; /* enum ev_parked: what lay at that address */
-	__u32 pad;
-};
-
-/* What a parked thread waits for (core/interp/parked.h). */
-enum ev_parked {
-	EV_PARKED_NOT, /* … or that was not looked at */
-	EV_PARKED_ELSEWHERE, /* anything: an event, a queue */
-	EV_PARKED_MUTEX, /* a locked PyMutex of the interpreter or an extension */
-	EV_PARKED_LOCK, /* … of a Python object whose first member it is: Lock, RLock */
-	EV_PARKED_OBJECT, /* … in the head of a Python object (free-threaded builds) */
-	EV_PARKED_SECTION, /* another one, inside a critical section */
-	EV_PARKED_STOPPED, /* another thread has stopped the world */
-	EV_PARKED_STOPPING, /* it has asked all others to stop */
-	EV_PARKED_N
+	__u32 parked_as, pad; /* enum ev_parked (event_parked.h): what lay at that address */
 };
 
 /* One Python frame as it can be had cheaply in the kernel. */

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "core/event/event_parked.h"
+
 static const struct { const char *name, *meaning; size_t size; } kinds[] = {
 #define EVENT(number, name, NAME, meaning) [number] = { #name, meaning, sizeof(struct ev_##name) },
 #include "core/event/event_kinds.def"

@@ -11,6 +11,7 @@
  *
  * Owns: nothing.  Context: any, BPF included; the thread sleeps.  Untrusted: every pointer and value.  Bounded: fifteen reads. */
 #include "core/event/event.h"
+#include "core/event/event_parked.h"
 #include "core/interp/frame_walk.h"
 
 #define PARKED_WITHIN 4096 /* bytes from the stack pointer to the semaphore: 256 to 296 were seen, the frames of _PySemaphore_Wait */

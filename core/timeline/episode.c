@@ -9,6 +9,7 @@
  * PyPy (thread_gil.c): the first waiter sleeps on a condition for 0.1 ms at a time and looks whether the GIL is free; the others sleep on a
  * mutex behind it (EV_F_GIL_POLL, EV_F_GIL_QUEUE).  A holder that yields signals the condition, one that lets go around a call wakes nobody.
  * Who has got the GIL wakes the next of the queue. */
+#include "core/event/event_parked.h"
 #include "core/timeline/timeline_priv.h"
 
 #include <string.h>

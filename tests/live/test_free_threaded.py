@@ -189,8 +189,10 @@ def test_what_threads_wait_for(free, can_record, tmp_path, monkeypatch):
 
     # Lock and RLock: parked waiters, however long somebody keeps it
     for kind, waiter, name in (("thread_lock", "lock_waiter", "__main__.LOCK"), ("rlock", "rlock_waiter", "__main__.RLOCK")):
+        if kind == "rlock" and "3.13" in free:
+            continue  # a semaphore still, known only when somebody looks while it is waited for
         lock = locks[kind]
-        assert lock["name"] in (name, None), lock  # nobody may have seen it waited for
+        assert lock["name"] in (name, None), lock  # the same goes for its name
         waited = truth[waiter].within(end)
         assert 0.4 * waited < lock["wait_ns"] < 1.1 * waited, (kind, lock["wait_ns"], waited)
         rows = [row for row in waits_of(rec, kind) if row[0] == waiter and row[2] - row[1] > 2 * MS]

@@ -24,6 +24,7 @@
 #define HOLD_PIECE_NS (20 * NS_PER_MS) /* core/timeline settles after 100 ms what it was told */
 #define TELL_EVERY_NS NS_PER_S
 #define HOLDER_STACK_NS (5 * NS_PER_MS) /* while others wait for it */
+#define STILL_NS (20 * NS_PER_MS)
 #define NOBODY UINT32_MAX
 
 static struct remote_slot *slot_of(const struct proc *p)
@@ -165,11 +166,15 @@ static int read_words(struct proc *p, const struct proc_gil *g, struct words *re
 	size_t n = w->gil_words == WALK_GIL_TOGETHER ? sizeof(raw) : sizeof(raw.last_holder);
 	int err = mem_read(target_mem(p->target), g->addr + w->gil_holder, &raw, n);
 
+	*ret = (struct words){ 0 };
+	if (!err && w->gil_words == WALK_GIL_IDENT)
+		err = mem_read(target_mem(p->target), g->addr + w->gil_locked, &raw.locked, 1);
 	if (err)
 		return err;
 	ret->last_holder = raw.last_holder;
 	ret->number = raw.number;
-	ret->holder = w->gil_words != WALK_GIL_TOGETHER || raw.locked == 1 ? raw.last_holder : 0;
+	if (w->gil_words == WALK_GIL_CURRENT || w->gil_words == WALK_GIL_SEMAPHORE || raw.locked == 1)
+		ret->holder = raw.last_holder;
 	return 0;
 }
 
@@ -222,7 +227,7 @@ static struct track_place read_place(struct proc *p, const struct track *t)
 	struct track_place place = { 0 };
 	uint64_t frame = 0;
 
-	if (!t->tstate || mem_u64(m, t->tstate + w->tstate_frame, &frame))
+	if (!t->tstate || w->tstate_frame == WALK_NO_FIELD || mem_u64(m, t->tstate + w->tstate_frame, &frame))
 		return place;
 	if (w->cframe_frame != WALK_NO_FIELD && frame && mem_u64(m, frame + w->cframe_frame, &frame))
 		return place;
@@ -239,6 +244,24 @@ static struct proc_gil *gil_at(struct proc *p, uint64_t word)
 		if (word - p->gils[i].addr < r->walk.gil_size)
 			return &p->gils[i];
 	return NULL;
+}
+
+/* PyPy's first waiter wakes up ten times a millisecond, so it is often seen ready to run, and what it did then its frames do not tell.  It
+ * waits still if nobody has taken the GIL meanwhile, and most likely if another one just has. */
+static bool still_there(struct proc *p, const struct track *t, const struct proc_gil *g, const struct track_sight *s, const struct track_place *now)
+{
+	if (target_runtime(p->target)->walk.tstate_frame == WALK_NO_FIELD)
+		return !g->switched || s->t_ns - t->slept_ns < STILL_NS;
+	return now->frame == t->place.frame && now->instr == t->place.instr;
+}
+
+/* It leaves the queue's head, the condition, only with the GIL; so it had that if it is in the queue now. */
+static bool queues_again(struct proc *p, const struct track *t, const struct proc_gil *g, uint64_t word)
+{
+	const struct walk_layout *w = &target_runtime(p->target)->walk;
+
+	return w->gil_words == WALK_GIL_IDENT && word - g->addr - w->gil_forced < w->gil_forced_len &&
+	       t->arg0 - g->addr - w->gil_wait < w->gil_wait_len;
 }
 
 static struct proc_gil *gil_of(struct proc *p, const struct track *t)
@@ -274,10 +297,11 @@ static void judge(struct proc *p, const struct track *t, uint32_t index, const s
 			s->place = read_place(p, t);
 		else
 			s->place = t->place;
-		s->again = was_waiting && (s->place.frame != t->place.frame || s->place.instr != t->place.instr);
+		s->again = was_waiting && (s->place.frame != t->place.frame || s->place.instr != t->place.instr ||
+					   queues_again(p, t, g, s->arg0));
 	} else if (was_waiting && call->running && own && own->last_holder != t->tstate) {
 		s->place = read_place(p, t);
-		if (s->place.frame == t->place.frame && s->place.instr == t->place.instr) {
+		if (still_there(p, t, own, s, &s->place)) {
 			s->state = TRACK_GIL_WAIT;
 			s->arg0 = t->arg0;
 			s->arg1 = t->arg1;
@@ -327,6 +351,8 @@ static void look_at_thread(struct proc *p, uint32_t i, const struct proc_syscall
 	struct ev_off e;
 
 	judge(p, t, index, call, &s);
+	if (s.state == TRACK_GIL_WAIT && !call->running)
+		t->slept_ns = now;
 	see_queued(p, i, t, &s);
 	if (!t->looked_ns)
 		since = UINT64_MAX;

@@ -26,6 +26,7 @@ struct track {
 	uint64_t arg0;
 	uint64_t since_ns, looked_ns; /* 0: not looked at yet */
 	struct track_place place; /* of a GIL wait */
+	uint64_t slept_ns; /* last found asleep on a GIL */
 	uint64_t stack; /* at its begin; on the CPU, of the last sample */
 	uint64_t sampled_ns;
 	uint64_t queued_ns; /* of the last look on the CPU, as in struct track_sight */

@@ -107,6 +107,7 @@ static void config_take(const struct shared_config *c)
 		lib.gils[i].gc_collecting = c->gils[i].gc_collecting;
 		__atomic_store_n(&lib.gils[i].addr, c->gils[i].addr, __ATOMIC_RELEASE);
 	}
+	lib.gil_queue = c->python && n && c->walk.gil_words == WALK_GIL_IDENT ? c->gils[0].addr + c->walk.gil_forced : 0;
 	__atomic_store_n(&lib.n_gils, c->python ? n : 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&lib.gil_size, c->python && n ? c->walk.gil_size : 0, __ATOMIC_RELEASE);
 }
@@ -130,7 +131,7 @@ void disarm(uint32_t why_not_sampling)
 {
 	if (!armed() || !__atomic_exchange_n((uint32_t *)lib.guard, 0, __ATOMIC_ACQ_REL))
 		return;
-	lib.gil_size = 0; /* conditions go straight through */
+	lib.gil_size = lib.gil_queue = 0; /* conditions go straight through */
 	lib.n_gils = 0;
 	samples_end(why_not_sampling);
 	__atomic_store_n(&lib.shared->over, 1, __ATOMIC_RELEASE);
@@ -259,7 +260,7 @@ static void after_fork(void)
 		return;
 	SYS(munmap, lib.shared, shared_bytes());
 	lib.shared = NULL;
-	lib.gil_size = lib.n_gils = 0;
+	lib.gil_size = lib.gil_queue = lib.n_gils = 0;
 	memset(lib.gils, 0, sizeof(lib.gils));
 	threads_forget();
 	lib.signal = (int)signal;

@@ -76,6 +76,7 @@ struct library {
 	struct shared *shared; /* NULL: never armed */
 	volatile uint32_t *guard; /* 1: armed; on a page that a fork empties */
 	uint64_t gil_size; /* bytes of a GIL from its address; 0: none known */
+	uint64_t gil_queue; /* the mutex through which PyPy's waiters pass; 0 none */
 	uint32_t n_gils, config_seen, config_lock, pid;
 	struct gil_rec gils[SHARED_MAX_GILS];
 	struct walk_layout walk;
@@ -153,7 +154,7 @@ void stack_paid(struct thread_rec *t, uint64_t cost_ns);
 
 /* waits.c; async-signal-safe */
 struct gil_rec *gil_of(uint64_t addr);
-uint32_t take_seen(const struct thread_rec *t); /* flags: has it had the GIL since its last sleep on it? */
+uint32_t take_seen(const struct thread_rec *t, bool waits); /* flags: has it had the GIL since its last sleep on it, while it waits again? */
 void look_at_gil(struct thread_rec *t, struct gil_rec *g, uint64_t tstate, struct gil_words *w, uint32_t *flags, __u64 *holder_ident);
 bool gil_read_words(const struct gil_rec *g, bool alive, struct gil_words *ret);
 void account_ran(struct thread_rec *t, uint64_t now); /* the thread does something at `now`; tells of time off the CPU before */

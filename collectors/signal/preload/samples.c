@@ -138,7 +138,7 @@ static void sample(struct thread_rec *t, uint64_t now, uint64_t ip)
 	uint32_t gc = 0;
 
 	if (tstate && g) {
-		e.h.flags |= EV_F_PYTHON | take_seen(t);
+		e.h.flags |= EV_F_PYTHON | take_seen(t, t->wants_gil);
 		e.gil = g->addr;
 		if (gil_read_words(g, lib.n_gils == 1, &words))
 			look_at_gil(t, g, tstate, &words, &e.h.flags, &e.holder_ident);

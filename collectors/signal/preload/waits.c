@@ -5,6 +5,8 @@
  * What the scheduler tells the programs in the kernel, take_gil and drop_gil tell here: every thread that takes a GIL signals its
  * switch_cond, every thread that lets it go signals its cond.  So EV_F_MOVED and EV_F_STAYED are facts, not conclusions.
  *
+ * PyPy's waiters pass a queue, see note_queue.
+ *
  * The way without contention is one comparison (conditions), one trylock (semaphores, mutexes). */
 #include <errno.h>
 #include <linux/futex.h>
@@ -32,15 +34,21 @@ struct gil_rec *gil_of(uint64_t addr)
 bool gil_read_words(const struct gil_rec *g, bool alive, struct gil_words *ret)
 {
 	uint64_t at = g->addr + lib.walk.gil_holder;
+	uint64_t locked_at = g->addr + lib.walk.gil_locked;
 	bool together = lib.walk.gil_words == WALK_GIL_TOGETHER;
+	uint8_t locked = 1;
 
 	ret->switch_number = EV_NO_NUMBER;
 	if (!alive && !self_read(ret, at, together ? sizeof(*ret) : sizeof(ret->last_holder)))
 		return false;
 	if (alive)
 		ret->last_holder = __atomic_load_n((const uint64_t *)(uintptr_t)at, __ATOMIC_RELAXED);
+	if (lib.walk.gil_words == WALK_GIL_IDENT && alive)
+		locked = __atomic_load_n((const uint8_t *)(uintptr_t)locked_at, __ATOMIC_RELAXED);
+	else if (lib.walk.gil_words == WALK_GIL_IDENT && !self_read(&locked, locked_at, sizeof(locked)))
+		return false;
 	if (!together) {
-		ret->locked = ret->last_holder != 0;
+		ret->locked = ret->last_holder && locked;
 	} else if (alive) {
 		ret->locked = __atomic_load_n((const int32_t *)(uintptr_t)(at + 8), __ATOMIC_RELAXED);
 		ret->switch_number = __atomic_load_n((const uint64_t *)(uintptr_t)(at + 16), __ATOMIC_RELAXED);
@@ -48,18 +56,20 @@ bool gil_read_words(const struct gil_rec *g, bool alive, struct gil_words *ret)
 	return true;
 }
 
-/* The words on which a thread waits that was told to let go. */
+/* The words on which a thread waits that was told to let go, or behind another waiter (PyPy). */
 static bool is_forced(const struct gil_rec *g, uint64_t addr)
 {
 	return addr - g->addr - lib.walk.gil_forced < lib.walk.gil_forced_len;
 }
 
-uint32_t take_seen(const struct thread_rec *t)
+uint32_t take_seen(const struct thread_rec *t, bool waits)
 {
 	if (!t->slept)
 		return 0;
 	if (lib.walk.gil_words == WALK_GIL_SEMAPHORE) /* which is had when the sleep on it is over */
 		return EV_F_TAKE_SEEN | EV_F_MOVED;
+	if (lib.walk.gil_words == WALK_GIL_IDENT && !t->took && !waits) /* that it took it shows when it comes to the queue again */
+		return 0;
 	return EV_F_TAKE_SEEN | (t->took ? EV_F_MOVED : EV_F_STAYED);
 }
 
@@ -129,10 +139,12 @@ void account_ran(struct thread_rec *t, uint64_t now)
 	busy = u.cpu_ns - t->ran_cpu_ns + t->waited_ns;
 	if (t->ran_ns && passed > busy && passed - busy >= OFF_MIN_NS) {
 		uint64_t gave_up = u.switches - t->ran_switches;
-		struct shared_ran r = { .h = { .kind = SHARED_RAN, .size = sizeof(r), .pid = lib.pid, .tid = t->tid, .flags = take_seen(t) }, .from_ns = from,
+		struct shared_ran r = { .h = { .kind = SHARED_RAN, .size = sizeof(r), .pid = lib.pid, .tid = t->tid, .flags = take_seen(t, false) }, .from_ns = from,
 					.to_ns = now, .off_ns = passed - busy,
 					.blocked = gave_up > t->waits ? (uint32_t)(gave_up - t->waits) : 0 };
 
+		if (t->slept && r.blocked && !r.h.flags) /* elsewhere than on the GIL: it does not before it has had that */
+			r.h.flags = EV_F_TAKE_SEEN | EV_F_MOVED;
 		thread_put(t, &r.h, EV_LOSS_RING_OTHER);
 	}
 	count_from(t, now, u);
@@ -168,15 +180,19 @@ static void begin_on_gil(struct wait *w, uint64_t tstate, struct gil_words *word
 	struct thread_rec *t = w->t;
 
 	w->e.h.flags |= EV_F_GIL_WAIT;
+	bool queues = lib.walk.gil_words == WALK_GIL_IDENT;
+
 	if (is_forced(w->gil, w->e.arg0))
-		w->e.h.flags |= EV_F_FORCED_SWITCH;
+		w->e.h.flags |= queues ? EV_F_GIL_QUEUE : EV_F_FORCED_SWITCH;
 	else if ((w->e.arg1 & FUTEX_CMD_MASK) == FUTEX_WAIT)
 		w->e.h.flags |= EV_F_GIL_MUTEX;
+	else if (queues)
+		w->e.h.flags |= EV_F_GIL_POLL;
 	gil_read_words(w->gil, true, words);
 	look_at_gil(t, w->gil, tstate, words, &w->e.h.flags, &w->e.holder_ident);
 	if (t->gil != w->gil)
 		t->slept = 0;
-	w->e.h.flags |= take_seen(t);
+	w->e.h.flags |= take_seen(t, true);
 	t->slept = 1;
 	t->gil = w->gil;
 	__atomic_add_fetch(&w->gil->waiters, 1, __ATOMIC_RELAXED);
@@ -260,7 +276,7 @@ static void end_on_gil(struct wait *w, uint64_t tstate)
 {
 	struct gil_rec *g = w->gil;
 	struct gil_words words;
-	bool forced = w->e.h.flags & EV_F_FORCED_SWITCH;
+	bool forced = w->e.h.flags & (EV_F_FORCED_SWITCH | EV_F_GIL_QUEUE);
 
 	__atomic_sub_fetch(&g->waiters, 1, __ATOMIC_RELAXED);
 	w->t->wants_gil = 0;
@@ -409,9 +425,23 @@ static __attribute__((noinline)) int mutex_lock_contended(pthread_mutex_t *mutex
 	return err;
 }
 
+/* Whoever wants PyPy's GIL and finds it taken passes here first (RPyGilAcquireSlowPath, thread_gil.c) and does not come back before it has it:
+ * a thread that comes again has had it. */
+static __attribute__((noinline)) void note_queue(void)
+{
+	struct thread_rec *t = armed() ? thread_self() : NULL;
+
+	if (t)
+		t->took = 1;
+}
+
 EXPORT int pthread_mutex_lock(pthread_mutex_t *mutex)
 {
-	int err = pthread_mutex_trylock(mutex);
+	int err;
+
+	if (UNLIKELY((uint64_t)(uintptr_t)mutex == lib.gil_queue))
+		note_queue();
+	err = pthread_mutex_trylock(mutex);
 
 	return LIKELY(err != EBUSY) ? err : mutex_lock_contended(mutex);
 }

@@ -3,7 +3,7 @@
  *   signal_guest eintr ROUNDS   how often each call came back with EINTR
  *   signal_guest errno          whether contended waits leave errno alone
  *   signal_guest waits N MS     N contended mutex, semaphore and condition waits of MS each, and how long they took in all
- *   signal_guest events N       N contended waits as fast as two threads can */
+ *   signal_guest events N       says "up"; told to by a line, N contended waits as fast as two threads can */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -307,6 +307,10 @@ static int events(long n)
 {
 	pthread_t other;
 
+	puts("up");
+	fflush(stdout);
+	if (getchar() == EOF)
+		return 1;
 	sem_init(&ping, 0, 0);
 	sem_init(&pong, 0, 0);
 	pthread_create(&other, NULL, answer, &n);

@@ -41,13 +41,13 @@ def unprivileged(program):
 class Command:
     """gilscope record --collector signal -- COMMAND"""
 
-    def __init__(self, folder, *command, options=(), collector="signal", prefix=None):
+    def __init__(self, folder, *command, options=(), collector="signal", prefix=None, stdin=None):
         self.path = os.path.join(str(folder), "r.gilscope")
         os.chmod(str(folder), 0o777)
         prefix = unprivileged(command[0]) if prefix is None else prefix
         self.process = subprocess.Popen(
             prefix + [harness.GILSCOPE, "record", "--collector", collector, "--force", "-o", self.path, *options, "--", *command],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, cwd=str(folder),
+            stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, cwd=str(folder),
             env=dict(os.environ, HOME=str(folder), TMPDIR="/tmp"))
 
     def end(self, timeout=120):
@@ -434,9 +434,11 @@ def test_a_recording_that_ends_first(any_python, folder):
 
 def test_a_full_ring_is_counted(folder):
     """The collector is stopped for a while, shorter than the lease: what did not fit is lost, and told."""
-    c = Command(folder, GUEST, "events", "60000", options=("--no-python",), prefix=[])
-    time.sleep(0.4)
+    c = Command(folder, GUEST, "events", "60000", options=("--no-python",), prefix=[], stdin=subprocess.PIPE)
+    assert c.process.stdout.readline() == "up\n"
     c.process.send_signal(signal.SIGSTOP)
+    c.process.stdin.write("go\n")
+    c.process.stdin.flush()
     time.sleep(1.2)
     c.process.send_signal(signal.SIGCONT)
     c.end()

@@ -11,7 +11,9 @@
 #define EVENTS_PER_S_HARD 60000 /* beyond KEPT_STEP */
 #define LOOKS_PER_S 12000
 #define FRAMES_PER_S 40000
-#define OWN_CPU_SHARE_PCT 2 /* of one CPU */
+#define OWN_CPU_SHARE_PCT 2 /* of one CPU … */
+#define OWN_CPU_OVER_NS NS_PER_S /* … on average over so long: a tick alone is noise … */
+#define OWN_CPU_FAR_PCT 6 /* … but for one that is far over it */
 
 #define US NS_PER_US
 static const struct {
@@ -72,18 +74,31 @@ static bool step_rate(struct dial *d, size_t n, const struct detail_load *load, 
 	return true;
 }
 
-static bool step_events(struct dial *d, const struct detail_load *load, uint64_t per_s, uint32_t *reason)
+/* Whether our own CPU time is over its share. */
+static bool cpu_is_over(struct detail *d, const struct detail_load *load)
+{
+	bool over = load->own_cpu_ns * 100 > OWN_CPU_FAR_PCT * load->span_ns;
+
+	d->cpu_ns += load->own_cpu_ns;
+	d->cpu_span_ns += load->span_ns;
+	if (d->cpu_span_ns >= OWN_CPU_OVER_NS)
+		over |= d->cpu_ns * 100 > OWN_CPU_SHARE_PCT * d->cpu_span_ns;
+	if (over || d->cpu_span_ns >= OWN_CPU_OVER_NS)
+		d->cpu_ns = d->cpu_span_ns = 0;
+	return over;
+}
+
+static bool step_events(struct dial *d, const struct detail_load *load, uint64_t per_s, bool cpu_over, uint32_t *reason)
 {
 	bool shorts = load->shorts * NS_PER_S / load->span_ns > SHORTS_PER_S;
 	unsigned cpu_step = shorts ? CPU_SHORT_STEP : CPU_STEP;
-	uint64_t cpu_pct = load->own_cpu_ns * 100 / load->span_ns;
 	bool kept = d->step >= KEPT_STEP;
 
 	if (load->lost) {
 		*reason = EV_LEVEL_LOSS;
 		return rise(d, N_STEPS(event_steps), 1, load->now_ns);
 	}
-	if (d->step < cpu_step && cpu_pct > OWN_CPU_SHARE_PCT && per_s > EVENTS_PER_S / 4) {
+	if (d->step < cpu_step && cpu_over && per_s > EVENTS_PER_S / 4) {
 		*reason = EV_LEVEL_OWN_CPU;
 		return rise(d, N_STEPS(event_steps), 1, load->now_ns);
 	}
@@ -106,7 +121,7 @@ bool detail_step(struct detail *d, const struct detail_load *load, struct detail
 			     EV_LEVEL_STACK_RATE, &reason);
 	changed |= step_rate(&d->looks, N_STEPS(look_steps), load, load->looks * NS_PER_S / load->span_ns, LOOKS_PER_S,
 			     EV_LEVEL_EVENT_RATE, &reason);
-	changed |= step_events(&d->events, load, load->events * NS_PER_S / load->span_ns, &reason);
+	changed |= step_events(&d->events, load, load->events * NS_PER_S / load->span_ns, cpu_is_over(d, load), &reason);
 	if (!changed)
 		return false;
 	*ret = (struct detail_dials){

@@ -20,6 +20,7 @@ struct dial {
 
 struct detail { /* zeroed to begin with */
 	struct dial events, looks, stacks;
+	uint64_t cpu_ns, cpu_span_ns; /* our own CPU time since it was last judged */
 };
 
 struct detail_load { /* since the last call */

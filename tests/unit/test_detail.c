@@ -110,6 +110,20 @@ static void own_cpu_time_thins_short_sleeps_up_to_200us(void **state)
 	assert_int_equal(dials.min_wait_ns, 200000);
 }
 
+static void own_cpu_time_is_judged_over_a_second(void **state)
+{
+	struct detail d = { 0 };
+	struct detail_dials dials = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 50; i++) {
+		assert_int_equal(run(&d, &dials, 1, 4000, 0, 0, 3), 0);
+		assert_int_equal(run(&d, &dials, 1, 4000, 0, 0, 0), 0);
+	}
+	assert_int_equal(run(&d, &dials, 1, 4000, 0, 0, 20), 1); /* far over it: at once */
+	assert_int_equal(dials.reason, EV_LEVEL_OWN_CPU);
+}
+
 static void long_sleeps_in_great_number_do_not_thin_short_ones(void **state)
 {
 	struct detail d = { 0 };
@@ -197,6 +211,7 @@ int main(void)
 		cmocka_unit_test(other_stretches_are_thinned_before_sleeps_on_a_gil),
 		cmocka_unit_test(own_cpu_time_does_not_thin_sleeps_that_are_long),
 		cmocka_unit_test(own_cpu_time_thins_short_sleeps_up_to_200us),
+		cmocka_unit_test(own_cpu_time_is_judged_over_a_second),
 		cmocka_unit_test(long_sleeps_in_great_number_do_not_thin_short_ones),
 		cmocka_unit_test(losses_count_as_overload),
 		cmocka_unit_test(frames_thin_stacks_only),

@@ -20,6 +20,8 @@
 
 #define NR_FUTEX 202 /* x86-64 */
 #define LOOK_EVERY_NS (40 * NS_PER_MS)
+#define GLANCE_MAX_NS (2 * NS_PER_S)
+#define GLANCE_EVERY_NS (160 * NS_PER_MS)
 #define LOOK_SHARE 100 /* … or so many times as long as a look took */
 
 enum { TOLD_MAX = 65536, LOOKED_AT_MAX = 64, TRIES = 100 };
@@ -35,15 +37,23 @@ struct told {
 	UT_hash_handle hh;
 };
 
+/* A word that threads sleep at.  A thread that goes on sleeping at one is looked at ever more rarely. */
+struct glance {
+	struct told_key key;
+	uint64_t gap_ns, due_ns;
+	UT_hash_handle hh;
+};
+
 struct next_look {
 	uint32_t pid;
-	uint64_t at_ns;
+	uint64_t at_ns, gap_ns; /* the gap grows while there is nothing new */
 	unsigned from; /* thread to begin with: each look takes up where the last one ended */
 	UT_hash_handle hh;
 };
 
 struct session_locks {
 	struct told *told;
+	struct glance *glances;
 	struct next_look *next;
 };
 
@@ -56,12 +66,17 @@ void session_locks_free(struct session_locks *x)
 {
 	struct next_look *look, *next_look;
 	struct told *told, *next_told;
+	struct glance *glance, *next_glance;
 
 	if (!x)
 		return;
 	HASH_ITER(hh, x->told, told, next_told) {
 		HASH_DEL(x->told, told);
 		free(told);
+	}
+	HASH_ITER(hh, x->glances, glance, next_glance) {
+		HASH_DEL(x->glances, glance);
+		free(glance);
 	}
 	HASH_ITER(hh, x->next, look, next_look) {
 		HASH_DEL(x->next, look);
@@ -82,6 +97,20 @@ static struct told *told_of(struct session_locks *x, uint32_t pid, uint64_t addr
 	t->key = key;
 	HASH_ADD(hh, x->told, key, sizeof(t->key), t);
 	return t;
+}
+
+static struct glance *glance_at(struct session_locks *x, uint32_t pid, uint64_t word)
+{
+	struct told_key key = { .addr = word, .pid = pid };
+	struct glance *g;
+
+	HASH_FIND(hh, x->glances, &key, sizeof(key), g);
+	if (g || HASH_COUNT(x->glances) >= TOLD_MAX)
+		return g;
+	g = xcalloc(1, sizeof(*g));
+	g->key = key;
+	HASH_ADD(hh, x->glances, key, sizeof(g->key), g);
+	return g;
 }
 
 struct frames { /* of a waiter */
@@ -158,12 +187,40 @@ static bool in_a_gil(const struct runtime *rt, uint64_t word)
 	return false;
 }
 
+static bool sleeps_at_a_lock(const struct session_target *t, const struct target_thread *thread)
+{
+	return thread->nr == NR_FUTEX && thread->state != 'R' && !in_a_gil(target_runtime(t->target), thread->arg0);
+}
+
+/* Whether a look would show anything new: to look into the target's memory takes a process of its own, the list of tasks does not. */
+static bool worth_a_look(struct session_locks *x, struct session_target *t, uint64_t now)
+{
+	struct target_thread *tasks = NULL;
+	unsigned n = 0;
+	bool worth = false;
+
+	if (target_tasks(t->target, &tasks, &n) < 0)
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		struct glance *g = sleeps_at_a_lock(t, &tasks[i]) ? glance_at(x, t->pid, tasks[i].arg0) : NULL;
+
+		if (!g || now < g->due_ns)
+			continue;
+		g->gap_ns = !g->gap_ns ? LOOK_EVERY_NS : g->gap_ns * 2 < GLANCE_MAX_NS ? g->gap_ns * 2 : GLANCE_MAX_NS;
+		g->due_ns = now + g->gap_ns;
+		worth = true;
+	}
+	free(tasks);
+	return worth;
+}
+
 void session_locks_look(struct session_locks *x, struct session *s, struct session_target *t)
 {
 	uint64_t now = clock_now_ns(), took;
 	struct target_thread *threads = NULL;
 	unsigned n = 0, looked = 0;
 	struct next_look *look;
+	bool worth;
 
 	HASH_FIND(hh, x->next, &t->pid, sizeof(t->pid), look);
 	if (look && now < look->at_ns)
@@ -173,17 +230,19 @@ void session_locks_look(struct session_locks *x, struct session *s, struct sessi
 		look->pid = t->pid;
 		HASH_ADD(hh, x->next, pid, sizeof(look->pid), look);
 	}
-	if (target_threads(t->target, false, &threads, &n) < 0)
+	worth = worth_a_look(x, t, now);
+	if (!worth || target_threads(t->target, false, &threads, &n) < 0)
 		n = 0;
 	for (unsigned k = 0; k < n && looked < LOOKED_AT_MAX; k++) {
 		const struct target_thread *thread = &threads[look->from++ % n];
 
-		if (thread->nr == NR_FUTEX && thread->state != 'R' && !in_a_gil(target_runtime(t->target), thread->arg0))
+		if (sleeps_at_a_lock(t, thread))
 			looked += look_at(x, s, t, thread);
 	}
 	free(threads);
 	took = clock_now_ns() - now;
-	look->at_ns = now + (took * LOOK_SHARE > LOOK_EVERY_NS ? took * LOOK_SHARE : LOOK_EVERY_NS);
+	look->gap_ns = worth || !look->gap_ns ? LOOK_EVERY_NS : look->gap_ns * 2 < GLANCE_EVERY_NS ? look->gap_ns * 2 : GLANCE_EVERY_NS;
+	look->at_ns = now + (took * LOOK_SHARE > look->gap_ns ? took * LOOK_SHARE : look->gap_ns);
 }
 
 void session_locks_where(struct session_locks *x, struct session *s, const struct shared_letter *l)

@@ -75,5 +75,7 @@ struct target_thread {
 	uint64_t arg0, arg1;
 	uint64_t sp; /* user stack pointer there */
 };
+/* What /proc shows of all threads, without their thread states: cheap. */
+int target_tasks(const struct target *t, struct target_thread **ret, unsigned *ret_n);
 /* Snapshot of all threads; *ret is malloc'ed.  want_names costs a walk of the threading module's dict. */
 int target_threads(struct target *t, bool want_names, struct target_thread **ret, unsigned *ret_n);

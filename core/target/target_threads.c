@@ -465,16 +465,28 @@ static int read_threads_apart(struct target *t, bool want_names, target_thread_v
 	return err;
 }
 
+static int give(int r, target_thread_vec *threads, struct target_thread **ret, unsigned *ret_n)
+{
+	if (r < 0) {
+		vec_done(threads);
+		return r;
+	}
+	*ret = threads->items;
+	*ret_n = (unsigned)threads->n;
+	return 0;
+}
+
+int target_tasks(const struct target *t, struct target_thread **ret, unsigned *ret_n)
+{
+	target_thread_vec threads = {0};
+
+	return give(read_tasks(t, &threads), &threads, ret, ret_n);
+}
+
 int target_threads(struct target *t, bool want_names, struct target_thread **ret, unsigned *ret_n)
 {
 	target_thread_vec threads = {0};
-	int r = read_child_is_disposable() || !t->has_runtime ? read_threads(t, want_names, &threads) : read_threads_apart(t, want_names, &threads);
+	bool here = read_child_is_disposable() || !t->has_runtime;
 
-	if (r < 0) {
-		vec_done(&threads);
-		return r;
-	}
-	*ret = threads.items;
-	*ret_n = (unsigned)threads.n;
-	return 0;
+	return give(here ? read_threads(t, want_names, &threads) : read_threads_apart(t, want_names, &threads), &threads, ret, ret_n);
 }

@@ -13,11 +13,7 @@
 #include "collectors/collector.h"
 #include "core/target/target.h"
 
-static int silent(enum libbpf_print_level level, const char *fmt, va_list args)
-{
-	(void)level, (void)fmt, (void)args;
-	return 0;
-}
+#define KERNEL_BTF "/sys/kernel/btf/vmlinux"
 
 /* r0 = 0, after a read of kernel memory that lockdown=confidentiality forbids. */
 static const struct bpf_insn tiny_program[] = {
@@ -44,26 +40,22 @@ static void last_words(char *log)
 
 int bpf_try(char *log, size_t log_size, int *ret_errno)
 {
-	LIBBPF_OPTS(bpf_prog_load_opts, load, .expected_attach_type = BPF_TRACE_RAW_TP, .log_buf = log,
-		    .log_size = (__u32)log_size, .log_level = 1);
-	libbpf_print_fn_t print = libbpf_set_print(silent);
-	int id = libbpf_find_vmlinux_btf_id("sched_switch", BPF_TRACE_RAW_TP), program, link;
+	LIBBPF_OPTS(bpf_prog_load_opts, load, .log_buf = log, .log_size = (__u32)log_size, .log_level = 1);
+	int program, link;
 
-	libbpf_set_print(print);
 	*log = '\0';
-	if (id < 0) {
-		*ret_errno = -id;
+	if (access(KERNEL_BTF, R_OK)) { /* to read it takes as long as all else here; that is left to the load of the real programs */
+		*ret_errno = errno;
 		return BPF_TRY_BTF;
 	}
-	load.attach_btf_id = (__u32)id;
-	program = bpf_prog_load(BPF_PROG_TYPE_TRACING, "gilscope_probe", "Dual BSD/GPL", tiny_program,
+	program = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "gilscope_probe", "Dual BSD/GPL", tiny_program,
 				sizeof(tiny_program) / sizeof(tiny_program[0]), &load);
 	if (program < 0) {
 		*ret_errno = errno;
 		last_words(log);
 		return BPF_TRY_LOAD;
 	}
-	link = bpf_raw_tracepoint_open(NULL, program);
+	link = bpf_raw_tracepoint_open("sched_switch", program);
 	*ret_errno = errno;
 	close(program);
 	if (link < 0)

@@ -78,7 +78,7 @@ static __always_inline void send_off(struct thread_rec *r, struct task_struct *p
 static __noinline void send_ended(struct thread_rec *r, struct task_struct *p, __u64 t_in)
 {
 	send_off(r, p, t_in, 0);
-	if (t_in - r->t_out < BPF_SHORT_NS && (r->flags & EV_F_GIL_WAIT))
+	if (t_in - r->t_out < BPF_SHORT_NS && (r->flags & (EV_F_GIL_WAIT | EV_F_GIL_POLL)) == EV_F_GIL_WAIT)
 		count(BPF_COUNT_SHORT, 1);
 }
 

@@ -36,7 +36,7 @@ enum bpf_counter { /* per CPU; the first EV_LOSS_N are enum ev_loss_class */
 	BPF_COUNT_STACKS,
 	BPF_COUNT_STACKS_TORN,
 	BPF_COUNT_STACKS_TRUNCATED,
-	BPF_COUNT_SHORT, /* off events of less than BPF_SHORT_NS that are sleeps on a GIL */
+	BPF_COUNT_SHORT, /* off events of less than BPF_SHORT_NS that are sleeps on a GIL, but for the 0.1 ms of PyPy's first waiter: they are few */
 	BPF_COUNT_LOOKS, /* at the GIL's words, when a thread left the CPU */
 	BPF_COUNT_FRAMES, /* walked, whatever became of the stack */
 	BPF_COUNT_SWITCHES, /* runs of on_switch that a target took part in … */

@@ -1,5 +1,8 @@
 """PyPy: its GIL, read from stripped libraries.  Truth are probes on the function in which its waiters wait (tests/truth/sites.c)."""
+import json
+import os
 import re
+import subprocess
 import time
 
 import pytest
@@ -76,3 +79,28 @@ def test_dump_and_doctor(pypy):
         assert "(main): sleeping in" in done.stdout, done.stdout
     assert any(": holds the GIL" in d.stdout for d in dumps), [d.stdout for d in dumps]
     assert sum(d.stdout.count(": waits for the GIL") for d in dumps) >= 5, [d.stdout for d in dumps]
+
+
+def test_signal_collector_is_as_exact(pypy, can_record, tmp_path):
+    truth, path = str(tmp_path / "truth"), str(tmp_path / "signal.gilscope")
+    argv = [harness.GILSCOPE, "record", "--collector", "signal", "-o", path, "--", pypy,
+            os.path.join(harness.WORKLOADS, "cpu4.py"), "--seconds", "4", "--counters", str(tmp_path / "counters")]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as started:
+        pid = json.loads(started.stdout.readline())["pid"]
+        time.sleep(1)
+        tracer = harness.Tracer(pid, truth)
+        time.sleep(1)
+        window = tracer.stop()
+        _, err = started.communicate(timeout=60)
+    assert started.returncode == 0, err
+    result = compare.compare(truth, path, (window["start_ns"], window["end_ns"]))
+    truth_ns, found_ns = (sum(t[key] for t in result["threads"]) for key in ("truth_ns", "found_ns"))
+    assert result["long"] > 20 and abs(found_ns - truth_ns) < 0.03 * truth_ns, (truth_ns, found_ns)
+
+
+def test_remote_collector_estimates_the_same(pypy, can_record, tmp_path):
+    result, path = traced(pypy, tmp_path, 1, "--collector", "remote")
+    truth, found = (sum(t[key] for t in result["threads"]) for key in ("truth_ns", "found_ns"))
+    assert result["long"] > 20 and abs(found - truth) < 0.4 * truth, (truth, found)
+    p = report(path)["processes"][0]
+    assert p["estimated"] and len([t for t in p["threads"] if t["gil_held_ns"]]) >= 4, p["threads"]

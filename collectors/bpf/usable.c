@@ -4,8 +4,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/btf.h>
 #include <linux/perf_event.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -38,16 +41,28 @@ static void last_words(char *log)
 		memmove(log, line + 1, strlen(line + 1) + 1);
 }
 
+/* Only how they begin: to read them all takes as long as everything else here, and is done at the load of the real programs. */
+static int try_types(void)
+{
+	int fd = open(KERNEL_BTF, O_RDONLY | O_CLOEXEC), err;
+	uint16_t magic = 0;
+
+	if (fd < 0)
+		return -errno;
+	err = read(fd, &magic, sizeof(magic)) == sizeof(magic) && magic == BTF_MAGIC ? 0 : -ENOENT;
+	close(fd);
+	return err;
+}
+
 int bpf_try(char *log, size_t log_size, int *ret_errno)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, load, .log_buf = log, .log_size = (__u32)log_size, .log_level = 1);
 	int program, link;
 
 	*log = '\0';
-	if (access(KERNEL_BTF, R_OK)) { /* to read it takes as long as all else here; that is left to the load of the real programs */
-		*ret_errno = errno;
+	*ret_errno = -try_types();
+	if (*ret_errno)
 		return BPF_TRY_BTF;
-	}
 	program = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "gilscope_probe", "Dual BSD/GPL", tiny_program,
 				sizeof(tiny_program) / sizeof(tiny_program[0]), &load);
 	if (program < 0) {

@@ -121,8 +121,9 @@ static void probe_gil(struct doctor *d, const struct check *c, struct finding *f
 	if (r->switch_interval_ns)
 		human_ns(interval, r->switch_interval_ns);
 	if (gils == 0)
-		finding_set(f, r->free_threaded ? FINDING_WARN : FINDING_FAIL, "%u interpreters, no GIL%s",
-			    r->n_interps, r->free_threaded ? " (free-threaded build)" : "");
+		finding_set(f, r->free_threaded ? FINDING_OK : FINDING_FAIL, "%u interpreter%s, no GIL%s%s", r->n_interps,
+			    r->n_interps == 1 ? "" : "s", r->free_threaded ? " (a free-threaded build); it is switched " : "",
+			    r->free_threaded ? gil_choice_text(r->gil_choice, false) : "");
 	else
 		finding_set(f, FINDING_OK, "%u interpreter%s, %u GIL%s, switch interval %s, values plausible",
 			    r->n_interps, r->n_interps == 1 ? "" : "s", gils, gils == 1 ? "" : "s",

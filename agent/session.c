@@ -320,7 +320,7 @@ static void note_limits(struct session *s, const struct session_target *t)
 	}
 	if (r->free_threaded) {
 		snprintf(text, sizeof(text), "pid %d: a free-threaded build; its GIL is switched %s", (int)t->shown_pid,
-			 r->interps[r->n_interps - 1].gil ? "on (PYTHON_GIL=1, or an extension that needs it)" : "off: nobody waits for it");
+			 gil_choice_text(r->gil_choice, r->interps[r->n_interps - 1].gil != 0));
 		store_note(s->store, s->start_ns, text);
 	}
 	if (r->more_interps) {

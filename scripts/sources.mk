@@ -26,6 +26,7 @@ INTERP_SRCS := \
 	core/interp/frame_values.c \
 	core/interp/frames.c \
 	core/interp/gil.c \
+	core/interp/gil_choice.c \
 	core/interp/instance.c \
 	core/interp/layout.c \
 	core/interp/linetable.c \

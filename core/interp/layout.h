@@ -22,6 +22,7 @@ struct layout {
 	const char *name; /* "3.11"; "PyPy 7.3" */
 	const char *source; /* the build the row was taken from */
 	uint32_t version; /* PY_VERSION_HEX >> 16, or of LAYOUT_PYPY */
+	uint32_t since; /* PY_VERSION_HEX of the first release of that version it holds for; 0: of all */
 	bool free_threaded; /* built without the GIL, which may be switched on at run time */
 	bool self_describing; /* _PyRuntime starts with _Py_DebugOffsets: read it before trusting the row */
 
@@ -63,6 +64,7 @@ struct layout {
 	uint32_t code_size, code_filename, code_name, code_qualname, code_firstlineno, code_linetable, code_bytecode;
 	/* objects */
 	uint32_t object_mutex; /* ob_mutex, a byte: the object's own lock */
+	uint32_t tuple_items; /* from 3.13 on, as the target tells it */
 	uint32_t object_type, var_size, unicode_length, unicode_state, unicode_ascii_size, unicode_compact_size;
 	uint32_t unicode_data, unicode_wstr, unicode_wstr_length, bytes_data;
 	uint32_t int_value, long_size, long_digits; /* int_value: 2.7, whose strings are bytes and whose ints have one word */

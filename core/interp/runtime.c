@@ -407,26 +407,50 @@ static void read_tss_key(struct runtime *r, const struct mem *mem)
 		r->tss_key = tss[1];
 }
 
+static bool read_hexversion(const struct runtime *r, const struct mem *mem, uint64_t *ret)
+{
+	uint64_t sysdict, object;
+
+	if (r->layout->interp_sysdict == NO_FIELD)
+		return false;
+	for (unsigned i = 0; i < r->n_interps; i++)
+		if (mem_u64(mem, r->interps[i].interp + r->layout->interp_sysdict, &sysdict) == 0 &&
+		    dict_find(r->layout, mem, sysdict, "hexversion", &object) == 0 && pylong_read(r->layout, mem, object, ret) == 0)
+			return true;
+	return false;
+}
+
 /* sys.hexversion: proof of the row, and the patch level where the files do not tell it. */
 static int check_version(struct runtime *r, const struct mem *mem, uint32_t *version_hex, struct fail *why)
 {
-	uint64_t sysdict, object, hex;
+	uint64_t hex;
 
-	if (r->layout->interp_sysdict == NO_FIELD)
+	if (!read_hexversion(r, mem, &hex))
 		return 0;
-	for (unsigned i = 0; i < r->n_interps; i++) {
-		if (mem_u64(mem, r->interps[i].interp + r->layout->interp_sysdict, &sysdict) != 0 ||
-		    dict_find(r->layout, mem, sysdict, "hexversion", &object) != 0 ||
-		    pylong_read(r->layout, mem, object, &hex) != 0)
-			continue;
-		if (hex >> 16 != r->layout->version)
-			return fail_set(why, -EPROTO, FAIL_ATTACH,
-					"could not attach: its files say CPython %s, its sys.hexversion 0x%" PRIx64,
-					r->layout->name, hex);
-		*version_hex = (uint32_t)hex;
-		return 0;
-	}
+	if (hex >> 16 != r->layout->version)
+		return fail_set(why, -EPROTO, FAIL_ATTACH, "could not attach: its files say CPython %s, its sys.hexversion 0x%" PRIx64,
+				r->layout->name, hex);
+	*version_hex = (uint32_t)hex;
 	return 0;
+}
+
+/* What was read contradicts itself: is that because the row holds for later releases only? */
+static int refuse_contradiction(struct runtime *r, const struct mem *mem, int err, const char *contradiction, struct fail *why)
+{
+	const struct layout *l = r->layout;
+	uint64_t hex;
+
+	if (l->since && read_hexversion(r, mem, &hex) && hex >> 16 == l->version && hex < l->since) {
+		fail_set(why, -ENOTSUP, FAIL_ATTACH, "could not attach: CPython %s.%u is not supported", l->name, (unsigned)hex >> 8 & 255);
+		fail_hint(why, "It is laid out otherwise than %s.%u and later. One with debug information in its file is supported.", l->name,
+			  l->since >> 8 & 255);
+		return -ENOTSUP;
+	}
+	fail_set(why, err, FAIL_ATTACH, "could not attach: %s", contradiction);
+	fail_hint(why, "Its memory does not look like %s. A program that has just started or is ending looks so for "
+		  "a moment: try again. A debug build without debug information in its file always looks so.",
+		  l->source);
+	return err;
 }
 
 int runtime_read(struct runtime *ret, const struct mem *mem, const struct runtime_origin *from, struct fail *why)
@@ -439,12 +463,8 @@ int runtime_read(struct runtime *ret, const struct mem *mem, const struct runtim
 
 	if (err == 0 && runtime_walk_layout(r.layout, &r.walk) != 0)
 		err = fail_set(why, -EPROTO, FAIL_ATTACH, "could not attach: the target's debug offsets cannot be");
-	if (err == 0 && (err = read_checked(&r, mem, contradiction, sizeof(contradiction))) != 0) {
-		fail_set(why, err, FAIL_ATTACH, "could not attach: %s", contradiction);
-		fail_hint(why, "Its memory does not look like %s. A program that has just started or is ending looks so for "
-			  "a moment: try again. A debug build without debug information in its file always looks so.",
-			  r.layout->source);
-	}
+	if (err == 0 && (err = read_checked(&r, mem, contradiction, sizeof(contradiction))) != 0)
+		err = refuse_contradiction(&r, mem, err, contradiction, why);
 	if (err == 0)
 		err = check_version(&r, mem, &version_hex, why);
 	if (err != 0) {
@@ -455,6 +475,8 @@ int runtime_read(struct runtime *ret, const struct mem *mem, const struct runtim
 		r.switch_interval_ns = gil.interval_us * 1000;
 	read_tss_key(&r, mem);
 	place_walk(&r, mem);
+	if (r.free_threaded)
+		r.gil_choice = gil_choice_read(r.layout, mem, r.interps[r.n_interps - 1].interp);
 	version_text(&r, version_hex);
 	*ret = r;
 	return 0;

@@ -11,6 +11,7 @@
 #include <linux/types.h>
 
 #include "core/interp/frame_walk.h"
+#include "core/interp/gil_choice.h"
 #include "core/interp/mem.h"
 #include "core/util/fail.h"
 
@@ -33,6 +34,7 @@ struct runtime {
 	char version[48]; /* "CPython 3.11.2" */
 	char how[160]; /* which way it was found, for doctor */
 	bool free_threaded;
+	enum gil_choice gil_choice; /* of a free-threaded build */
 	uint64_t addr; /* of _PyRuntime, or of the lowest static variable */
 	uint64_t switch_interval_ns; /* of the first GIL */
 	uint32_t tss_key; /* autoTSSkey: pthread key whose value is the thread's PyThreadState; UINT32_MAX unset */

@@ -58,7 +58,7 @@ def test_off(free, can_record, recorded, monkeypatch):
     assert not [lock for lock in p["locks"] if lock["kind"] == "gil"], p["locks"]
     assert not any(t["gil_waits"] or t["gil_held_ns"] for t in p["threads"])
     assert {"the-holder", "the-waiter"} <= {t["name"] for t in p["threads"]}
-    assert any("switched off" in note for note in report["recording"]["notes"]), report["recording"]["notes"]
+    assert any("switched off (PYTHON_GIL=0 or -X gil=0)" in note for note in report["recording"]["notes"]), report["recording"]["notes"]
     rec = recording.Recording(path)
     assert rec.one("SELECT count(*) FROM sample s JOIN v_line v ON v.stack = s.stack WHERE v.text LIKE '%the_holder%'") > 20
 
@@ -85,7 +85,7 @@ def test_on_from_the_start(free, can_record, recorded, monkeypatch):
     right = sum(b["wait_ns"] for b in blame if test_lines.leaf(b["waiter"]) == ("the_waiter", wait) and
                 test_lines.leaf(b["holder"]) == ("the_holder", hold))
     assert right > 0.4e9, blame[:3]
-    assert any("switched on" in note for note in report["recording"]["notes"]), report["recording"]["notes"]
+    assert any("switched on (PYTHON_GIL=1 or -X gil=1)" in note for note in report["recording"]["notes"]), report["recording"]["notes"]
 
 
 def test_switched_on_by_an_extension(can_record, tmp_path, monkeypatch):
@@ -108,13 +108,17 @@ def test_switched_on_by_an_extension(can_record, tmp_path, monkeypatch):
         time.sleep(4)
         code, _, err = recorder.stop()
         assert code == 0, err
+        done = harness.gilscope("record", "-p", child.pid, "-d", 0.5, "-o", path + ".on")
+        assert done.returncode == 0, done.stderr
     finally:
         child.kill()
         child.wait()
+    on = live.report(path + ".on")["recording"]["notes"]
+    assert any("switched on (an extension that needs it was imported)" in n for n in on), on
     report = live.report(path)
     p, = report["processes"]
     notes = report["recording"]["notes"]
-    assert any("switched off" in n for n in notes) and any("was switched on while it ran" in n for n in notes), notes
+    assert any("switched off: " in n for n in notes) and any("was switched on while it ran" in n for n in notes), notes
     gil, = [lock for lock in p["locks"] if lock["kind"] == "gil"]
     assert gil["waits"] > 20 and gil["wait_ns"] > 0.2e9, gil
     assert "w\u00e4rter" in {t["name"] for t in p["threads"]}

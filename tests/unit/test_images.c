@@ -7,9 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <errno.h>
+
 #include <cmocka.h>
 
 #include "core/interp/layout.h"
+#include "core/interp/pydict.h"
 #include "core/interp/runtime.h"
 #include "tests/images/image.h"
 
@@ -198,10 +201,62 @@ static void wrong_version_is_refused(void **state)
 	cmocka_unit_test_prestate(damage_is_refused_in_words, (void *)(uintptr_t)(v)), \
 	cmocka_unit_test_prestate(wrong_version_is_refused, (void *)(uintptr_t)(v))
 
+/* The image of 3.7.16 as a 3.7.3 looks by the row of 3.7.4 and later: something else where the GIL should be. */
+struct disguise {
+	struct mem mem;
+	const struct mem *image;
+	uint64_t interval, version; /* addresses */
+	uint32_t hex;
+};
+
+static int read_disguised(const struct mem *mem, uint64_t addr, void *ret, size_t len)
+{
+	const struct disguise *d = (const void *)mem;
+	const uint64_t interval = UINT64_C(1) << 45;
+	int r = mem_read(d->image, addr, ret, len);
+
+	if (r == 0 && d->interval >= addr && d->interval + 8 <= addr + len)
+		memcpy((char *)ret + (d->interval - addr), &interval, 8);
+	if (r == 0 && d->version >= addr && d->version + 4 <= addr + len)
+		memcpy((char *)ret + (d->version - addr), &d->hex, 4);
+	return r;
+}
+
+static void an_older_release_is_refused_by_name(void **state)
+{
+	struct disguise d = { .mem = { read_disguised }, .hex = 0x030703f0 };
+	uint64_t interp, sysdict, object;
+	struct runtime_origin from;
+	const struct layout *l;
+	struct image image;
+	struct runtime r;
+	struct fail why;
+
+	(void)state;
+	assert_int_equal(image_load(&image, "tests/images/3.7.image.gz"), 0);
+	from = image_origin(&image);
+	l = layout_find(from.version_hex);
+	d.image = &image.mem;
+	d.interval = from.addr + l->runtime_gil + l->gil_interval;
+	assert_int_equal(mem_u64(d.image, from.addr + l->runtime_interpreters_head, &interp), 0);
+	assert_int_equal(mem_u64(d.image, interp + l->interp_sysdict, &sysdict), 0);
+	assert_int_equal(dict_find(l, d.image, sysdict, "hexversion", &object), 0);
+	d.version = object + l->long_digits;
+	assert_int_equal(runtime_read(&r, &d.mem, &from, &why), -ENOTSUP);
+	assert_string_equal(why.what, "could not attach: CPython 3.7.3 is not supported");
+	d.hex = 0x030710f0; /* of a later one that is no reason */
+	assert_int_equal(runtime_read(&r, &d.mem, &from, &why), -EPROTO);
+	d.interval = 0;
+	assert_int_equal(runtime_read(&r, &d.mem, &from, &why), 0);
+	runtime_done(&r);
+	image_free(&image);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { VERSION("2.7"), VERSION("3.6"), VERSION("3.7"), VERSION("3.8"), VERSION("3.9"), VERSION("3.10"), VERSION("3.11"),
-					    VERSION("3.11-debian"), VERSION("3.12"), VERSION("3.13"), VERSION("3.13-free-threaded"), VERSION("3.14"), VERSION("3.15") };
+					    VERSION("3.11-debian"), VERSION("3.12"), VERSION("3.13"), VERSION("3.13-free-threaded"), VERSION("3.14"), VERSION("3.14-free-threaded"), VERSION("3.15"),
+					    cmocka_unit_test(an_older_release_is_refused_by_name) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

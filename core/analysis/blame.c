@@ -161,55 +161,61 @@ static int compare_pairs(const void *pa, const void *pb)
 	return a->ns != b->ns ? (a->ns < b->ns ? 1 : -1) : compare_functions(a->worst, b->worst);
 }
 
-/* Both lists ascending; the result too, without doubles, at most READER_BLAME_THREADS. */
-static const uint32_t *merge_tids(struct loader *l, const uint32_t *a, unsigned n, const uint32_t *b, unsigned m,
-				  unsigned *ret_n)
+/* Thread ids of a pair while it is added up: kept apart, so that only what it comes to takes memory. */
+struct tids {
+	uint32_t items[READER_BLAME_THREADS]; /* ascending, without doubles; of more, the largest are left out */
+	unsigned n;
+};
+
+static void merge_tids(struct tids *to, const uint32_t *b, unsigned m)
 {
-	uint32_t *all = arena_array(l->arena, READER_BLAME_THREADS, sizeof(*all));
-	unsigned i = 0, j = 0, k = 0;
+	const struct tids a = *to;
+	unsigned i = 0, j = 0;
 
-	while (k < READER_BLAME_THREADS && (i < n || j < m)) {
-		uint32_t tid = j == m || (i < n && a[i] <= b[j]) ? a[i] : b[j];
+	to->n = 0;
+	while (to->n < READER_BLAME_THREADS && (i < a.n || j < m)) {
+		uint32_t tid = j == m || (i < a.n && a.items[i] <= b[j]) ? a.items[i] : b[j];
 
-		while (i < n && a[i] == tid)
+		while (i < a.n && a.items[i] == tid)
 			i++;
 		while (j < m && b[j] == tid)
 			j++;
-		all[k++] = tid;
+		to->items[to->n++] = tid;
 	}
-	*ret_n = k;
-	return all;
 }
 
-static bool same_tids(const uint32_t *a, unsigned n, const uint32_t *b, unsigned m)
+static const uint32_t *keep_tids(struct loader *l, const struct tids *tids, unsigned *ret_n)
 {
-	return n == m && (n == 0 || !memcmp(a, b, n * sizeof(*a)));
+	uint32_t *items = arena_array(l->arena, tids->n, sizeof(*items));
+
+	if (tids->n)
+		memcpy(items, tids->items, tids->n * sizeof(*items));
+	*ret_n = tids->n;
+	return items;
 }
 
-static void pair_add(struct loader *l, struct summary_pair *pair, const struct summary_blame *b)
+/* The rows of one pair of functions, the largest first. */
+static void pair_make(struct loader *l, struct summary_pair *pair, const struct summary_blame *const *rows, size_t n)
 {
-	pair->ns += b->ns;
-	pair->waits += b->waits;
-	pair->state_ns[b->state] += b->ns;
-	pair->stacks++;
-	if (b->state == HOLDER_BLOCKED && b->ns > pair->nr_ns) {
-		pair->nr = b->nr;
-		pair->nr_ns = b->ns;
+	struct tids waiters = {.n = 0}, holders = {.n = 0};
+
+	pair->worst = rows[0];
+	pair->stacks = (__typeof__(pair->stacks))n;
+	for (size_t i = 0; i < n; i++) {
+		const struct summary_blame *b = rows[i];
+
+		pair->ns += b->ns;
+		pair->waits += b->waits;
+		pair->state_ns[b->state] += b->ns;
+		if (b->state == HOLDER_BLOCKED && b->ns > pair->nr_ns) {
+			pair->nr = b->nr;
+			pair->nr_ns = b->ns;
+		}
+		merge_tids(&waiters, b->waiter_tids, b->n_waiters);
+		merge_tids(&holders, b->holder_tids, b->n_holders);
 	}
-	if (pair->stacks == 1) {
-		pair->worst = b;
-		pair->waiter_tids = b->waiter_tids;
-		pair->n_waiters = b->n_waiters;
-		pair->holder_tids = b->holder_tids;
-		pair->n_holders = b->n_holders;
-		return;
-	}
-	if (!same_tids(pair->waiter_tids, pair->n_waiters, b->waiter_tids, b->n_waiters))
-		pair->waiter_tids = merge_tids(l, pair->waiter_tids, pair->n_waiters, b->waiter_tids, b->n_waiters,
-					       &pair->n_waiters);
-	if (!same_tids(pair->holder_tids, pair->n_holders, b->holder_tids, b->n_holders))
-		pair->holder_tids = merge_tids(l, pair->holder_tids, pair->n_holders, b->holder_tids, b->n_holders,
-					       &pair->n_holders);
+	pair->waiter_tids = keep_tids(l, &waiters, &pair->n_waiters);
+	pair->holder_tids = keep_tids(l, &holders, &pair->n_holders);
 }
 
 void summary_pairs(struct loader *l, struct summary_process *p)
@@ -220,11 +226,13 @@ void summary_pairs(struct loader *l, struct summary_process *p)
 		if (loader_lock(l, p->blame[i].lock)->lock->kind == LOCK_GIL)
 			vec_push(&rows, &p->blame[i]);
 	vec_sort(&rows, compare_blame_functions);
-	p->pairs = arena_array(l->arena, rows.n, sizeof(*p->pairs));
-	for (size_t i = 0; i < rows.n; i++) { /* the largest of each first */
-		if (i == 0 || compare_functions(rows.items[i - 1], rows.items[i]))
-			p->n_pairs++;
-		pair_add(l, &p->pairs[p->n_pairs - 1], rows.items[i]);
+	for (size_t i = 0; i < rows.n; i++)
+		p->n_pairs += i == 0 || compare_functions(rows.items[i - 1], rows.items[i]);
+	p->pairs = arena_array(l->arena, p->n_pairs, sizeof(*p->pairs));
+	for (size_t i = 0, end, pair = 0; i < rows.n; i = end) {
+		for (end = i + 1; end < rows.n && !compare_functions(rows.items[i], rows.items[end]);)
+			end++;
+		pair_make(l, &p->pairs[pair++], rows.items + i, end - i);
 	}
 	if (p->n_pairs > 1)
 		qsort(p->pairs, p->n_pairs, sizeof(*p->pairs), compare_pairs);

@@ -53,9 +53,9 @@ export async function launch() {
 }
 
 /* A page on a report; page.sins is what it did wrong.  Nothing but the file itself can be loaded. */
-export async function open(browser, html, { hash = '', width = 1280, height = 900, dark = false, script = true, motion = 'no-preference', ready = true } = {}) {
+export async function open(browser, html, { hash = '', width = 1280, height = 900, dark = false, script = true, motion = 'no-preference', ready = true, touch = false } = {}) {
   const context = await browser.newContext({
-    viewport: { width, height }, colorScheme: dark ? 'dark' : 'light', javaScriptEnabled: script, reducedMotion: motion, offline: true, bypassCSP: false,
+    viewport: { width, height }, colorScheme: dark ? 'dark' : 'light', javaScriptEnabled: script, reducedMotion: motion, offline: true, bypassCSP: false, hasTouch: touch,
   })
   const page = await context.newPage()
   page.sins = []

@@ -1,8 +1,9 @@
 /* The report as a person uses it: clicks, keys, selections; what is shown is compared with the recording's own numbers. */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { CONVOY, TABS, axeSource, facts, fromRows, humanNs, launch, open, picture, sql, synthetic, tab, why } from './browser.mjs'
+import { CONVOY, TABS, axeSource, facts, fromRows, humanNs, launch, open, picture, root, sql, synthetic, tab, why } from './browser.mjs'
 
 const skip = why
 let browser, convoy, busy
@@ -230,6 +231,29 @@ test('an area selected on the timeline filters every view', { skip }, async () =
   await half.context().close()
 })
 
+test('other locks: kind, name and owner in the locks view and on the timeline; idle waits apart', { skip }, async () => {
+  const { recording, html } = fromRows('other-locks', readFileSync(join(root, 'tests/golden/report/cases/other_locks.rows'), 'utf8'))
+  const page = await open(browser, html, { hash: '#1/locks' })
+  const names = { false: await page.getByRole('table', { name: 'Locks' }).innerText(), true: await page.getByRole('table', { name: 'Idle waits' }).innerText() }
+  for (const o of facts(recording).processes[0].other_locks) {
+    const row = names[o.idle].split('\n').find((line) => line.includes(o.name ?? o.address ?? o.where.function) && line.includes(o.kind))
+    assert.ok(row?.includes(humanNs(o.wait_ns)), `${o.kind} ${o.name}: ${row}`)
+  }
+  await page.getByRole('table', { name: 'Locks' }).getByRole('button', { name: '__main__.LOCK' }).click()
+  await page.waitForTimeout(200)
+  const detail = await page.getByRole('region', { name: 'The lock that is looked at' }).innerText()
+  assert.match(detail, /thread_lock __main__\.LOCK/)
+  assert.match(detail, /inferred: the lock does not say who has it/)
+  await page.getByRole('searchbox').fill('guard')
+  await page.waitForTimeout(200)
+  assert.deepEqual((await page.getByRole('table', { name: 'Locks' }).locator('tbody tr').allInnerTexts()).map((t) => t.split(/\s/)[0]), ['app.Store.guard'])
+  await tab(page, 'Timeline')
+  assert.ok(await page.getByRole('row', { name: /^rlock app\.Store\.guard/ }).isVisible())
+  await picture(page, 'other-locks-timeline')
+  clean(page)
+  await page.context().close()
+})
+
 test('a second selection makes the flame graph a difference', { skip }, async () => {
   const page = await open(browser, convoy.html, { hash: '#1/flame?selection=0-500000000&baseline=500000000-1000000000' })
   await page.waitForTimeout(400)
@@ -256,6 +280,36 @@ test('the address holds the whole view, and garbage in it does no harm', { skip 
     assert.ok(await other.getByRole('tab', { selected: true }).count())
     await other.context().close()
   }
+})
+
+test('fingers: one moves the time, two zoom it around what is under them, a tap looks at a row', { skip }, async () => {
+  const page = await open(browser, convoy.html, { hash: '#1/timeline?visible=200000000-600000000', touch: true })
+  await page.waitForTimeout(300)
+  const touch = await page.context().newCDPSession(page)
+  const box = await page.getByRole('tabpanel', { name: 'Timeline' }).locator('canvas').first().boundingBox()
+  const put = (type, ...xs) => touch.send('Input.dispatchTouchEvent', { type, touchPoints: xs.map((part, id) => ({ id, x: box.x + part * box.width, y: box.y + 150 })) })
+  const visible = async () => (await page.waitForTimeout(400), /visible=(\d+)-(\d+)/.exec(hash(page)).slice(1).map(Number))
+  const near = (have, want) => have.forEach((t, i) => assert.ok(Math.abs(t - want[i]) < 3e6, `${have} is not ${want}`))
+
+  await put('touchStart', 0.75)
+  for (const x of [0.7, 0.6, 0.5]) await put('touchMove', x)
+  await put('touchEnd')
+  near(await visible(), [300e6, 700e6])
+  assert.doesNotMatch(hash(page), /selection=/)
+
+  await put('touchStart', 0.25, 0.75) /* 400 and 600 ms */
+  for (const [a, b] of [[0.2, 0.8], [0.1, 0.9], [0, 1]]) await put('touchMove', a, b)
+  await put('touchEnd')
+  near(await visible(), [400e6, 600e6])
+  assert.doesNotMatch(hash(page), /selection=|focus=/)
+
+  const lane = await page.getByRole('row', { name: /^api/ }).boundingBox()
+  await page.touchscreen.tap(box.x + box.width * 0.3, lane.y + lane.height / 2)
+  await page.waitForTimeout(200)
+  assert.match(hash(page), /focus=wait:/)
+  assert.ok(await page.getByRole('region', { name: 'Details of the focused row' }).isVisible())
+  clean(page)
+  await page.context().close()
 })
 
 test('keys: overlay, tabs, none while typing', { skip }, async () => {

@@ -123,7 +123,7 @@ export function factsOf(r: Recording): Facts {
     const locks = r.locks.flatMap((l, id) => (l.process === process ? [lockFacts(r, id)] : []))
     const blame = blameFacts(r, process)
     return {
-      pid: p.pid, name: p.name, command: `python3 ${p.name} --port 8080`, runtime: p.runtime, free_threaded: false, switch_interval_ns: p.switchIntervalNs, locks,
+      pid: p.pid, name: p.name, command: `python3 ${p.name} --port 8080`, runtime: p.runtime, collector: 'bpf', estimated: false, looks: null, free_threaded: false, switch_interval_ns: p.switchIntervalNs, locks,
       threads: r.threads.flatMap((t, id) => (t.process === process ? [threadFacts(r, id, caused, locks[0]!.id)] : [])),
       blame, findings: findingsOf(r, process, locks),
       what_if: {

@@ -91,7 +91,7 @@ class Shell implements Page {
     const p = processes[0]
     const title = processes.length === 1 && p ? processName(this.rec, 0) : `${processes.length} processes`
     const when = facts.recording.start_realtime_ns ? new Date(facts.recording.start_realtime_ns / 1e6).toISOString().replace('T', ' ').slice(0, 19) + ' UTC' : ''
-    const about = [processes.length === 1 && p?.runtime ? printable(p.runtime) : '', duration(durationNs), when].filter((t) => t).join(' · ')
+    const about = [this.rec.facts.processes.some((f) => f.estimated) ? 'estimates' : '', processes.length === 1 && p?.runtime ? printable(p.runtime) : '', duration(durationNs), when].filter((t) => t).join(' · ')
     document.title = `${title} – gilscope`
     return el('header.top',
       el('h1', el('b', 'gilscope'), el('bdi.target', { title }, title)),

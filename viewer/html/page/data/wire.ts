@@ -43,6 +43,9 @@ export interface FactsProcess {
   name: string
   command: string
   runtime: string | null
+  collector: string
+  estimated: boolean
+  looks: { n: number; distance_p50_ns: number; distance_p99_ns: number; handoffs: number; handoffs_unseen: number } | null
   free_threaded: boolean
   switch_interval_ns: number | null
   locks: FactsLock[]

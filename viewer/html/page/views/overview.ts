@@ -8,7 +8,7 @@ import { bytes, count, counted, duration, lockName, percent, place, printable, p
 import { View } from '../view'
 import { linePlace, meanwhile, twoSides } from './blocks'
 import type { Told } from './findings'
-import { gravest, severityMark, showPlace, showWait } from './findings'
+import { gravest, processRow, severityMark, showPlace, showWait } from './findings'
 
 const PAIRS_SHOWN = 4 /* beside the worst */
 const SURE: { [certainty: string]: string } = {
@@ -56,11 +56,25 @@ export class Overview extends View {
     const all = sums(rec, filterOf(s))
     clear(this.host)
     const [worst, ...others] = shownPairs(all)
-    const box = el('div.overview', this.verdict(all, worst), this.figures(all), rec.reduced && el('p.quiet', rec.reduced.note), this.findings(s.process))
+    const box = el('div.overview', ...this.cautions(), this.verdict(all, worst), this.figures(all),  this.findings(s.process))
     const pairs = this.pairs(all, worst, others)
     if (pairs) box.append(pairs)
     box.append(this.recording())
     this.host.append(box)
+  }
+
+  /* What kind of numbers these are, when they are not what was measured of everything. */
+  private cautions(): (HTMLElement | null)[] {
+    const { facts, reduced } = this.rec
+    return [
+      ...facts.processes.filter((p, i) => p.estimated && [null, processRow(this.rec, p, i)].includes(this.s.process)).map((p) => {
+        const { looks } = p
+        const said = looks ? `: ${count(looks.n)} looks, half of them within ${duration(looks.distance_p50_ns)}, 99 % within ${duration(looks.distance_p99_ns)}, so every begin and end is off by as much; ` +
+          `${count(looks.handoffs_unseen)} of ${count(looks.handoffs)} hand-offs of the GIL fell between two looks, waits and holds shorter than that are mostly unseen` : ''
+        return el('p.caution', el('b', 'Estimates'), ` Every number of ${facts.processes.length > 1 ? `${printable(p.name)} (${p.pid})` : 'this process'} is one, sampled by the ${printable(p.collector)} collector${said}.`)
+      }),
+      reduced && el('p.caution', reduced.note),
+    ]
   }
 
   private scope(): string {

@@ -1,4 +1,5 @@
-/* Mouse, pen and touch on the lanes: what each gesture means. */
+/* Mouse, pen and touch on the lanes: what each gesture means.  A finger moves the time (lanes scroll by themselves), two zoom it: what
+ * was under each stays under it.  An area is selected by finger on the range bar above. */
 import { on } from '../../ui/dom'
 import { abs, max, min } from '../../data/math'
 import type { Range } from '../../data/recording'
@@ -14,7 +15,7 @@ export interface Surface {
   setSelection(r: Range | null): void
   setBaseline(r: Range | null): void
   pan(ns: number): void
-  panFrom(visible: Range, ns: number): void
+  show(visible: Range): void
   zoom(factor: number, at: number): void
   click(x: number, y: number): void
   open(x: number, y: number): void
@@ -47,18 +48,38 @@ export function listenTo(s: Surface): void {
     return abs(x - xOf(r.t1)) <= EDGE_PX ? r.t0 : null
   }
   const clampedTime = (x: number) => s.timeAt(max(0, min(s.width(), x)))
+  const fingers = new Map<number, { x: number; at: number /* the moment it was put on */ }>()
+  const pinch = () => {
+    const [a, b] = [...fingers.values()] as [{ x: number; at: number }, { x: number; at: number }]
+    const perPx = (b.at - a.at) / (b.x - a.x)
+    if (perPx > 0 && perPx < Infinity) s.show({ t0: a.at - a.x * perPx, t1: a.at + (s.width() - a.x) * perPx })
+  }
 
   on(s.element, 'pointerdown', (e) => {
     if (e.button !== 0 && e.button !== 1) return
     const { x, y } = point(e)
-    const kind = e.shiftKey || e.button === 1 ? 'pan' : e.ctrlKey || e.metaKey ? 'baseline' : 'select'
+    if (e.pointerType === 'touch') {
+      fingers.set(e.pointerId, { x, at: s.timeAt(x) })
+      if (fingers.size > 1) {
+        for (const id of fingers.keys()) s.element.setPointerCapture(id)
+        drag = null
+        return
+      }
+    }
+    const kind = fingers.size || e.shiftKey || e.button === 1 ? 'pan' : e.ctrlKey || e.metaKey ? 'baseline' : 'select'
     const edge = kind === 'select' ? grabbed(x) : null
     drag = { kind, x, y, at: edge ?? s.timeAt(x), visible: s.visible(), moved: edge !== null, id: e.pointerId }
     if (e.button === 1 || e.shiftKey) e.preventDefault()
   })
   on(s.element, 'pointermove', (e) => {
     const { x, y } = point(e)
+    const finger = fingers.get(e.pointerId)
+    if (finger) {
+      finger.x = x
+      if (fingers.size === 2) return pinch()
+    }
     if (!drag) {
+      if (finger) return
       s.element.classList.toggle('tl-edge', grabbed(x) !== null)
       s.hover(x, y)
       return
@@ -71,16 +92,18 @@ export function listenTo(s: Surface): void {
       s.element.setPointerCapture(drag.id)
       s.dragging(true)
     }
-    if (drag.kind === 'pan') s.panFrom(drag.visible, ((drag.x - x) / s.width()) * (drag.visible.t1 - drag.visible.t0))
+    const { t0, t1 } = drag.visible, by = ((drag.x - x) / s.width()) * (t1 - t0)
+    if (drag.kind === 'pan') s.show({ t0: t0 + by, t1: t1 + by })
     else (drag.kind === 'select' ? s.setSelection : s.setBaseline).call(s, ordered(drag.at, clampedTime(x)))
   })
   const end = (e: PointerEvent) => {
+    const touched = fingers.delete(e.pointerId)
     if (!drag) return
     const { moved, kind } = drag
     drag = null
     s.dragging(false)
     const { x, y } = point(e)
-    if (e.type === 'pointerup' && !moved && kind === 'select') s.click(x, y)
+    if (e.type === 'pointerup' && !moved && (touched || kind === 'select')) s.click(x, y)
   }
   on(s.element, 'pointerup', end)
   on(s.element, 'pointercancel', end)

@@ -256,7 +256,7 @@ export class TimelineView extends View {
       setSelection: (selection) => store.set({ selection }),
       setBaseline: (baseline) => store.set({ baseline }),
       pan: (ns) => this.setVisible({ t0: this.visible.t0 + ns, t1: this.visible.t1 + ns }),
-      panFrom: (from, ns) => this.setVisible({ t0: from.t0 + ns, t1: from.t1 + ns }),
+      show: (r) => this.setVisible(r),
       zoom: (factor, x) => this.zoom(factor, x),
       click: (x, y) => this.click(x, y),
       open(x, y) {
@@ -442,9 +442,9 @@ export class TimelineView extends View {
   override get keys(): KeyBinding[] {
     const key = (keys: string[], help: string, run: () => void): KeyBinding => ({ keys, help, run })
     return [
-      key(['w', '+', '='], 'zoom in, at the mouse; also Ctrl+wheel', () => this.zoom(0.6)),
+      key(['w', '+', '='], 'zoom in, at the mouse; also Ctrl+wheel, two fingers', () => this.zoom(0.6)),
       key(['s', '-'], 'zoom out', () => this.zoom(1 / 0.6)),
-      key(['a', 'ArrowLeft'], 'to the left; also Shift+wheel, Shift+drag', () => this.pan(-0.2)),
+      key(['a', 'ArrowLeft'], 'to the left; also Shift+wheel, Shift+drag, a finger', () => this.pan(-0.2)),
       key(['d', 'ArrowRight'], 'to the right', () => this.pan(0.2)),
       key(['ArrowUp'], 'lanes up', () => { this.scroller.scrollTop -= 66 }),
       key(['ArrowDown'], 'lanes down', () => { this.scroller.scrollTop += 66 }),

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import type { ViewState } from '../../viewer/html/page/state'
 import { INITIAL } from '../../viewer/html/page/state'
 import { decode, encode, isStep } from '../../viewer/html/page/url'
-import type { Bounds } from '../../viewer/html/page/url'
+import type { Bounds } from '../../viewer/html/page/state'
 
 const bounds: Bounds = { durationNs: 5e9, process: 2, thread: 10, lock: 3, rows: { interval: 100, wait: 50, hold: 40, sample: 30, tally: 0 } }
 

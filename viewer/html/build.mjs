@@ -3,7 +3,7 @@
  *     node build.mjs [OUTDIR] */
 import { createHash } from 'node:crypto'
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -12,11 +12,14 @@ import { ownNames } from './names.mjs'
 const here = dirname(fileURLToPath(import.meta.url))
 const out = process.argv[2] ?? join(here, 'built')
 /* Bytes of our own code, minified: what was reached, so that it does not grow unnoticed.  The goal is 120 KB. */
-const OWN_LIMIT = 208 * 1024
+const OWN_LIMIT = 200 * 1024
 
 const common = { bundle: true, minify: true, write: false, metafile: true, legalComments: 'none', absWorkingDir: here, logLevel: 'warning' }
-const mangleProps = new RegExp(`^(?:${ownNames(join(here, 'tsconfig.json'), join(here, 'page/main.ts')).join('|')})$`)
-const js = await build({ ...common, entryPoints: ['page/main.ts'], format: 'iife', target: 'es2022', charset: 'utf8', outfile: 'page.js', mangleProps })
+const { own: ownProps, edits } = ownNames(join(here, 'tsconfig.json'), join(here, 'page/main.ts'))
+const mangleProps = new RegExp(`^(?:${ownProps.join('|')})$`)
+const quoted = (path) => (edits.get(path) ?? []).reduce((text, [from, to, by]) => text.slice(0, from) + by + text.slice(to), readFileSync(path, 'utf8'))
+const quotes = { name: 'quotes', setup: (b) => b.onLoad({ filter: /\.ts$/ }, ({ path }) => ({ contents: quoted(path), loader: 'ts' })) }
+const js = await build({ ...common, entryPoints: ['page/main.ts'], format: 'iife', target: 'es2022', charset: 'utf8', outfile: 'page.js', mangleProps, plugins: [quotes] })
 
 /* main.ts imports the style sheets it needs */
 const text = (ending) => js.outputFiles.find((f) => f.path.endsWith(ending))?.text.trimEnd() ?? ''

@@ -41,6 +41,15 @@ export interface ViewState {
   theme: 'auto' | 'light' | 'dark'
 }
 
+/* What a fragment may name. */
+export interface Bounds {
+  durationNs: number
+  process: number /* how many */
+  thread: number
+  lock: number
+  rows: Record<Focus['table'], number>
+}
+
 export const INITIAL: Readonly<ViewState> = {
   view: 'overview', visible: null, selection: null, baseline: null, process: null, thread: null, lock: null, focus: null, search: '',
   group: true, sort: 'wait', filter: '', hideIdle: false, source: 'blame', layout: 'left', inverted: false, root: '',

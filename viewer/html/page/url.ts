@@ -3,21 +3,12 @@
  * 1 is the version, then the view, then what differs from INITIAL, times in nanoseconds.  What cannot be read, or lies
  * outside the recording, is left at its initial value: a fragment is a stranger's text. */
 import { min, round } from './data/math'
-import type { Recording } from './data/recording'
-import type { Focus, Key, ViewState } from './state'
+import type { Range, Recording } from './data/recording'
+import type { Bounds, Focus, Key, ViewState } from './state'
 import { INITIAL } from './state'
 
 const VERSION = '1'
 const TEXT_MAX = 2000
-
-/* What a fragment may name. */
-export interface Bounds {
-  durationNs: number
-  process: number /* how many */
-  thread: number
-  lock: number
-  rows: Record<Focus['table'], number>
-}
 
 export function boundsOf(rec: Recording): Bounds {
   return {
@@ -41,7 +32,7 @@ const IDS = ['process', 'thread', 'lock'] as const
 function write(key: Key, value: unknown): string {
   if (value === null || value === undefined) return ''
   if (RANGES.includes(key)) {
-    const r = value as { t0: number; t1: number }
+    const r = value as Range
     return `${round(r.t0)}-${round(r.t1)}`
   }
   if (key === 'focus') return `${(value as Focus).table}:${(value as Focus).row}`
@@ -73,15 +64,16 @@ function read(key: string, text: string, bounds: Bounds): unknown {
   const initial = INITIAL[key as Key]
   if (RANGES.includes(key)) {
     const m = /^(\d{1,17})-(\d{1,17})$/.exec(text)
-    const t0 = Number(m?.[1]), t1 = min(Number(m?.[2]), bounds.durationNs)
-    return t0 < t1 ? { t0, t1 } : null
+    const range: Range = { t0: Number(m?.[1]), t1: min(Number(m?.[2]), bounds.durationNs) }
+    return range.t0 < range.t1 ? range : null
   }
   if ((IDS as readonly string[]).includes(key)) return integer(text, bounds[key as (typeof IDS)[number]])
   if (key === 'focus') {
     const [table = '', row = ''] = text.split(':')
     const rows = Object.hasOwn(bounds.rows, table) ? bounds.rows[table as Focus['table']] : 0
     const n = integer(row, rows)
-    return n === null ? null : { table, row: n }
+    const focus: Focus = { table: table as Focus['table'], row: n ?? 0 }
+    return n === null ? null : focus
   }
   if (Object.hasOwn(CHOICES, key)) return CHOICES[key]!.includes(text) ? text : initial
   if (typeof initial === 'boolean') return text === '1' ? true : text === '0' ? false : initial

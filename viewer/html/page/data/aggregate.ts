@@ -4,6 +4,7 @@
  * those of the facts (core/analysis, core/store/reader_*.c), rule by rule. */
 import { ceil, f64, floor, max, min, u32 } from './math'
 import type { Range, Recording } from './recording'
+import type { ViewState } from '../state'
 import { HolderState, IntervalFlag, NONE, State, STATES } from './recording'
 
 export interface Filter {
@@ -237,7 +238,7 @@ export class Sums {
   readonly spanNs: number
   private threadRows: ThreadSums[] | null = null
   private lockRows: LockSums[] | null = null
-  private pairRows: { [unit in PairUnit]?: PairSums[] } = {}
+  private readonly pairRows = new Map<PairUnit, PairSums[]>()
 
   constructor(readonly rec: Recording, readonly filter: Filter) {
     this.spanNs = filter.range ? filter.range.t1 - filter.range.t0 : rec.durationNs
@@ -245,7 +246,12 @@ export class Sums {
 
   get threads(): ThreadSums[] { return (this.threadRows ??= threadSums(this.rec, this.filter)) }
   get locks(): LockSums[] { return (this.lockRows ??= lockSums(this.rec, this.filter)) }
-  pairs(unit: PairUnit): PairSums[] { return (this.pairRows[unit] ??= pairSums(this.rec, this.filter, unit)) }
+
+  pairs(unit: PairUnit): PairSums[] {
+    let rows = this.pairRows.get(unit)
+    if (!rows) this.pairRows.set(unit, (rows = pairSums(this.rec, this.filter, unit)))
+    return rows
+  }
 }
 
 const recent: Sums[] = []
@@ -264,7 +270,7 @@ export function sums(rec: Recording, filter: Filter): Sums {
   return recent[0]!
 }
 
-export function filterOf(state: { selection: Range | null; process: number | null; thread: number | null; lock: number | null }): Filter {
+export function filterOf(state: Pick<ViewState, 'selection' | 'process' | 'thread' | 'lock'>): Filter {
   return { range: state.selection, process: state.process, thread: state.thread, lock: state.lock }
 }
 

@@ -17,7 +17,7 @@ const WAITS_LISTED = 500
 const HEAT_MAX = 0.62
 const OTHERS = -1
 
-const UNITS: { [matrix in ViewState['matrix']]: PairUnit } = { functions: 'function', lines: 'line', threads: 'thread' }
+const UNITS = { 'functions': 'function', 'lines': 'line', 'threads': 'thread' } as const satisfies Record<ViewState['matrix'], PairUnit>
 
 /* A waiter or holder by name. */
 function nameOf(rec: Recording, unit: PairUnit, id: number): string {

@@ -11,14 +11,14 @@ import { rangeOf, threadOf } from './navigate'
 import { STATE_LOOKS } from '../../ui/theme'
 
 export interface Actions {
-  holder(): void
-  back(): void
-  previous(): void
-  next(): void
-  zoom(): void
-  select(): void
-  thread(): void
-  close(): void
+  'holder'(): void
+  'back'(): void
+  'previous'(): void
+  'next'(): void
+  'zoom'(): void
+  'select'(): void
+  'thread'(): void
+  'close'(): void
 }
 
 const HOLDERS_SHOWN = 12

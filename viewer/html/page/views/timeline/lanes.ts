@@ -107,8 +107,8 @@ export function lanesOf(rec: Recording, totals: ThreadTotals, options: LaneOptio
 /* Where the lanes lie, in CSS pixels from the top of the first. */
 export interface Layout { lanes: Lane[]; compact: boolean; top: Float64Array /* n + 1 */ }
 
-const HEIGHT = { process: 22, cpu: 34, lock: 22, thread: 22 }
-const COMPACT = { process: 20, cpu: 26, lock: 16, thread: 13 }
+const HEIGHT = { 'process': 22, 'cpu': 34, 'lock': 22, 'thread': 22 }
+const COMPACT = { 'process': 20, 'cpu': 26, 'lock': 16, 'thread': 13 }
 const COMPACT_FROM = 80
 
 export function layoutOf(lanes: Lane[]): Layout {

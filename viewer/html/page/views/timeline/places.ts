@@ -1,8 +1,7 @@
 /* Where one has been, for the way back. */
-import type { Range } from '../../data/recording'
-import type { Focus } from '../../state'
+import type { ViewState } from '../../state'
 
-export interface Stop { focus: Focus | null; visible: Range | null }
+export type Stop = Pick<ViewState, 'focus' | 'visible'>
 const MOST = 100
 
 export class Places {

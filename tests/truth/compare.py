@@ -5,12 +5,14 @@ Per thread: total GIL wait of both and the error; over all: share of the waits o
 their start and end, waits nobody made.  Exit 0 when within the limits (LIMITS), 1 when not, 2 usage.
 
 Truth.  A wait is a call of take_gil in which the thread slept.  When the thread was made to give the GIL up, drop_gil
-sleeps too (until another thread has taken it) and take_gil follows at once: both are one episode, as in gilscope.
+sleeps too (until another thread has taken it) and take_gil follows at once: both are one episode, as in gilscope.  drop_gil may also
+sleep before it has let go, for gil.mutex while a waiter that has it is off its CPU: the thread holds the GIL all that time, nobody can
+take it, and so it is a hold, in which the holder is blocked, and no wait; a probe where gil.locked has just become 0 tells them apart.
 Start: its first switch-out blocked.  End: when take_gil has just set gil.locked (a probe on the instruction there, sites.h).
 Not its return: before it returns, take_gil wakes the thread that was made to let go, which often takes its CPU; it has the GIL all
 that time.  The error against the return is shown beside it.  The probe's trap delays that moment in every wait; what it takes until
 the clock is read is measured at the start, on a probed function of the tracer's own, and taken off (truth.c, probe_ns: some 0.7 us).
-A sleep in drop_gil that no wait follows (its mutex was taken for a moment) is neither demanded nor called false.
+A sleep in drop_gil that no wait follows is neither demanded nor called false.
 """
 import argparse
 import bisect

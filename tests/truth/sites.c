@@ -62,7 +62,7 @@ static FILE *disassemble(const char *path, GElf_Addr start, GElf_Addr end, pid_t
 	return NULL;
 }
 
-/* The call of pthread_cond_signal in take_gil: there is one. */
+/* The call of pthread_cond_signal in take_gil, and in drop_gil: there is one in each. */
 static size_t held_offset(const char *path, Elf *elf, const GElf_Sym *sym)
 {
 	pid_t child = 0;
@@ -108,7 +108,7 @@ static unsigned sites_of_section(const char *path, Elf *elf, Elf_Scn *scn, const
 		ret[n].kind = (enum truth_kind)kind;
 		ret[n].offset = file_offset(elf, sym.st_value);
 		ret[n].at_return = wanted == names_of_2_7;
-		ret[n].held = kind == TRUTH_TAKE && !ret[n].at_return ? held_offset(path, elf, &sym) : 0;
+		ret[n].held = ret[n].at_return ? 0 : held_offset(path, elf, &sym);
 		n++;
 	}
 	return n;
@@ -245,7 +245,7 @@ unsigned sites_find(pid_t pid, char ret_elf[PATH_MAX], struct site ret[TRUTH_SIT
 		if (!n && strstr(file, "pypy"))
 			n = find_pypy_sites(ret_elf, ret);
 		for (unsigned i = 0; i < n; i++)
-			if (ret[i].held >= offset && ret[i].held - offset < end - start)
+			if (ret[i].kind == TRUTH_TAKE && ret[i].held >= offset && ret[i].held - offset < end - start)
 				ret[i].held_ip = start + ret[i].held - offset;
 	}
 	if (maps)

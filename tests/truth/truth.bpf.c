@@ -161,6 +161,25 @@ int take_held(void *ctx)
 	return 0;
 }
 
+/* At the instruction after gil.locked became 0: what it slept before, it slept as the holder. */
+SEC("uprobe")
+int drop_released(void *ctx)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct thread_calls *t;
+	struct truth_call *c;
+
+	if (id >> 32 != target_tgid)
+		return 0;
+	t = calls_of((__u32)id);
+	if (!t)
+		return 0;
+	c = &t->kind[TRUTH_DROP].c;
+	c->sleeps = 0;
+	c->t_first_out = c->t_sleep_in = c->asleep_ns = 0;
+	return 0;
+}
+
 SEC("uprobe")
 int calibrate(void *ctx)
 {

@@ -76,8 +76,8 @@ static int attach_site(struct tracer *t, const struct options *o, const struct s
 
 	if (!err)
 		err = attach_at(t, o, take ? t->bpf->progs.take_return : t->bpf->progs.drop_return, true, s->offset);
-	if (!err && take && !o->probes_only && s->held)
-		err = attach_at(t, o, t->bpf->progs.take_held, false, s->held);
+	if (!err && !o->probes_only && s->held)
+		err = attach_at(t, o, take ? t->bpf->progs.take_held : t->bpf->progs.drop_released, false, s->held);
 	return err;
 }
 

@@ -8,7 +8,7 @@ enum truth_kind { TRUTH_TAKE, TRUTH_DROP, TRUTH_KINDS };
 struct truth_call {
 	__u32 pid, tid;
 	__u32 kind; /* enum truth_kind */
-	__u32 sleeps; /* switched out blocked (inside these functions: futex waits on the GIL's words) */
+	__u32 sleeps; /* switched out blocked (inside these functions: futex waits on the GIL's words); of drop_gil only once it has let go */
 	__u32 preempts; /* switched out while runnable */
 	__u32 pad;
 	__u64 t_entry, t_return; /* as the probes saw them */

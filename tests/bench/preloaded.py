@@ -1,5 +1,5 @@
-"""The signal collector, measured: what it costs the command it starts, and how its waits agree with those of the bpf collector and of the
-truth tracer at the same time on the same process."""
+"""The signal collector, measured: what it costs the command it starts, and how its waits agree with those of the bpf collector and, after
+that, of the truth tracer at the same time on the same process."""
 import os
 import shutil
 import signal
@@ -34,12 +34,12 @@ def end(workload):
 
 
 def thread_totals(path, t0, t1):
-    """{tid: ns} of waiting for the GIL between two moments, counted ones spread evenly."""
+    """{tid: ns} of waiting for the GIL between two moments, counted ones spread evenly over the recording."""
     rec = recording.Recording(path)
     sums = {}
     for w in rec.gil_waits():
         sums[w.tid] = sums.get(w.tid, 0) + max(0, min(w.t1, t1) - max(w.t0, t0))
-    share = (t1 - t0) / max(1, rec.end_ns - rec.start_ns)
+    share = min(1.0, (t1 - t0) / max(1, rec.end_ns - rec.armed_ns))
     for tid, ns in rec.tallied_gil_ns().items():
         sums[tid] = sums.get(tid, 0) + int(ns * share)
     return sums
@@ -49,30 +49,39 @@ def errors_pct(ours, theirs):
     return {tid: 100.0 * (ours.get(tid, 0) - ns) / ns for tid, ns in theirs.items() if ns >= MIN_THREAD_NS}
 
 
+def beside_bpf(workload, path, seconds, hz):
+    """Records the process with the bpf collector too; returns from when to when: all of it, for what it only counted has no moment."""
+    recorder = harness.Recorder(workload.pid, path, "--collector", "bpf", "--force", "-r", hz)
+    time.sleep(seconds)
+    recorder.stop()
+    seen = recording.Recording(path)
+    return seen.armed_ns, seen.end_ns
+
+
+def beside_truth(workload, path, seconds):
+    tracer = harness.Tracer(workload.pid, path)
+    time.sleep(seconds)
+    summary = tracer.stop()
+    return summary["start_ns"], summary["end_ns"]
+
+
 def agree(case, python, seconds, keep=None, hz=99, truth=True):
-    """Three observers of one process: {"bpf": {tid: % off}, "truth": …}."""
+    """The bpf collector beside the signal collector on one process, then the truth tracer, whose probes would slow what the former sees:
+    {"bpf": {tid: % off}, "truth": …}."""
     folder = keep or tempfile.mkdtemp(prefix="gilscope-preloaded-")
     os.makedirs(folder, exist_ok=True)
     sig, bpf, calls = (os.path.join(folder, case[0] + end) for end in (".signal", ".bpf", ".truth"))
-    workload = harness.Workload(case[0], python, seconds + 6, case[1], prefix=record_prefix(sig, "-r", hz))
+    workload = harness.Workload(case[0], python, 2 * seconds + 12, case[1], prefix=record_prefix(sig, "-r", hz))
     try:
         time.sleep(1.0)
-        tracer = harness.Tracer(workload.pid, calls) if truth else None
-        recorder = harness.Recorder(workload.pid, bpf, "--collector", "bpf", "--force", "-r", hz)
-        time.sleep(0.3)
-        t0 = time.monotonic_ns()
-        time.sleep(seconds)
-        t1 = time.monotonic_ns()
-        recorder.stop()
-        seen = recording.Recording(bpf)
-        t0, t1 = max(t0, seen.armed_ns), min(t1, seen.end_ns)
-        summary = tracer.stop() if tracer else None
+        t0, t1 = beside_bpf(workload, bpf, seconds, hz)
+        window = beside_truth(workload, calls, seconds) if truth else None
     finally:
         end(workload)
     result = {"bpf": errors_pct(thread_totals(sig, t0, t1), thread_totals(bpf, t0, t1)), "truth": {},
               "lost": recording.Recording(sig).lost_events()}
     if truth:
-        against = compare.compare(calls, sig, (summary["start_ns"], summary["end_ns"]))
+        against = compare.compare(calls, sig, window)
         result["truth"] = {t["tid"]: t["error_pct"] for t in against["threads"]
                            if t["truth_ns"] >= MIN_THREAD_NS and t["error_pct"] is not None}
         result["compared"] = against

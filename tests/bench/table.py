@@ -152,7 +152,7 @@ SECTIONS = (
      cost_rows, "tests/bench/run --only costs"),
     ("signal", "The signal collector", "Cost: two processes of the same workload, one preloaded and sampled at 99 Hz, run in turn for a quarter of a "
      "second each; work for each second of their own CPU time; the median over several pairs of processes, for where each happens to lie in "
-     "memory counts too. Agreement: the signal collector, the bpf collector and the truth tracer on one process at the same time; a thread's "
+     "memory counts too. Agreement: the signal collector on one process with the bpf collector, then with the truth tracer at the same time; a thread's "
      "total of waiting for the GIL, of threads that waited 50 ms and more. Limits: 2 %.",
      signal_rows, "tests/bench/run --only signal"),
     ("remote", "The remote collector", "One life of the workload, all of which the bpf collector records; the others take turns meanwhile, and what each says of its "

@@ -12,7 +12,6 @@ import contract
 import harness
 import live
 import recording
-import test_lines
 import unprivileged
 
 MODERN = [label for label in live.FOUND if label.split("-")[0] in ("3.14", "3.15")] or ["3.14", "3.15"]
@@ -107,7 +106,6 @@ def test_a_running_process(nobody, modern):
         rec, report = recording.Recording(path), live.report(path)
         assert rec.meta["collector"] == "signal" and rec.meta["complete"] == 1
         assert contract.check(report) == []
-        test_lines.partition(path)
         said = notes(rec)
         assert any("--inject" in text and "calls lead through it" in text for text in said), said
         assert any("recorded exactly" in text for text in said), said

@@ -93,6 +93,17 @@ void real_find(void)
 
 /* --- what is known of the interpreter ----------------------------------------------------------------------------------- */
 
+static void watch(void)
+{
+	uint64_t at = lib.n_gils ? lib.gils[0].addr : 0;
+
+	lib.watched_len = 0;
+	lib.watched = lib.n_gils == 1 ? at : 0;
+	lib.forced = at + lib.walk.gil_forced;
+	lib.forced_len = lib.walk.gil_forced_len;
+	__atomic_store_n(&lib.watched_len, lib.n_gils > 1 ? UINT64_MAX : lib.gil_size, __ATOMIC_RELEASE);
+}
+
 static void config_take(const struct shared_config *c)
 {
 	uint32_t n = c->n_gils < SHARED_MAX_GILS ? c->n_gils : SHARED_MAX_GILS;
@@ -110,6 +121,7 @@ static void config_take(const struct shared_config *c)
 	lib.gil_queue = c->python && n && c->walk.gil_words == WALK_GIL_IDENT ? c->gils[0].addr + c->walk.gil_forced : 0;
 	__atomic_store_n(&lib.n_gils, c->python ? n : 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&lib.gil_size, c->python && n ? c->walk.gil_size : 0, __ATOMIC_RELEASE);
+	watch();
 }
 
 void config_follow(void)
@@ -131,7 +143,7 @@ void disarm(uint32_t why_not_sampling)
 {
 	if (!armed() || !__atomic_exchange_n((uint32_t *)lib.guard, 0, __ATOMIC_ACQ_REL))
 		return;
-	lib.gil_size = lib.gil_queue = 0; /* conditions go straight through */
+	lib.gil_size = lib.gil_queue = lib.watched_len = 0; /* conditions go straight through */
 	lib.n_gils = 0;
 	samples_end(why_not_sampling);
 	__atomic_store_n(&lib.shared->over, 1, __ATOMIC_RELEASE);
@@ -260,7 +272,7 @@ static void after_fork(void)
 		return;
 	SYS(munmap, lib.shared, shared_bytes());
 	lib.shared = NULL;
-	lib.gil_size = lib.gil_queue = lib.n_gils = 0;
+	lib.gil_size = lib.gil_queue = lib.watched_len = lib.n_gils = 0;
 	memset(lib.gils, 0, sizeof(lib.gils));
 	threads_forget();
 	lib.signal = (int)signal;

@@ -77,6 +77,9 @@ struct library {
 	volatile uint32_t *guard; /* 1: armed; on a page that a fork empties */
 	uint64_t gil_size; /* bytes of a GIL from its address; 0: none known */
 	uint64_t gil_queue; /* the mutex through which PyPy's waiters pass; 0 none */
+	/* for the way that a million signals a second go: the words of the one GIL (all memory when there are several), and those of its
+	 * forced switch */
+	uint64_t watched, watched_len, forced, forced_len;
 	uint32_t n_gils, config_seen, config_lock, pid;
 	struct gil_rec gils[SHARED_MAX_GILS];
 	struct walk_layout walk;

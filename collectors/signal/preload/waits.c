@@ -18,6 +18,7 @@
 
 #define RAN_MIN_NS 100000 /* shorter stretches between two waits are taken as on the CPU */
 #define OFF_MIN_NS 30000
+#define SLEPT_NS 2000 /* futex(2) that finds the word changed comes back sooner; a sleep and its wake-up take longer */
 #define MUTEX_SHARED 128 /* glibc: PTHREAD_MUTEX_PSHARED_BIT */
 
 /* --- what the GIL's words say -------------------------------------------------------------------------------------- */
@@ -155,6 +156,8 @@ void account_ran(struct thread_rec *t, uint64_t now)
 struct wait {
 	struct thread_rec *t;
 	struct gil_rec *gil; /* it waits for; NULL: another lock */
+	uint32_t took_before, slept_before;
+	uint64_t stack_before;
 	struct ev_off e;
 };
 
@@ -243,6 +246,9 @@ static bool wait_begin(struct wait *w, const void *word, uint32_t operation)
 	account_ran(t, now);
 	memset(&w->e, 0, sizeof(w->e));
 	w->t = t;
+	w->took_before = t->took;
+	w->slept_before = t->slept;
+	w->stack_before = t->wait_stack;
 	tstate = own_tstate(t);
 	w->e.h = (struct ev_hdr){ .kind = EV_OFF, .size = sizeof(w->e), .pid = lib.pid, .tid = t->tid,
 				  .flags = EV_F_BLOCKED | EV_F_FUTEX_WAIT | (tstate ? EV_F_PYTHON : 0) };
@@ -297,6 +303,18 @@ static void end_on_gil(struct wait *w, uint64_t tstate)
 		w->e.waker_pid = lib.pid;
 }
 
+/* It never slept: there was no wait, and what is known of the last one holds. */
+static void unsay(struct wait *w)
+{
+	struct thread_rec *t = w->t;
+
+	if (!w->gil)
+		return;
+	t->took |= w->took_before;
+	t->slept = w->slept_before;
+	t->wait_stack = w->stack_before;
+}
+
 static void wait_end(struct wait *w)
 {
 	struct thread_rec *t = w->t;
@@ -309,6 +327,11 @@ static void wait_end(struct wait *w)
 	if (w->gil)
 		end_on_gil(w, own_tstate(t));
 	__atomic_store_n(&t->slot->waiting.since_ns, 0, __ATOMIC_RELAXED);
+	if (ns < SLEPT_NS) {
+		unsay(w);
+		t->busy = 0;
+		return;
+	}
 	thread_put(t, &w->e.h, EV_LOSS_RING_OFF);
 	t->since_stack_ns += ns;
 	t->waited_ns += ns;
@@ -380,32 +403,32 @@ static __attribute__((noinline)) void note_signal_slow(struct gil_rec *g, uint64
 	}
 }
 
-/* A free GIL is taken and let go a million times a second: with nobody waiting it must cost next to nothing. */
-static inline void note_signal(uint64_t addr)
-{
-	struct gil_rec *g = &lib.gils[0];
-	struct thread_rec *t = self_rec;
-
-	if (UNLIKELY(lib.n_gils > 1)) {
-		note_signal_slow(gil_of(addr), addr);
-	} else if (UNLIKELY(g->waiters || !t)) {
-		note_signal_slow(g, addr);
-	} else if (is_forced(g, addr)) {
-		if (UNLIKELY(t->gil != g)) {
-			note_signal_slow(g, addr);
-			return;
-		}
-		t->took = 1;
-		g->taker = t;
-	}
-}
-
-EXPORT int pthread_cond_signal(pthread_cond_t *cond)
+static __attribute__((noinline)) int signal_noted(pthread_cond_t *cond)
 {
 	uint64_t addr = (uint64_t)(uintptr_t)cond;
 
-	if (addr - lib.gils[0].addr < lib.gil_size || lib.n_gils > 1)
-		note_signal(addr);
+	note_signal_slow(gil_of(addr), addr);
+	return real.cond_signal(cond);
+}
+
+/* A free GIL is taken and let go a million times a second: with nobody waiting it must cost next to nothing, not even a stack frame. */
+EXPORT int pthread_cond_signal(pthread_cond_t *cond)
+{
+	uint64_t addr = (uint64_t)(uintptr_t)cond;
+	struct gil_rec *g = &lib.gils[0];
+	struct thread_rec *t;
+
+	if (LIKELY(addr - lib.watched < lib.watched_len)) {
+		if (UNLIKELY(lib.n_gils > 1 || g->waiters))
+			return signal_noted(cond);
+		if (addr - lib.forced < lib.forced_len) {
+			t = self_rec;
+			if (UNLIKELY(!t || t->gil != g))
+				return signal_noted(cond);
+			t->took = 1;
+			g->taker = t;
+		}
+	}
 	return real.cond_signal(cond);
 }
 

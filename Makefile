@@ -80,7 +80,7 @@ ASAN := SAN=address,undefined
 test:
 	@$(MAKE) test-deps
 	@$(MAKE) all check
-	@$(MAKE) $(ASAN) check-unit check-golden
+	@$(MAKE) $(ASAN) check-unit check-golden # with the ring of the preloaded library, as below
 	@$(MAKE) BUILD_MODE=tsan SAN=thread check-ring
 	@$(MAKE) check-live
 	@$(MAKE) check-browser

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -51,6 +52,14 @@ static int make_ready(struct signal_process *p, uint32_t want)
 	return 0;
 }
 
+/* Of one that runs already, all want a ring at once. */
+static uint32_t threads_now(const struct signal_process *p)
+{
+	struct stat st;
+
+	return !fstatat(p->proc, "task", &st, 0) && st.st_nlink > 2 && st.st_nlink < SHARED_SLOTS ? (uint32_t)st.st_nlink - 2 : 0;
+}
+
 static int make_memory(struct signal_process *p, uint32_t sample_hz, bool follow)
 {
 	void *at;
@@ -70,7 +79,7 @@ static int make_memory(struct signal_process *p, uint32_t sample_hz, bool follow
 	p->shared->follow = follow;
 	p->shared->magic = SHARED_MAGIC;
 	p->spare = SHARED_SPARE_RINGS;
-	return make_ready(p, p->spare);
+	return make_ready(p, threads_now(p) + p->spare);
 }
 
 int signal_process_new(struct signal_process **ret, pid_t pid, uint32_t sample_hz, bool follow)

@@ -131,7 +131,7 @@ def page(results):
 
 SECTIONS = (
     ("accuracy", "Accuracy",
-     "Truth: probes on take_gil of an unstripped build (its entry, where it has just set gil.locked, its return), on the same process "
+     "Truth: probes on take_gil of an unstripped build (its entry, where it has just set gil.locked, its return) and drop_gil (what it sleeps before it has let go is a hold), on the same process "
      "at the same time (`tests/truth/truth`), compared wait by wait (`tests/truth/compare.py`). Medians of the runs of 10 s, the worst "
      "of them in parentheses. Limits: each thread's total within 1 %, at least 99.5 % of the waits of 50 us and more found, start and "
      "end within 30 us (p99).",

@@ -46,6 +46,7 @@ def later():
         time.sleep(0.05)
 
 threads = [threading.Thread(target=f, name=f.__name__) for f in (spin, spin, holder, asker, later)]
+threads += [threading.Thread(target=stop.wait, name="sleeper-%d" % i) for i in range(20)]
 for t in threads:
     t.start()
 signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -113,7 +114,9 @@ def test_a_running_process(nobody, modern):
         (p,) = report["processes"]
         names = {t["name"] for t in p["threads"]}
         assert {"MainThread", "spin", "holder", "asker"} <= names, names
-        assert len(p["threads"]) > 8  # those born meanwhile too
+        assert len([t for t in p["threads"] if t["name"].startswith("sleeper")]) == 20, names  # which did nothing meanwhile
+        assert len(p["threads"]) > 28  # those born meanwhile too
+        assert not any("found no room" in text for text in said), said
         assert rec.lost_events() == 0
         assert any(line[0] == "asker" and line[2] == "spin" for line in rec.blame_lines()), rec.blame_lines()
         assert rec.one("SELECT count(*) FROM sample WHERE stack IS NOT NULL") > 20

@@ -303,6 +303,12 @@ static void end_on_gil(struct wait *w, uint64_t tstate)
 		w->e.waker_pid = lib.pid;
 }
 
+/* It comes to the GIL's words once more in the same take_gil, in which it has slept. */
+static bool goes_on(const struct wait *w)
+{
+	return w->gil && w->slept_before && !w->took_before;
+}
+
 /* It never slept: there was no wait, and what is known of the last one holds. */
 static void unsay(struct wait *w)
 {
@@ -327,7 +333,7 @@ static void wait_end(struct wait *w)
 	if (w->gil)
 		end_on_gil(w, own_tstate(t));
 	__atomic_store_n(&t->slot->waiting.since_ns, 0, __ATOMIC_RELAXED);
-	if (ns < SLEPT_NS) {
+	if (ns < SLEPT_NS && !goes_on(w)) {
 		unsay(w);
 		t->busy = 0;
 		return;

@@ -13,19 +13,20 @@
 #include "viewer/json/dump.h"
 #include "viewer/text/dump.h"
 
-enum { KEY_JSON = 0x100 };
+enum { KEY_JSON = 0x100, KEY_NATIVE };
 
 #define TEXT_MAX (256 << 20) /* pages of it are used as it fills */
 
 struct dump_input {
 	struct pid_list pids;
-	bool json;
+	bool json, native;
 	struct fail *why;
 };
 
 static const struct argp_option options[] = {
 	{"pid", 'p', "PID", 0, "Process to look at; repeat it, or separate several by commas (required)", 0},
 	{"json", KEY_JSON, NULL, 0, "Print one JSON object per process (default: text)", 0},
+	{"native", KEY_NATIVE, NULL, 0, "Show C functions of threads that sleep, too (default: Python only)", 0},
 	{0}
 };
 
@@ -48,6 +49,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_JSON:
 		in->json = true;
 		return 0;
+	case KEY_NATIVE:
+		in->native = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		return ui_usage(in->why, "could not use '%.64s': dump takes processes only by -p PID", arg);
 	case ARGP_KEY_END:
@@ -62,7 +66,7 @@ enum { DUMP_DEADLOCK = 1 }; /* threads that wait for each other were found */
  * does not answer stops the child only. */
 struct taking { /* shared */
 	struct target *target;
-	bool json, color;
+	bool json, native, color;
 	int result;
 	unsigned deadlocks;
 	struct fail why;
@@ -76,7 +80,7 @@ static void take(void *taking)
 	FILE *out = fmemopen(t->text, sizeof(t->text), "w");
 	struct dump *dump;
 
-	t->result = out ? dump_take(&dump, t->target, &t->why) : fail_set(&t->why, -ENOMEM, FAIL_OTHER, "could not take a snapshot: out of memory");
+	t->result = out ? dump_take(&dump, t->target, t->native, &t->why) : fail_set(&t->why, -ENOMEM, FAIL_OTHER, "could not take a snapshot: out of memory");
 	if (t->result)
 		return;
 	if (t->json)
@@ -98,6 +102,7 @@ static int dump_target(const struct dump_input *in, struct target *target)
 		return fail_set(in->why, -ENOMEM, FAIL_OTHER, "could not take a snapshot: out of memory");
 	t->target = target;
 	t->json = in->json;
+	t->native = in->native;
 	t->color = ui_color(stdout);
 	r = target_read_apart(target, take, t);
 	if (r)

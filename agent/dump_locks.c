@@ -22,7 +22,8 @@ typedef vec(struct dump_lock) lock_vec;
 
 static struct place_frame frame_at(const void *ctx, unsigned i)
 {
-	const struct dump_frame *f = &((const struct dump_thread *)ctx)->frames[i];
+	const struct dump_thread *t = ctx;
+	const struct dump_frame *f = &t->frames[t->n_below + i];
 
 	return (struct place_frame){ f->function, f->file };
 }
@@ -67,7 +68,7 @@ static void find_owner(const struct dump_wait_input *in, const struct found_lock
 
 static unsigned lock_index(const struct dump_wait_input *in, lock_vec *locks, const struct dump_thread *t, const struct found_lock *found)
 {
-	enum lock_kind kind = lock_place_kind(lock_place(t->n_frames, frame_at, t).kind, lock_kind_found(found->kind));
+	enum lock_kind kind = lock_place_kind(lock_place(t->n_frames - t->n_below, frame_at, t).kind, lock_kind_found(found->kind));
 	struct dump_lock *l;
 
 	for (unsigned i = 0; i < locks->n; i++)

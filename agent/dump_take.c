@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/dump_locks.h"
+#include "agent/dump_native.h"
 #include "core/base/clock.h"
 #include "core/base/syscall_names.h"
 #include "core/interp/frames.h"
@@ -37,6 +38,8 @@ struct dump {
 	struct dump_thread *threads;
 	struct dump_frame **frames; /* per thread */
 	struct ev_stack *stacks; /* per thread */
+	struct frames_entries *entries; /* … of each */
+	struct dump_native *native; /* NULL: not asked for */
 	struct arena_text *texts;
 	struct dump_lock *locks;
 	unsigned n_raw;
@@ -121,7 +124,7 @@ static void read_stack(struct dump *d, unsigned i)
 	for (int attempt = 0; attempt < STACK_TRIES && !whole; attempt++) {
 		if (attempt > 0)
 			*before = *stack;
-		frames_read(&rt->walk, target_mem(d->target), d->raw[i].tstate, 0, stack);
+		frames_read_entries(&rt->walk, target_mem(d->target), d->raw[i].tstate, 0, stack, &d->entries[i]);
 		if (!(stack->h.flags & EV_F_TORN))
 			whole = d->raw[i].state != 'R' || (attempt > 0 && same_calls(before, stack));
 	}
@@ -139,12 +142,15 @@ static int read_pass(struct dump *d, bool *ret_same)
 		return r;
 	free(d->raw);
 	free(d->stacks);
+	free(d->entries);
 	d->raw = NULL;
 	d->stacks = NULL;
+	d->entries = NULL;
 	r = target_threads(d->target, true, &d->raw, &d->n_raw);
 	if (r < 0)
 		return r;
 	d->stacks = xcalloc(d->n_raw ? d->n_raw : 1, sizeof(*d->stacks));
+	d->entries = xcalloc(d->n_raw ? d->n_raw : 1, sizeof(*d->entries));
 	for (unsigned i = 0; i < d->n_raw; i++)
 		if (d->raw[i].tstate)
 			read_stack(d, i);
@@ -205,16 +211,32 @@ static int64_t interp_id(const struct dump *d, uint64_t interp)
 	return -1;
 }
 
+static void show_native_frame(struct dump *d, struct dump_frame *f, const struct unwound_frame *native, const struct unwound *names)
+{
+	f->function = keep_escaped(d, unwound_text(names, native->function));
+	f->file = keep_escaped(d, unwound_text(names, native->file));
+	f->resolved = f->native = true;
+}
+
 static void show_frames(struct dump *d, unsigned i)
 {
 	const struct ev_stack *stack = &d->stacks[i];
+	const struct native_stack *merged = NULL;
+	const struct unwound *names = NULL;
 	struct dump_thread *t = &d->threads[i];
 
+	if (d->native && dump_native_read(d->native, &d->raw[i], stack, &d->entries[i], &merged, &names))
+		stack = &merged->stack;
 	d->frames[i] = xcalloc(stack->n ? stack->n : 1, sizeof(*d->frames[i]));
 	for (unsigned k = 0; k < stack->n; k++) {
 		struct dump_frame *f = &d->frames[i][k];
 		struct symbol symbol;
 
+		if (merged && merged->native[k]) {
+			show_native_frame(d, f, merged->native[k], names);
+			t->n_below += t->n_below == k;
+			continue;
+		}
 		symbols_frame(d->symbols, &stack->frames[k], &symbol);
 		f->function = keep_escaped(d, symbol.function);
 		f->file = keep_escaped(d, symbol.file);
@@ -280,7 +302,7 @@ static void show(struct dump *d)
 	d->shown.n_threads = d->n_raw;
 }
 
-int dump_take(struct dump **ret, struct target *t, struct fail *why)
+int dump_take(struct dump **ret, struct target *t, bool native, struct fail *why)
 {
 	struct dump *d = xcalloc(1, sizeof(*d));
 	uint64_t from = clock_now_ns();
@@ -288,6 +310,7 @@ int dump_take(struct dump **ret, struct target *t, struct fail *why)
 
 	d->target = t;
 	d->symbols = symbols_new(t);
+	d->native = native ? dump_native_new(t) : NULL;
 	find_gils(d);
 	for (int pass = 0; pass < PASSES && r == 0 && !d->shown.consistent; pass++)
 		r = read_pass(d, &d->shown.consistent);
@@ -323,7 +346,9 @@ void dump_free(struct dump *d)
 	free(d->frames);
 	free(d->threads);
 	free(d->stacks);
+	free(d->entries);
 	free(d->raw);
+	dump_native_free(d->native);
 	symbols_free(d->symbols);
 	free(d);
 }

@@ -9,6 +9,6 @@
 struct target;
 struct dump;
 
-int dump_take(struct dump **ret, struct target *t, struct fail *why);
+int dump_take(struct dump **ret, struct target *t, bool native, struct fail *why); /* native: C functions of sleeping threads too */
 const struct dump_snapshot *dump_snapshot(const struct dump *d);
 void dump_free(struct dump *d);

@@ -87,7 +87,7 @@ _gilscope()
 	check) words="--base-cmd --head-cmd --rounds --warmup --seed --aa --ops --keep --baseline --force-unlike --metric --limit --floor --max \
 		--alpha --fail-on-inconclusive --json --junit --markdown --sarif --html --source-url --github $common" ;;
 	export) words="-o --output --to --view --weight $common" ;;
-	dump) words="-p --pid --json $common" ;;
+	dump) words="-p --pid --json --native $common" ;;
 	doctor) words="-p --pid -v --verbose $common" ;;
 	help) words="record report diff check export dump doctor help version $common" ;;
 	version) words="$common" ;;

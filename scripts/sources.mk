@@ -245,6 +245,7 @@ AGENT_SRCS := \
 	agent/doctor_rights.c \
 	agent/doctor_target.c \
 	agent/dump_locks.c \
+	agent/dump_native.c \
 	agent/dump_take.c \
 	agent/mailbox.c \
 	agent/main.c \

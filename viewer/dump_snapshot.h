@@ -25,7 +25,7 @@ enum dump_state {
 struct dump_frame {
 	const char *function, *file;
 	uint32_t line; /* 0 unknown */
-	bool resolved;
+	bool resolved, native; /* native: a function of a library or program, which is the file */
 };
 
 struct dump_thread {
@@ -41,7 +41,7 @@ struct dump_thread {
 	int gil; /* index of the GIL held or waited for, -1 none */
 	int64_t interp; /* id of the interpreter it is in, -1 none */
 	const struct dump_frame *frames; /* leaf first */
-	unsigned n_frames;
+	unsigned n_frames, n_below; /* so many native ones below the innermost Python frame */
 	bool truncated, torn;
 };
 

@@ -5,13 +5,47 @@
 #include "core/event/event.h"
 #include "core/interp/mem.h"
 
+struct walk_state;
+struct frames_entries;
+
 static _Thread_local const struct mem *walked;
+static _Thread_local struct frames_entries *entries; /* NULL: nobody asks */
+static _Thread_local __u64 cframe; /* 3.11: of the next one, 0 unknown */
+
+static void note_entry(const struct walk_state *w, __u64 addr);
 
 #define WALK_READ(dst, len, addr) mem_read(walked, (addr), (dst), (len))
 #define WALK_FN static
+#define WALK_ENTRY(w, addr) note_entry(w, addr)
 #include "core/interp/frame_walk.h"
 #include "core/interp/parked.h"
 #include "core/interp/frames.h"
+
+static void note_entry(const struct walk_state *w, __u64 addr)
+{
+	if (!entries || entries->n == EV_MAX_ENTRIES)
+		return;
+	if (!addr && cframe) { /* struct _PyCFrame: current_frame, then previous */
+		addr = cframe;
+		if (mem_read(walked, cframe + w->l->cframe_frame + 8, &cframe, sizeof(cframe)))
+			cframe = 0;
+	}
+	entries->at[entries->n++] = (struct ev_entry){ .addr = addr, .frames = w->out->n };
+}
+
+uint64_t frames_read_entries(const struct walk_layout *walk, const struct mem *mem, uint64_t tstate, uint64_t seed, struct ev_stack *ret,
+			     struct frames_entries *ret_entries)
+{
+	uint64_t key;
+
+	ret_entries->n = 0;
+	if (walk->frame_entry == WALK_NO_OWNER || mem_read(mem, tstate + walk->tstate_frame, &cframe, sizeof(cframe)))
+		cframe = 0;
+	entries = ret_entries;
+	key = frames_read(walk, mem, tstate, seed, ret);
+	entries = NULL;
+	return key;
+}
 
 uint64_t frames_read(const struct walk_layout *walk, const struct mem *mem, uint64_t tstate, uint64_t seed,
 		     struct ev_stack *ret)

@@ -12,6 +12,12 @@
 #include "core/interp/parked.h"
 
 /* Returns the stack's key, 0 if there are no frames.  seed: the kernel pid, for a key equal to the one the bpf programs make. */
+struct frames_entries { /* the calls of the evaluation loop that these frames run in, innermost first */
+	unsigned n;
+	struct ev_entry at[EV_MAX_ENTRIES];
+};
+uint64_t frames_read_entries(const struct walk_layout *walk, const struct mem *mem, uint64_t tstate, uint64_t seed, struct ev_stack *ret,
+			     struct frames_entries *ret_entries);
 uint64_t frames_read(const struct walk_layout *walk, const struct mem *mem, uint64_t tstate, uint64_t seed, struct ev_stack *ret);
 /* What a thread waits for that sleeps on the word sema of its own stack (parked.h). */
 void frames_parked(const struct walk_layout *walk, const struct mem *mem, uint64_t tstate, uint64_t ident, uint64_t sema, struct parked *ret);

@@ -45,8 +45,13 @@ static unsigned entry_end(const struct merging *m, unsigned entry)
 
 static void put_python(struct merging *m, unsigned end)
 {
-	for (; m->python < end; m->python++)
-		put(m, &m->copy->frames[m->python], NULL);
+	for (; m->python < end; m->python++) {
+		struct ev_frame frame = m->copy->frames[m->python];
+
+		if (frame.lasti == EV_NATIVE_FRAME) /* says the target */
+			frame.lasti = -1;
+		put(m, &frame, NULL);
+	}
 }
 
 static bool holds(const struct merging *m, unsigned i, uint64_t addr)
@@ -152,4 +157,11 @@ bool native_stack_merge(const struct ev_native *copy, const struct unwound *u, s
 	s->h.size = (__u16)(offsetof(struct ev_stack, frames) + s->n * sizeof(struct ev_frame));
 	s->key = key_of(s);
 	return m.n_native != 0;
+}
+
+const char *unwound_text(const struct unwound *u, uint32_t at)
+{
+	if (at >= sizeof(u->text) || !memchr(u->text + at, 0, sizeof(u->text) - at))
+		return "?";
+	return u->text[at] ? u->text + at : "?";
 }

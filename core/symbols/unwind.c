@@ -64,6 +64,9 @@ static bool set_registers(Dwfl_Thread *thread, void *arg)
 
 	for (int i = 0; i < EV_REGS; i++)
 		regs[i] = u->copy->regs[i];
+	if (u->copy->h.flags & EV_F_INFERRED)
+		return dwfl_thread_state_registers(thread, EV_REG_SP, 1, &regs[EV_REG_SP]) &&
+		       dwfl_thread_state_registers(thread, EV_REG_IP, 1, &regs[EV_REG_IP]);
 	return dwfl_thread_state_registers(thread, 0, EV_REGS, regs);
 }
 
@@ -202,11 +205,4 @@ int unwind_run(struct unwind *u, const struct ev_native *copy, struct unwound *r
 			run(u);
 	}
 	return u->modules && ret->n ? 0 : -ENOENT;
-}
-
-const char *unwound_text(const struct unwound *u, uint32_t at)
-{
-	if (at >= sizeof(u->text) || !memchr(u->text + at, 0, sizeof(u->text) - at))
-		return "?";
-	return u->text[at] ? u->text + at : "?";
 }

@@ -164,16 +164,15 @@ int proc_syscall_parse(const char *text, struct proc_syscall *ret)
 	ret->nr = (int32_t)strtol(text, &end, 10);
 	if (end == text)
 		return -EPROTO;
-	if (ret->nr < 0)
-		return 0;
 	p = end;
-	for (unsigned i = 0; i < 6; i++) {
+	for (unsigned i = 0; i < 6 && ret->nr >= 0; i++) {
 		ret->arg[i] = strtoull(p, &end, 16);
 		if (end == p)
 			return -EPROTO;
 		p = end;
 	}
-	ret->sp = strtoull(p, NULL, 16);
+	ret->sp = strtoull(p, &end, 16);
+	ret->pc = strtoull(end, &end, 16);
 	return 0;
 }
 

@@ -34,7 +34,7 @@ int proc_status_parse(const char *text, struct proc_status *ret);
 struct proc_syscall {
 	int32_t nr; /* -1: running, or asleep outside a system call */
 	uint64_t arg[6];
-	uint64_t sp;
+	uint64_t sp, pc; /* in user space; 0 while it runs */
 	bool running;
 };
 int proc_syscall_read(int dir_fd, const char *name, struct proc_syscall *ret);

@@ -61,7 +61,7 @@ def do_accuracy(options, pythons, results):
 
 def do_overhead(options, pythons, results):
     label = options.pythons if options.pythons in pythons else default_python(harness.with_symbols(pythons) or pythons)
-    arms = [targets.Gilscope(options.hz), targets.Nothing(), targets.Uprobes()]
+    arms = [targets.Gilscope(options.hz), targets.Gilscope(options.hz, "--native"), targets.Nothing(), targets.Uprobes()]
     others, skips = targets.peers()
     results["skips"] += skips
     arms += others

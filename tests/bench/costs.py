@@ -21,7 +21,7 @@ STATS = "/proc/sys/kernel/bpf_stats_enabled"
 FLOOR = os.path.join(harness.BUILD, "tests/bench/switch_floor")
 
 
-COUNTERS = {"events": 8, "looks": 13, "switches": 15, "stack_runs": 16}  # enum bpf_counter in collectors/bpf/wire.h
+COUNTERS = {"events": 12, "looks": 17, "switches": 19, "stack_runs": 20}  # enum bpf_counter in collectors/bpf/wire.h
 
 
 def own_programs(pid):

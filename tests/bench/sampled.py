@@ -1,6 +1,5 @@
 """The remote collector, measured: how the shares it estimates agree with those of the bpf collector on the same process at the same time,
 and its own CPU time.  Peers that sample from outside take their turn in the same life of the process, each against the bpf collector."""
-import glob
 import json
 import os
 import shutil
@@ -18,18 +17,6 @@ HZ, CPU_LIMIT_PCT, POINTS = 1000, 5.0, 3.0
 WARM_UP_S = 1.0
 
 
-def tree_cpu_ns(pid):
-    """CPU time of a process and its children, as the kernel counts it."""
-    total = harness.thread_cpu_ns(pid)
-    for path in glob.glob("/proc/%d/task/*/children" % pid):
-        try:
-            with open(path) as f:
-                total += sum(tree_cpu_ns(int(child)) for child in f.read().split())
-        except OSError:
-            pass
-    return total
-
-
 class Remote:
     name = "remote"
     what = "gilscope record --collector remote -r %d" % HZ
@@ -40,9 +27,9 @@ class Remote:
         recorder = harness.Recorder(pid, path, "--collector", "remote", "--force", "-r", HZ)
         try:
             time.sleep(WARM_UP_S)
-            cpu, t0 = tree_cpu_ns(recorder.process.pid), time.monotonic_ns()
+            cpu, t0 = harness.tree_cpu_ns(recorder.process.pid), time.monotonic_ns()
             time.sleep(seconds)
-            cpu, t1 = tree_cpu_ns(recorder.process.pid) - cpu, time.monotonic_ns()
+            cpu, t1 = harness.tree_cpu_ns(recorder.process.pid) - cpu, time.monotonic_ns()
         finally:
             code, _, err = recorder.stop()
         if code:
@@ -68,9 +55,9 @@ class Peer:
                                    stdin=subprocess.DEVNULL)
         try:
             time.sleep(WARM_UP_S)
-            cpu, t0 = tree_cpu_ns(process.pid), time.monotonic_ns()
+            cpu, t0 = harness.tree_cpu_ns(process.pid), time.monotonic_ns()
             time.sleep(seconds)
-            cpu, t1 = tree_cpu_ns(process.pid) - cpu, time.monotonic_ns()
+            cpu, t1 = harness.tree_cpu_ns(process.pid) - cpu, time.monotonic_ns()
             if process.poll() is not None:
                 raise RuntimeError("%s ended early with %d" % (self.name, process.returncode))
         finally:

@@ -42,16 +42,17 @@ class Gilscope(Arm):
     warm_up_s = 1.0
     share = 1.0
 
-    def __init__(self, hz=99):
-        self.name = "gilscope"
-        self.what = "gilscope record -r %d" % hz
-        self.hz = hz
+    def __init__(self, hz=99, *args):
+        self.name = "gilscope" + "".join(args).replace("--", "-")
+        self.what = " ".join(("gilscope record -r %d" % hz,) + args)
+        self.args = ("-r", hz) + args
 
     def start(self, workload, half_ms):
         folder = tempfile.mkdtemp(prefix="gilscope-bench-")
         os.environ["GILSCOPE_BENCH_BLINK_MS"] = str(half_ms)
         try:
-            recorder = harness.Recorder(workload.pid, os.path.join(folder, "r.gilscope"), "-r", self.hz)
+            recorder = harness.Recorder(workload.pid, os.path.join(folder, "r.gilscope"), *self.args)
+            recorder.cpu_ns = lambda: harness.tree_cpu_ns(recorder.process.pid)  # what reads and unwinds for it too
         finally:
             del os.environ["GILSCOPE_BENCH_BLINK_MS"]
         recorder.folder = folder

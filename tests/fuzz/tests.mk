@@ -20,3 +20,6 @@ fuzz_store_SRCS := $(STORE_UNIT) tests/unit/store_read_all.c
 
 FUZZERS += fuzz_events
 fuzz_events_SRCS := $(REPLAY_SRCS)
+
+FUZZERS += fuzz_native
+fuzz_native_SRCS := core/event/event_names.c core/symbols/native_stack.c

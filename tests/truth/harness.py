@@ -90,6 +90,18 @@ def thread_cpu_ns(pid):
     return total
 
 
+def tree_cpu_ns(pid):
+    """CPU time of a process and its children, as the kernel counts it."""
+    total = thread_cpu_ns(pid)
+    for path in glob.glob("/proc/%d/task/*/children" % pid):
+        try:
+            with open(path) as f:
+                total += sum(tree_cpu_ns(int(child)) for child in f.read().split())
+        except OSError:
+            pass
+    return total
+
+
 class Workload:
     """One of workloads/*.py, running."""
 

@@ -156,14 +156,14 @@ static void test_nonsense(void **state)
 		for (unsigned i = 0; i < EV_MAX_ENTRIES; i++)
 			c.entries[i] = (struct ev_entry){ .addr = (unsigned)rand() % 64, .frames = (unsigned)rand() % 160 };
 		for (unsigned i = 0; i < EV_MAX_FRAMES; i++)
-			c.frames[i].code = i + 1;
+			c.frames[i] = (struct ev_frame){ .code = i + 1, .lasti = rand() % 4 ? 0 : EV_NATIVE_FRAME };
 		for (unsigned i = 0; i < UNWOUND_MAX; i++)
 			u.frames[i] = (struct unwound_frame){ .pc = 5000 + i, .sp = (unsigned)rand() % 64, .kind = (unsigned)rand() % 6 };
 		if (!native_stack_merge(&c, &u, &got))
 			continue;
 		assert_true(got.stack.n <= EV_MAX_FRAMES && (!got.stack.n || got.stack.inner < got.stack.n));
 		for (unsigned i = 0; i < got.stack.n; i++)
-			if (!got.native[i])
+			if (got.stack.frames[i].lasti != EV_NATIVE_FRAME)
 				assert_int_equal(got.stack.frames[i].code, ++python);
 		assert_true(python == c.n_frames || got.stack.n == EV_MAX_FRAMES);
 	}

@@ -342,6 +342,42 @@ static void test_interning(void **state)
 	assert_int_equal(query_int(in_dir("intern"), "SELECT count(*) FROM node WHERE parent IS NULL"), 1);
 }
 
+/* libc below a library below Python: named by the library, whole on demand, and with its kind of frames */
+static void test_native_stack(void **state)
+{
+	struct store *s = create(in_dir("native"));
+	const struct ev_frame libc = { .code = 0x7000, .lasti = EV_NATIVE_FRAME, .check = 1 }, library = { .code = 0x8000, .lasti = EV_NATIVE_FRAME, .check = 2 };
+	struct ev_stack st = { .h = { .kind = EV_STACK, .pid = 100, .flags = EV_F_NATIVE }, .key = 0x77, .n = 3, .inner = 1,
+			       .frames = { libc, library, { .code = 1, .lasti = 8 } } };
+	const struct timeline_sink *k = store_sink(s);
+	const struct reader_frame *f;
+	struct sample_list l = { 0 };
+	struct reader *r;
+
+	(void)state;
+	put_who(s);
+	for (int i = 0; i < 2; i++) { /* again changes nothing */
+		store_native_frame(s, 100, &libc, &(struct store_symbol){ .function = "read", .file = "/lib/libc.so.6", .resolved = true });
+		store_native_frame(s, 100, &library, &(struct store_symbol){ .function = "work", .file = "/lib/libwork.so", .resolved = true });
+		store_stack(s, &st, answer_symbol, s);
+	}
+	k->sample(k->ctx, &(struct sample_row){ .t_ns = T0, .stack = 0x77 });
+	store_loss(s, &(struct ev_loss){ .t0_ns = T0 + 1, .t1_ns = T0 + 2, .count = 4, .cls = EV_LOSS_UNWIND });
+	assert_int_equal(store_close(s, true, T0 + 10, NULL), 0);
+	assert_int_equal(query_int(in_dir("native"), "SELECT count(*) FROM native_frame"), 2);
+	assert_int_equal(query_int(in_dir("native"), "SELECT count(*) FROM v_line WHERE text = 'work (/lib/libwork.so)'"), 1);
+	assert_int_equal(query_int(in_dir("native"), "SELECT text = 'main (/src/a.py:99) > work (/lib/libwork.so) > read (/lib/libc.so.6)' FROM v_stack"), 1);
+	assert_int_equal(query_int(in_dir("native"), "SELECT (SELECT count(*) FROM loss) * 10 + (SELECT count FROM native_loss)"), 4);
+	r = open_reader(in_dir("native"));
+	assert_int_equal(reader_samples(r, collect_sample, &l), 0);
+	assert_int_equal(reader_stack(r, l.items[0].stack, &f, NULL), 2);
+	assert_string_equal(f[0].file, "/lib/libwork.so");
+	assert_true(f[0].native && !f[1].native);
+	assert_int_equal(reader_stack_whole(r, l.items[0].stack, &f, NULL), 3);
+	assert_string_equal(f[0].function, "read");
+	reader_close(r);
+}
+
 /* Frames that nobody could name stay apart and say "?"; truncation and tearing are kept. */
 static void test_unresolved(void **state)
 {
@@ -636,7 +672,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_info), cmocka_unit_test(test_who), cmocka_unit_test(test_wait_rows),
 		cmocka_unit_test(test_interval_rows), cmocka_unit_test(test_other_rows),
-		cmocka_unit_test(test_stack_resolution), cmocka_unit_test(test_interning), cmocka_unit_test(test_unresolved),
+		cmocka_unit_test(test_stack_resolution), cmocka_unit_test(test_native_stack), cmocka_unit_test(test_interning), cmocka_unit_test(test_unresolved),
 		cmocka_unit_test(test_hostile_names), cmocka_unit_test(test_wait_stats), cmocka_unit_test(test_percentiles),
 		cmocka_unit_test(test_credits_in_any_order), cmocka_unit_test(test_sums_come_along),
 		cmocka_unit_test(test_blame), cmocka_unit_test(test_blame_of_any_number_of_pairs), cmocka_unit_test(test_sums), cmocka_unit_test(test_callback_stops),

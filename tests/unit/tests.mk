@@ -60,7 +60,7 @@ UNIT_TESTS += test_native_stack
 test_native_stack_SRCS := core/symbols/native_stack.c
 
 UNIT_TESTS += test_unwind
-test_unwind_SRCS := core/symbols/unwind.c core/symbols/unwind_child.c core/symbols/unwind_modules.c $(TARGET_SRCS) $(INTERP_SRCS) $(UTIL_SRCS) \
+test_unwind_SRCS := core/symbols/native_stack.c core/symbols/unwind.c core/symbols/unwind_child.c core/symbols/unwind_modules.c $(TARGET_SRCS) $(INTERP_SRCS) $(UTIL_SRCS) \
 	core/event/event_names.c
 test_unwind_LIBS := -ldw -lelf
 

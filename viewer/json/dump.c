@@ -30,9 +30,12 @@ static json_t *frames_json(const struct dump_thread *t)
 	for (unsigned i = 0; i < t->n_frames; i++) {
 		const struct dump_frame *f = &t->frames[i];
 
-		json_array_append_new(array, json_pack("{s:s, s:o, s:o}", "function", f->function, "file",
-						       f->resolved ? text_or_null(f->file) : json_null(), "line",
-						       f->line ? json_integer(f->line) : json_null()));
+		json_t *frame = json_pack("{s:s, s:o, s:o}", "function", f->function, "file", f->resolved ? text_or_null(f->file) : json_null(),
+					  "line", f->line ? json_integer(f->line) : json_null());
+
+		if (f->native)
+			json_object_set_new(frame, "native", json_true());
+		json_array_append_new(array, frame);
 	}
 	return array;
 }

@@ -1,0 +1,103 @@
+/* See dump_native.h. */
+#include "agent/dump_native.h"
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/interp/mem.h"
+#include "core/symbols/unwind_child.h"
+#include "core/target/proc_task.h"
+#include "core/target/target.h"
+#include "core/util/xalloc.h"
+
+#define CHUNK 1024
+
+struct dump_native {
+	struct target *target;
+	struct unwind_child *child;
+	struct ev_native copy;
+	struct native_stack merged;
+};
+
+struct dump_native *dump_native_new(struct target *t)
+{
+	struct dump_native *n = xcalloc(1, sizeof(*n));
+
+	n->target = t;
+	n->child = unwind_child_new();
+	if (n->child)
+		return n;
+	free(n);
+	return NULL;
+}
+
+void dump_native_free(struct dump_native *n)
+{
+	if (!n)
+		return;
+	unwind_child_free(n->child);
+	free(n);
+}
+
+static bool asleep_at(struct dump_native *n, const struct target_thread *thread, struct proc_syscall *ret)
+{
+	char path[64];
+	int fd;
+	bool ok;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d", (int)target_pid(n->target), (int)thread->tid);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ok = fd >= 0 && !proc_syscall_read(fd, "syscall", ret) && !ret->running && ret->sp && ret->pc;
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+static void copy_stack(struct dump_native *n, uint64_t sp, uint64_t end)
+{
+	struct ev_native *c = &n->copy;
+
+	for (c->n_bytes = 0; c->n_bytes < EV_STACK_BYTES && !(sp < end && sp + c->n_bytes >= end); c->n_bytes += CHUNK)
+		if (mem_read(target_mem(n->target), sp + c->n_bytes, c->bytes + c->n_bytes, CHUNK))
+			break;
+}
+
+static void copy_python(struct ev_native *c, const struct walk_layout *walk, const struct ev_stack *python, const struct frames_entries *entries)
+{
+	c->n_frames = python->n;
+	c->n_entries = entries->n;
+	c->each = walk->frame_entry == WALK_NO_OWNER && walk->frame_owner == WALK_NO_OWNER;
+	memcpy(c->entries, entries->at, sizeof(c->entries));
+	memcpy(c->frames, python->frames, sizeof(c->frames));
+}
+
+bool dump_native_read(struct dump_native *n, const struct target_thread *thread, const struct ev_stack *python, const struct frames_entries *entries,
+		      const struct native_stack **ret, const struct unwound **ret_names)
+{
+	const struct runtime *rt = target_runtime(n->target);
+	struct proc_syscall before, after;
+	struct ev_native *c = &n->copy;
+
+	if (!asleep_at(n, thread, &before))
+		return false;
+	memset(c, 0, offsetof(struct ev_native, bytes));
+	c->h = (struct ev_hdr){ .kind = EV_NATIVE, .flags = EV_F_INFERRED, .pid = (uint32_t)target_pid(n->target), .tid = (uint32_t)thread->tid };
+	c->regs[EV_REG_SP] = before.sp;
+	c->regs[EV_REG_IP] = before.pc;
+	copy_stack(n, before.sp, thread->ident);
+	if (!asleep_at(n, thread, &after) || after.sp != before.sp || after.pc != before.pc || after.nr != before.nr)
+		return false;
+	if (rt && !(python->h.flags & EV_F_TORN))
+		copy_python(c, &rt->walk, python, entries);
+	else if (python->n)
+		return false;
+	c->h.size = (uint16_t)(offsetof(struct ev_native, bytes) + c->n_bytes);
+	if (unwind_child_run(n->child, c, ret_names) || !native_stack_merge(c, *ret_names, &n->merged))
+		return false;
+	*ret = &n->merged;
+	return true;
+}

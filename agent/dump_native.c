@@ -19,6 +19,8 @@
 struct dump_native {
 	struct target *target;
 	struct unwind_child *child;
+	struct ev_stack python; /* as it is now */
+	struct frames_entries entries;
 	struct ev_native copy;
 	struct native_stack merged;
 };
@@ -66,34 +68,40 @@ static void copy_stack(struct dump_native *n, uint64_t sp, uint64_t end)
 			break;
 }
 
-static void copy_python(struct ev_native *c, const struct walk_layout *walk, const struct ev_stack *python, const struct frames_entries *entries)
+/* False: it stands elsewhere than when it was shown. */
+static bool copy_python(struct dump_native *n, const struct target_thread *thread, const struct ev_stack *shown)
 {
-	c->n_frames = python->n;
-	c->n_entries = entries->n;
+	const struct walk_layout *walk = &target_runtime(n->target)->walk;
+	struct ev_native *c = &n->copy;
+
+	if (!thread->tstate)
+		return true;
+	frames_read_entries(walk, target_mem(n->target), thread->tstate, 0, &n->python, &n->entries);
+	if (n->python.n != shown->n || memcmp(n->python.frames, shown->frames, shown->n * sizeof(shown->frames[0])) != 0)
+		return false;
+	c->n_frames = n->python.n;
+	c->n_entries = n->entries.n;
 	c->each = walk->frame_entry == WALK_NO_OWNER && walk->frame_owner == WALK_NO_OWNER;
-	memcpy(c->entries, entries->at, sizeof(c->entries));
-	memcpy(c->frames, python->frames, sizeof(c->frames));
+	memcpy(c->entries, n->entries.at, sizeof(c->entries));
+	memcpy(c->frames, n->python.frames, sizeof(c->frames));
+	return true;
 }
 
-bool dump_native_read(struct dump_native *n, const struct target_thread *thread, const struct ev_stack *python, const struct frames_entries *entries,
+bool dump_native_read(struct dump_native *n, const struct target_thread *thread, const struct ev_stack *python,
 		      const struct native_stack **ret, const struct unwound **ret_names)
 {
-	const struct runtime *rt = target_runtime(n->target);
 	struct proc_syscall before, after;
 	struct ev_native *c = &n->copy;
 
-	if (!asleep_at(n, thread, &before))
+	if (python->h.flags & EV_F_TORN || !asleep_at(n, thread, &before) || before.nr != thread->nr)
 		return false;
 	memset(c, 0, offsetof(struct ev_native, bytes));
 	c->h = (struct ev_hdr){ .kind = EV_NATIVE, .flags = EV_F_INFERRED, .pid = (uint32_t)target_pid(n->target), .tid = (uint32_t)thread->tid };
 	c->regs[EV_REG_SP] = before.sp;
 	c->regs[EV_REG_IP] = before.pc;
 	copy_stack(n, before.sp, thread->ident);
-	if (!asleep_at(n, thread, &after) || after.sp != before.sp || after.pc != before.pc || after.nr != before.nr)
-		return false;
-	if (rt && !(python->h.flags & EV_F_TORN))
-		copy_python(c, &rt->walk, python, entries);
-	else if (python->n)
+	if (!copy_python(n, thread, python) || !asleep_at(n, thread, &after) || after.sp != before.sp || after.pc != before.pc ||
+	    after.nr != before.nr)
 		return false;
 	c->h.size = (uint16_t)(offsetof(struct ev_native, bytes) + c->n_bytes);
 	if (unwind_child_run(n->child, c, ret_names) || !native_stack_merge(c, *ret_names, &n->merged))

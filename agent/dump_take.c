@@ -38,7 +38,6 @@ struct dump {
 	struct dump_thread *threads;
 	struct dump_frame **frames; /* per thread */
 	struct ev_stack *stacks; /* per thread */
-	struct frames_entries *entries; /* … of each */
 	struct dump_native *native; /* NULL: not asked for */
 	struct arena_text *texts;
 	struct dump_lock *locks;
@@ -124,7 +123,7 @@ static void read_stack(struct dump *d, unsigned i)
 	for (int attempt = 0; attempt < STACK_TRIES && !whole; attempt++) {
 		if (attempt > 0)
 			*before = *stack;
-		frames_read_entries(&rt->walk, target_mem(d->target), d->raw[i].tstate, 0, stack, &d->entries[i]);
+		frames_read(&rt->walk, target_mem(d->target), d->raw[i].tstate, 0, stack);
 		if (!(stack->h.flags & EV_F_TORN))
 			whole = d->raw[i].state != 'R' || (attempt > 0 && same_calls(before, stack));
 	}
@@ -142,15 +141,12 @@ static int read_pass(struct dump *d, bool *ret_same)
 		return r;
 	free(d->raw);
 	free(d->stacks);
-	free(d->entries);
 	d->raw = NULL;
 	d->stacks = NULL;
-	d->entries = NULL;
 	r = target_threads(d->target, true, &d->raw, &d->n_raw);
 	if (r < 0)
 		return r;
 	d->stacks = xcalloc(d->n_raw ? d->n_raw : 1, sizeof(*d->stacks));
-	d->entries = xcalloc(d->n_raw ? d->n_raw : 1, sizeof(*d->entries));
 	for (unsigned i = 0; i < d->n_raw; i++)
 		if (d->raw[i].tstate)
 			read_stack(d, i);
@@ -225,7 +221,7 @@ static void show_frames(struct dump *d, unsigned i)
 	const struct unwound *names = NULL;
 	struct dump_thread *t = &d->threads[i];
 
-	if (d->native && dump_native_read(d->native, &d->raw[i], stack, &d->entries[i], &merged, &names))
+	if (d->native && dump_native_read(d->native, &d->raw[i], stack, &merged, &names))
 		stack = &merged->stack;
 	d->frames[i] = xcalloc(stack->n ? stack->n : 1, sizeof(*d->frames[i]));
 	for (unsigned k = 0; k < stack->n; k++) {
@@ -346,7 +342,6 @@ void dump_free(struct dump *d)
 	free(d->frames);
 	free(d->threads);
 	free(d->stacks);
-	free(d->entries);
 	free(d->raw);
 	dump_native_free(d->native);
 	symbols_free(d->symbols);

@@ -120,8 +120,7 @@ struct ev_entry {
 
 /* What a thread's native frames can be worked out of.  Sent apart from other events: it may come after the one that names it. */
 struct ev_native {
-	struct ev_hdr h; /* GIL_WAIT: taken of a thread that waits for the GIL; TRUNCATED: the stack is longer; INFERRED: of the
-			  * registers only these two are known; size counts only n_bytes */
+	struct ev_hdr h; /* GIL_WAIT: its thread waits for the GIL; TRUNCATED: the stack is longer; INFERRED: only sp and ip are known; size counts only n_bytes */
 	__u64 id; /* what off and sample events call it */
 	__u64 stack; /* key of the Python frames, 0 none */
 	__u64 regs[EV_REGS];

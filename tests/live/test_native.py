@@ -1,4 +1,5 @@
 """Native frames: the C function that kept the GIL has its name, and stands where it was called from."""
+import json
 import os
 import subprocess
 
@@ -79,6 +80,24 @@ def test_c_functions_that_keep_the_gil(some_python, can_record, recorded, librar
     assert rec.integrity() == "ok"
     done = [n for n in report["recording"]["notes"] if n.startswith("native frames: ")]
     assert len(done) == 1, report["recording"]["notes"]
+
+
+def test_dump(some_python, library):
+    """Of threads that sleep, in one piece with their Python frames: what sleeps in C stands below the line that called it."""
+    callers = {"hold_asleep": {"keeps_asleep", "called_back"}}
+    seen = 0
+    with harness.Workload("native_hold", some_python, 60, ["--library", library]) as workload:
+        for _ in range(12):
+            done = harness.gilscope("dump", "-p", workload.pid, "--native", "--json")
+            assert done.returncode == 0, done.stderr
+            for thread in json.loads(done.stdout)["threads"]:
+                below = [f["function"] for f in thread["stack"] if "native" in f]
+                python = [f["function"].split(".")[-1] for f in thread["stack"] if "native" not in f]
+                for name in set(below) & set(callers):
+                    seen += 1
+                    assert python[0] in callers[name], thread["stack"]
+        assert workload.alive()
+    assert seen > 0
 
 
 def test_only_where_it_can_be_had(any_python, tmp_path):

@@ -175,3 +175,16 @@ test('the same question is answered once', () => {
   assert.equal(sums(rec, { ...ALL }), sums(rec, { ...ALL }))
   assert.notEqual(sums(rec, { ...ALL }), sums(rec, { ...ALL, thread: 1 }))
 })
+
+test('a percentile that is the mean of counted waits says so, one that is the length of a recorded wait does not', () => {
+  const lock = rec.locks.findIndex((l) => l.kind === 'gil'), lengths = Array.from({ length: rec.waits.n }, (_, w) => w).filter((w) => rec.waits.lock[w] === lock).map((w) => rec.waits.t1[w]! - rec.waits.t0[w]!)
+  const tally = (ns: number): Recording => {
+    const n = 1000 * lengths.length, one = (v: number) => Float64Array.of(v)
+    const threads = rec.threads.map((t, i): typeof t => ({ ...t, tallies: [i ? 1 : 0, 1] }))
+    return { ...rec, threads, tallies: { n: 1, t0: one(0), t1: one(rec.durationNs), state: Uint8Array.of(State.WaitGil), flags: Uint8Array.of(0), lock: Uint32Array.of(lock), count: one(n), ns: one(n * ns) } }
+  }
+  const [none, short] = [rec, tally(500)].map((r) => lockSums(r, ALL).find((l) => l.lock === lock)!)
+  assert.deepEqual([none!.about, short!.about, short!.p50, short!.countedWaits], [false, true, 500, 1000 * lengths.length])
+  assert.equal(threadSums(tally(500), ALL)[0]!.about, true)
+  assert.equal(lockSums(tally(500), { ...ALL, range: { t0: 0, t1: rec.durationNs / 2 } }).find((l) => l.lock === lock)!.about, true)
+})

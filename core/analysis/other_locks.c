@@ -74,8 +74,10 @@ static struct other *other_of(struct loader *l, struct load_lock *k, uint64_t id
 	place = place_of(&stack, &row.where);
 	row.kind = lock_place_kind(place.kind, k->lock->kind);
 	row.idle = lock_kind_idle(row.kind);
-	if (lock_kind_fleeting(row.kind))
+	if (lock_kind_fleeting(row.kind)) { /* address and name are those of the lock that one waiter has made for itself */
 		row.addr = 0;
+		row.name = NULL;
+	}
 	make_key(&key, &row, k);
 	HASH_FIND_STR(p->others, key.s, o);
 	if (!o) {

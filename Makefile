@@ -56,14 +56,15 @@ help:
 	@echo '  check     everything that needs no privileges    PREFIX=/usr/local  DESTDIR='
 	@echo '  check-unit check-golden check-live check-fault   CC= CLANG= BPFTOOL= CFLAGS= LDFLAGS='
 	@echo '  check-layers check-headers check-sizes check-banned'
-	@echo '  golden-update  rewrite expected outputs          FUZZ_SECONDS=30'
+	@echo '  test-matrix each interpreter with each workload  FUZZ_SECONDS=30'
+	@echo '  golden-update  rewrite expected outputs'
 	@echo '  fuzz bench bench-report check-browser format lint install dist clean compile_commands.json'
 
 # Packages.  Nothing is asked of apt-get when all are there.
 BUILD_DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libdw-dev libelf-dev zlib1g-dev libsqlite3-dev libjansson-dev \
 	libprotobuf-c-dev protobuf-c-compiler uthash-dev linux-libc-dev libc6-dev scdoc
 TEST_DEPS := libcmocka-dev python3 python3-pytest python3-junitparser python3-yaml python3-greenlet gunicorn git sqlite3 jq libclang-rt-dev clang-format golang-1.19-go prometheus protobuf-compiler \
-	chromium-headless-shell fonts-dejavu-core
+	chromium-headless-shell fonts-dejavu-core python3-numpy uwsgi-core uwsgi-plugin-python3 apache2-bin libapache2-mod-wsgi-py3
 .PHONY: deps test-deps page-deps
 deps:
 	@scripts/install-packages building $(BUILD_DEPS)
@@ -75,7 +76,7 @@ page-deps: # the page's tests and its bundler; what is built and shown needs nei
 
 # Tests.
 ASAN := SAN=address,undefined
-.PHONY: test check check-preload check-ring check-unit check-golden golden-update check-live check-fault check-export check-layers check-headers check-sizes check-banned check-bundle check-format check-page check-browser
+.PHONY: test test-matrix check check-matrix-table check-preload check-ring check-unit check-golden golden-update check-live check-fault check-export check-layers check-headers check-sizes check-banned check-bundle check-format check-page check-browser
 .PHONY: fuzz bench bench-report demo
 test:
 	@$(MAKE) test-deps
@@ -85,7 +86,7 @@ test:
 	@$(MAKE) check-live
 	@$(MAKE) check-browser
 	@$(MAKE) check-export
-check: check-layers check-sizes check-headers check-banned check-preload check-bundle check-format check-unit check-golden check-page
+check: check-layers check-sizes check-headers check-banned check-matrix-table check-preload check-bundle check-format check-unit check-golden check-page
 check-unit: $(UNIT_BINS)
 	@scripts/run-unit $(UNIT_BINS)
 check-ring: $(B)/tests/unit/test_signal_ring # between processes, so without locks: under ThreadSanitizer too
@@ -96,6 +97,11 @@ golden-update: $(B)/gilscope $(TOOL_BINS)
 	@B=$(B) tests/golden/run --update
 check-live: $(B)/gilscope $(TOOL_BINS)
 	@B=$(B) GILSCOPE=$(CURDIR)/$(B)/gilscope scripts/run-live
+test-matrix: $(B)/gilscope $(TOOL_BINS) # each interpreter here with each workload; part of check-live
+	@B=$(B) GILSCOPE=$(CURDIR)/$(B)/gilscope scripts/run-live tests/matrix
+	@tests/matrix/table
+check-matrix-table: # the rows and columns of docs/interpreters.md, not its cells
+	@tests/matrix/table --check
 check-fault: $(B)/gilscope $(TOOL_BINS)
 	@B=$(B) GILSCOPE=$(CURDIR)/$(B)/gilscope GILSCOPE_FAULT=full scripts/run-live tests/fault
 check-export: $(B)/gilscope $(TOOL_BINS)

@@ -246,7 +246,7 @@ def test_hostile_names_are_shown_escaped(python, can_record, tmp_path):
     path = str(tmp_path / "hostile")
     with harness.Workload("hostile_names", python, 60) as workload:
         time.sleep(0.3)
-        done = harness.gilscope("record", "-p", workload.pid, "-d", 2, "-o", path)
+        done = harness.gilscope("record", "-p", workload.pid, "-d", 1.2, "-o", path)
         assert done.returncode == 0, done.stderr
         dumps = [harness.gilscope("dump", "-p", workload.pid), harness.gilscope("dump", "-p", workload.pid, "--json")]
     text = harness.gilscope("report", path)

@@ -3,6 +3,7 @@ without it."""
 import json
 import os
 import subprocess
+import sys
 import time
 
 import pytest
@@ -12,7 +13,10 @@ import harness
 import live
 import recording
 import test_lines
-import test_locks
+
+sys.path.append(os.path.join(live.HERE, "..", "matrix"))
+import matrix  # noqa: E402
+import test_matrix  # noqa: E402
 
 VERSIONS = ("3.13", "3.14")
 
@@ -204,6 +208,7 @@ def test_what_threads_wait_for(free, can_record, tmp_path, monkeypatch):
         assert share(rows, {"holder"}) > 0.9, (kind, rows[:5])
 
 
-def test_locks_by_kind(free, can_record, recorded, monkeypatch):
+def test_locks_by_kind(free, can_record, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHON_GIL", "0")
-    test_locks.test_kinds_names_and_holders(free, can_record, recorded)
+    told = matrix.recorded(free, ["locks.py"], tmp_path, attach=True, seconds=4)["locks.py"]
+    test_matrix.check_locks(told, dict(test_matrix.LOCKS, **test_matrix.QUEUES))

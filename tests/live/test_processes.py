@@ -73,40 +73,6 @@ def test_forks_are_seen_and_children_left_alone(any_python, can_record, tmp_path
     assert rec.one("SELECT count(*) FROM process_event e JOIN process_event_kind k ON k.id = e.kind WHERE k.name = 'fork'") >= 2
 
 
-@pytest.mark.parametrize("label", ["3.12", "3.13", "3.14-cache", "3.15-cache"])
-def test_subinterpreters_with_and_without_their_own_gil(label, can_record, tmp_path):
-    """Three with a GIL of their own, one that shares the main one's: four locks, each with its own waiters and holders."""
-    python = live.interpreter(label)
-    path = str(tmp_path / "sub.gilscope")
-    with harness.Workload("subinterp", python, 60, ["--interpreters", 3, "--shared", 1]) as workload:
-        time.sleep(1)
-        done = harness.gilscope("record", "-p", workload.pid, "-d", 3, "-o", path)
-        assert done.returncode == 0, done.stderr
-    report = live.report(path)
-    assert contract.check(report) == []
-    p = report["processes"][0]
-    gils = [lock for lock in p["locks"] if lock["kind"] == "gil" and lock["waits"] > 10]
-    assert len(gils) == 4 == len({lock["address"] for lock in gils}), p["locks"]
-    assert len({lock["interpreter"] for lock in gils}) == 4, [lock["interpreter"] for lock in gils]
-    tids = [t["tid"] for t in p["threads"]]
-    assert len(tids) == len(set(tids))  # also of threads with two thread states
-    names = {t["tid"]: t["name"] for t in p["threads"]}
-    groups = []
-    for lock in gils:
-        blame = [b for b in p["blame"] if b["lock"] == lock["id"] and b["holder"]["tids"]]
-        tids = {t for b in blame for side in (b["waiter"], b["holder"]) for t in side["tids"]}
-        groups.append((tids, {b["holder"]["stack"][0]["function"] for b in blame if b["holder"]["stack"]}))
-    for tids, functions in groups:
-        subs = {f for f in functions if f.startswith("burn_in_sub")}
-        shared = functions & {"burn_in_shared_0", "spin", "burn"}
-        # who holds one is of its interpreters only, and nobody waits for two
-        assert len(subs) == 1 and not shared or not subs and {"burn_in_shared_0", "spin"} <= shared, (functions, groups)
-        # two threads of an own interpreter; of the shared one and the main one two each, and now and then the main thread
-        assert len(tids) == 2 if subs else 4 <= len(tids) <= 5, (functions, [names[t] for t in tids])
-    assert {min(f for f in fs if f.startswith("burn_in_sub")) for _, fs in groups if any(f.startswith("burn_in_sub") for f in fs)} == \
-        {"burn_in_sub_0", "burn_in_sub_1", "burn_in_sub_2"}
-
-
 def test_attach_by_another_pid_namespace(any_python, can_record, tmp_path):
     """The target in a pid namespace of its own: attached by the pid it has here."""
     if os.geteuid():

@@ -1,24 +1,6 @@
-"""States that only the scheduler sees: the GIL held by a thread that sleeps or is off the CPU."""
-import contract
+"""Sums of states, samples, and what is left of them without knowledge of Python."""
 import recording
 import test_lines
-
-
-def thread(report, name):
-    return next(t for t in report["processes"][0]["threads"] if t["name"] == name)
-
-
-def test_gil_held_in_a_system_call(python, can_record, recorded):
-    report, _ = recorded("held_in_syscall", python, 2)
-    assert contract.check(report) == []
-    sleeper, victim = thread(report, "sleeper"), thread(report, "victim")
-    # some 30 ms a round, 20 of them asleep with the GIL
-    assert sleeper["gil_held_blocked_ns"] > 0.3 * report["recording"]["duration_ns"], sleeper
-    assert victim["gil_wait_ns"] > 0.3 * report["recording"]["duration_ns"], victim
-    blocked = [b for b in report["processes"][0]["blame"] if b["holder"]["state"] == "blocked"]
-    assert blocked and "nanosleep" in (blocked[0]["holder"]["syscall"] or ""), blocked[:2]
-    assert sleeper["tid"] in blocked[0]["holder"]["tids"]
-    assert blocked[0]["holder"]["stack"][0]["function"] == "hold_asleep", blocked[0]
 
 
 def test_gil_time_of_all_threads_is_at_most_the_time(any_python, can_record, recorded):

@@ -109,12 +109,6 @@ def test_pools(tree, any_python, how):
             assert any(f["function"] == "burn" for b in p["blame"] for f in b["waiter"]["stack"]), p["blame"]
 
 
-def test_every_version(tree, python):
-    done = tree.record(python, tree.path("alone.py"), 2, 1.0, tree.said)
-    assert done.returncode == 0, done.stderr
-    tree.check(1)
-
-
 def test_fork_and_threads_at_once(tree, any_python):
     """The child begins to contend in its first millisecond: nothing of that is lost."""
     with open(tree.path("fork.py"), "w") as f:

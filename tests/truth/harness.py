@@ -21,6 +21,7 @@ TRUTH = os.path.join(BUILD, "tests/truth/truth")
 WORKLOADS = os.path.join(HERE, "workloads")
 CACHE = os.environ.get("GILSCOPE_PYTHON_CACHE", os.path.expanduser("~/.cache/gilscope/pythons"))  # filled by tests/live/get-pythons
 WANTED = ((2, 7),) + tuple((3, minor) for minor in range(6, 16))
+FREE_THREADED = ("3.13t", "3.14t")
 
 
 def version_of(python):
@@ -63,6 +64,12 @@ def pypys():
     """{"7.3": path, …}: the PyPys of newer Debian suites, from the cache."""
     paths = {version: "%s/pypy%s/pypy3/usr/bin/pypy3.11-host" % (CACHE, version[0]) for version in PYPY_WANTED}
     return {version: path for version, path in paths.items() if os.path.exists(path) and version_of(path)}
+
+
+def free_threaded():
+    """{label: path} of those built by tests/live/get-free-threaded: they can run with the GIL or without it."""
+    paths = {label: "%s/python%s/bin/python%s" % (CACHE, label, label) for label in FREE_THREADED}
+    return {label: path for label, path in paths.items() if os.path.exists(path) and not os.environ.get("GILSCOPE_PYTHONS")}
 
 
 def with_symbols(pythons):

@@ -137,6 +137,7 @@ REMOTE_COLLECTOR_SRCS := \
 	collectors/remote/pace.c \
 	collectors/remote/proc.c \
 	collectors/remote/proc_children.c \
+	collectors/remote/proc_gil.c \
 	collectors/remote/proc_threads.c \
 	collectors/remote/remote.c \
 	collectors/remote/ring.c \

@@ -11,6 +11,7 @@ struct pace {
 	uint64_t last_ns, last_own_ns, last_all_ns;
 	double owed_ns; /* CPU time spent beyond the limit; negative: saved up */
 	double look_ns; /* what a look costs, smoothed */
+	double others; /* what is not looks uses of one CPU, smoothed */
 };
 
 struct pace_cost {

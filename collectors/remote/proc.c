@@ -13,6 +13,7 @@
 
 #include "collectors/remote/emit.h"
 #include "collectors/remote/proc_children.h"
+#include "collectors/remote/proc_gil.h"
 #include "collectors/remote/proc_threads.h"
 #include "core/base/clock.h"
 #include "core/event/event.h"
@@ -21,11 +22,10 @@
 #include "core/util/xalloc.h"
 
 #define CHECK_EVERY_NS (20 * NS_PER_MS) /* does it live, is it the same program */
-#define HOLD_PIECE_NS (20 * NS_PER_MS) /* core/timeline settles after 100 ms what it was told */
 #define TELL_EVERY_NS NS_PER_S
+#define STACK_HOLDS_NS (100 * NS_PER_MS)
 #define HOLDER_STACK_NS (5 * NS_PER_MS) /* while others wait for it */
 #define STILL_NS (20 * NS_PER_MS)
-#define NOBODY UINT32_MAX
 
 static struct remote_slot *slot_of(const struct proc *p)
 {
@@ -41,7 +41,7 @@ static void learn_gils(struct proc *p)
 
 	p->n_gils = r ? runtime_gils(r, gils) : 0;
 	for (unsigned i = 0; i < p->n_gils; i++)
-		p->gils[i] = (struct proc_gil){ .addr = gils[i]->gil, .holder = NOBODY, .since_ns = clock_now_ns() };
+		p->gils[i] = (struct proc_gil){ .addr = gils[i]->gil, .holder = PROC_NOBODY, .since_ns = clock_now_ns() };
 }
 
 static void refuse_places(struct proc *p)
@@ -97,17 +97,6 @@ void proc_free(struct proc *p)
 	free(p);
 }
 
-static void tell_hold(struct proc *p, struct proc_gil *g, uint64_t t_ns)
-{
-	const struct track *t = &p->shared->tracks[g->holder];
-	struct ev_hold e = { .h = { .kind = EV_HOLD, .size = sizeof(e), .flags = EV_F_INFERRED | EV_F_SAMPLED, .pid = t->pid, .tid = t->tid },
-			     .t0_ns = g->held_ns, .t1_ns = t_ns, .gil = g->addr };
-
-	if (t_ns > g->held_ns)
-		emit(p->shared, &e.h);
-	g->held_ns = t_ns;
-}
-
 static int order(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -142,80 +131,10 @@ void proc_finish(struct proc *p, bool unfinished)
 	uint64_t now = clock_now_ns();
 
 	for (unsigned i = 0; i < p->n_gils; i++)
-		if (p->gils[i].holder != NOBODY)
-			tell_hold(p, &p->gils[i], now);
+		if (p->gils[i].holder != PROC_NOBODY)
+			proc_gil_tell_hold(p, &p->gils[i], now);
 	tell_looks(p, now);
 	proc_threads_end(p, now, unfinished);
-}
-
-/* --- who has the GIL -------------------------------------------------------------------------------------------------- */
-
-struct words {
-	uint64_t holder; /* thread state that has it now, 0 none */
-	uint64_t last_holder, number;
-};
-
-static int read_words(struct proc *p, const struct proc_gil *g, struct words *ret)
-{
-	const struct walk_layout *w = &target_runtime(p->target)->walk;
-	struct {
-		uint64_t last_holder;
-		int32_t locked, pad;
-		uint64_t number;
-	} raw = { 0 };
-	size_t n = w->gil_words == WALK_GIL_TOGETHER ? sizeof(raw) : sizeof(raw.last_holder);
-	int err = mem_read(target_mem(p->target), g->addr + w->gil_holder, &raw, n);
-
-	*ret = (struct words){ 0 };
-	if (!err && w->gil_words == WALK_GIL_IDENT)
-		err = mem_read(target_mem(p->target), g->addr + w->gil_locked, &raw.locked, 1);
-	if (err)
-		return err;
-	ret->last_holder = raw.last_holder;
-	ret->number = raw.number;
-	if (w->gil_words == WALK_GIL_CURRENT || w->gil_words == WALK_GIL_SEMAPHORE || raw.locked == 1)
-		ret->holder = raw.last_holder;
-	return 0;
-}
-
-static void note_turn(struct proc_gil *g, const struct words *w)
-{
-	g->switched = !g->seen || w->last_holder != g->last_holder || w->number != g->number;
-	if (g->seen) {
-		g->changes += w->last_holder != g->last_holder;
-		g->switches += w->number > g->number ? w->number - g->number : 0;
-	}
-	g->seen = true;
-	g->last_holder = w->last_holder;
-	g->number = w->number;
-	g->n++;
-}
-
-static int look_at_gil(struct proc *p, struct proc_gil *g, uint64_t now)
-{
-	struct words w;
-	uint32_t holder = NOBODY;
-	int err = read_words(p, g, &w);
-
-	if (err)
-		return err;
-	note_turn(g, &w);
-	g->waiters = 0;
-	if (w.holder) {
-		holder = proc_threads_by_state(p, w.holder);
-		p->list_wanted |= holder == NOBODY;
-	}
-	if (g->holder != NOBODY && holder != g->holder) {
-		uint64_t between = track_between(p->looked_ns, now);
-
-		tell_hold(p, g, between > g->held_ns ? between : g->held_ns);
-	}
-	if (holder != NOBODY && holder != g->holder)
-		g->held_ns = p->looked_ns ? track_between(p->looked_ns, now) : now;
-	g->holder = holder;
-	if (holder != NOBODY && now - g->held_ns >= HOLD_PIECE_NS)
-		tell_hold(p, g, now);
-	return 0;
 }
 
 /* --- what each thread does -------------------------------------------------------------------------------------------- */
@@ -236,26 +155,22 @@ static struct track_place read_place(struct proc *p, const struct track *t)
 	return place;
 }
 
-static struct proc_gil *gil_at(struct proc *p, uint64_t word)
+static bool is_futex(const struct proc_syscall *c)
 {
-	const struct runtime *r = target_runtime(p->target);
-
-	for (unsigned i = 0; r && i < p->n_gils; i++)
-		if (word - p->gils[i].addr < r->walk.gil_size)
-			return &p->gils[i];
-	return NULL;
+	return c->nr == 202 && ((c->arg[1] & 127) == 0 || (c->arg[1] & 127) == 9);
 }
 
-/* PyPy's first waiter wakes up ten times a millisecond, so it is often seen ready to run, and what it did then its frames do not tell.  It
- * waits still if nobody has taken the GIL meanwhile, and most likely if another one just has. */
-static bool still_there(struct proc *p, const struct track *t, const struct proc_gil *g, const struct track_sight *s, const struct track_place *now)
+static struct proc_gil *asleep_on(struct proc *p, const struct proc_syscall *c)
 {
-	if (target_runtime(p->target)->walk.tstate_frame == WALK_NO_FIELD)
-		return !g->switched || s->t_ns - t->slept_ns < STILL_NS;
-	return now->frame == t->place.frame && now->instr == t->place.instr;
+	return c->running || !is_futex(c) ? NULL : proc_gil_at(p, c->arg[0]);
 }
 
-/* It leaves the queue's head, the condition, only with the GIL; so it had that if it is in the queue now. */
+static bool same_place(const struct track_place *a, const struct track_place *b)
+{
+	return a->frame == b->frame && a->instr == b->instr;
+}
+
+/* It leaves the queue's head, the condition, only with the GIL (PyPy); so it had that if it is in the queue now. */
 static bool queues_again(struct proc *p, const struct track *t, const struct proc_gil *g, uint64_t word)
 {
 	const struct walk_layout *w = &target_runtime(p->target)->walk;
@@ -264,50 +179,101 @@ static bool queues_again(struct proc *p, const struct track *t, const struct pro
 	       t->arg0 - g->addr - w->gil_wait < w->gil_wait_len;
 }
 
-static struct proc_gil *gil_of(struct proc *p, const struct track *t)
+/* It waited at the last look and may wait still: it has not had the GIL last, nor run Python code.  PyPy's first waiter wakes up ten times a
+ * millisecond, so it is often seen ready to run, and what it did then its frames do not tell: it waits still if nobody has taken the GIL
+ * meanwhile, and most likely if another one just has. */
+static bool still_waits(struct proc *p, const struct track *t, const struct proc_gil *g, uint64_t now)
 {
-	return t->gil ? gil_at(p, t->gil) : p->n_gils ? &p->gils[0] : NULL;
+	struct track_place place;
+
+	if (!t->looked_ns || t->state != TRACK_GIL_WAIT || g->last_holder == t->tstate)
+		return false;
+	if (target_runtime(p->target)->walk.tstate_frame == WALK_NO_FIELD)
+		return !g->switched || now - t->slept_ns < STILL_NS;
+	place = read_place(p, t);
+	return same_place(&place, &t->place);
 }
 
-static bool is_futex(const struct proc_syscall *c)
+/* Running, wants this GIL or works without it. */
+static bool may_want(struct proc *p, uint32_t i, const struct proc_gil *g)
 {
-	return c->nr == 202 && ((c->arg[1] & 127) == 0 || (c->arg[1] & 127) == 9);
+	const struct track *t = &p->shared->tracks[p->tracks[i]];
+
+	return p->seen[i].call.running && t->tstate && g->holder != p->tracks[i] && proc_gil_of(p, t) == g;
 }
 
-/* A thread in take_gil runs no Python code: as long as it stands where it began to wait and has not had the GIL, it waits, whether it
- * is asleep, on its way to the CPU, or bouncing on a mutex. */
-static void judge(struct proc *p, const struct track *t, uint32_t index, const struct proc_syscall *call, struct track_sight *s)
+/* A thread that was woken in take_gil and has no CPU yet runs as far as /proc tells.  The lock itself knows how many there are: more of them
+ * inside than asleep.  Who they are matters only where others run without the GIL as well: those that waited at the last look, then any. */
+static void find_woken(struct proc *p, const struct proc_gil *g, uint64_t now)
 {
-	struct proc_gil *g = call->running || !is_futex(call) ? NULL : gil_at(p, call->arg[0]), *own = gil_of(p, t);
-	bool holds = own && own->holder == index, was_waiting = t->looked_ns && t->state == TRACK_GIL_WAIT;
+	unsigned left = g->inside_known && g->inside > g->asleep ? g->inside - g->asleep : 0, may = 0;
+	bool all;
 
-	s->state = call->running ? TRACK_CPU : TRACK_OFF;
-	s->held = holds;
-	s->nr = call->nr;
-	s->arg0 = call->arg[0];
-	s->arg1 = (uint32_t)call->arg[1];
-	if (holds) {
-		if (g)
-			s->state = TRACK_CPU; /* inside drop_gil or take_gil, for a moment */
-		return;
-	}
-	if (g) {
-		s->state = TRACK_GIL_WAIT;
-		if (!was_waiting || g->switched)
-			s->place = read_place(p, t);
-		else
-			s->place = t->place;
-		s->again = was_waiting && (s->place.frame != t->place.frame || s->place.instr != t->place.instr ||
-					   queues_again(p, t, g, s->arg0));
-	} else if (was_waiting && call->running && own && own->last_holder != t->tstate) {
-		s->place = read_place(p, t);
-		if (still_there(p, t, own, s, &s->place)) {
-			s->state = TRACK_GIL_WAIT;
-			s->arg0 = t->arg0;
-			s->arg1 = t->arg1;
-			s->nr = t->nr;
+	for (uint32_t i = 0; i < p->n_tracks; i++)
+		may += may_want(p, i, g);
+	all = left && left >= may;
+	for (uint32_t i = 0; i < p->n_tracks && (left || !g->inside_known); i++)
+		if (may_want(p, i, g) && (all || still_waits(p, &p->shared->tracks[p->tracks[i]], g, now))) {
+			p->seen[i].woken = true;
+			left -= left > 0;
+		}
+	for (uint32_t k = 0; k < p->n_tracks && left; k++) {
+		uint32_t i = (uint32_t)((k + g->n) % p->n_tracks);
+
+		if (may_want(p, i, g) && !p->seen[i].woken) {
+			p->seen[i].woken = true;
+			left--;
 		}
 	}
+}
+
+static void judge(struct proc *p, const struct track *t, uint32_t index, const struct proc_seen *seen, struct track_sight *s)
+{
+	struct proc_gil *g = asleep_on(p, &seen->call), *own = proc_gil_of(p, t);
+	bool was_waiting = t->looked_ns && t->state == TRACK_GIL_WAIT;
+
+	s->state = seen->call.running ? TRACK_CPU : TRACK_OFF;
+	s->held = own && own->holder == index;
+	s->nr = seen->call.nr;
+	s->arg0 = seen->call.arg[0];
+	s->arg1 = (uint32_t)seen->call.arg[1];
+	if (s->held) {
+		if (g)
+			s->state = TRACK_CPU; /* inside drop_gil or take_gil, for a moment */
+		else if (s->state == TRACK_OFF) /* asleep with the GIL?  Not if it let go between the two reads */
+			s->held = proc_gil_unchanged(p, own);
+	} else if (g) {
+		s->state = TRACK_GIL_WAIT;
+		s->place = was_waiting && !g->switched ? t->place : read_place(p, t);
+		s->again = was_waiting && (!same_place(&s->place, &t->place) || queues_again(p, t, g, s->arg0));
+	} else if (seen->woken) {
+		s->state = TRACK_GIL_WAIT;
+		s->place = was_waiting ? t->place : read_place(p, t);
+		s->nr = 202;
+		s->arg0 = was_waiting ? t->arg0 : own->addr + target_runtime(p->target)->walk.gil_wait;
+		s->arg1 = was_waiting ? t->arg1 : 0;
+	}
+}
+
+/* The stack at the begin of a stretch.  Reading it costs as much as looking at all the other threads, and most threads come to the same few
+ * places again and again: one that was read there a moment ago is taken for it. */
+static uint64_t stack_at(struct proc *p, struct track *t, struct track_place place, uint64_t now)
+{
+	struct track_stack *oldest = &t->stacks[0];
+
+	if (!t->tstate)
+		return 0;
+	if (!place.frame)
+		place = read_place(p, t);
+	for (unsigned i = 0; i < TRACK_STACKS; i++) {
+		struct track_stack *s = &t->stacks[i];
+
+		if (place.frame && same_place(&s->place, &place) && now - s->read_ns < STACK_HOLDS_NS)
+			return s->key;
+		oldest = s->read_ns < oldest->read_ns ? s : oldest;
+	}
+	*oldest = (struct track_stack){ .place = place, .key = emit_stack(p->shared, p->target, t), .read_ns = now };
+	return oldest->key;
 }
 
 static void take_sample(struct proc *p, struct track *t, bool holds, const struct proc_gil *g, uint64_t now)
@@ -341,7 +307,7 @@ static void see_queued(struct proc *p, uint32_t i, const struct track *t, struct
 		s->queued_ns = queue.queued_ns;
 }
 
-static void look_at_thread(struct proc *p, uint32_t i, const struct proc_syscall *call, uint64_t now)
+static void look_at_thread(struct proc *p, uint32_t i, uint64_t now)
 {
 	uint32_t index = p->tracks[i];
 	struct track *t = &p->shared->tracks[index];
@@ -350,8 +316,8 @@ static void look_at_thread(struct proc *p, uint32_t i, const struct proc_syscall
 	struct proc_gil *g;
 	struct ev_off e;
 
-	judge(p, t, index, call, &s);
-	if (s.state == TRACK_GIL_WAIT && !call->running)
+	judge(p, t, index, &p->seen[i], &s);
+	if (s.state == TRACK_GIL_WAIT && !p->seen[i].call.running)
 		t->slept_ns = now;
 	see_queued(p, i, t, &s);
 	if (!t->looked_ns)
@@ -359,8 +325,8 @@ static void look_at_thread(struct proc *p, uint32_t i, const struct proc_syscall
 	if (track_look(t, &s, &e))
 		emit(p->shared, &e.h);
 	if (t->state != TRACK_CPU && t->since_ns != since)
-		t->stack = emit_stack(p->shared, p->target, t);
-	if (t->state == TRACK_GIL_WAIT && (g = gil_at(p, t->arg0))) {
+		t->stack = stack_at(p, t, t->place, now);
+	if (t->state == TRACK_GIL_WAIT && (g = proc_gil_at(p, t->arg0))) {
 		t->gil = g->addr;
 		g->waiters++;
 	}
@@ -371,7 +337,7 @@ static void sample_threads(struct proc *p, uint64_t now)
 {
 	for (uint32_t i = 0; i < p->n_tracks; i++) {
 		struct track *t = &p->shared->tracks[p->tracks[i]];
-		const struct proc_gil *g = gil_of(p, t);
+		const struct proc_gil *g = proc_gil_of(p, t);
 		bool holds = g && g->holder == p->tracks[i];
 
 		if (t->state == TRACK_CPU && t->looked_ns == now && p->target)
@@ -405,8 +371,8 @@ static void tell_exec(struct proc *p, uint64_t now)
 static void replace(struct proc *p, uint64_t now)
 {
 	for (unsigned i = 0; i < p->n_gils; i++)
-		if (p->gils[i].holder != NOBODY)
-			tell_hold(p, &p->gils[i], now);
+		if (p->gils[i].holder != PROC_NOBODY)
+			proc_gil_tell_hold(p, &p->gils[i], now);
 	p->n_gils = 0;
 	proc_threads_forget_python(p);
 	tell_exec(p, now);
@@ -421,8 +387,8 @@ static void replace(struct proc *p, uint64_t now)
 static void open_again(struct proc *p, uint64_t now)
 {
 	for (unsigned i = 0; i < p->n_gils; i++)
-		if (p->gils[i].holder != NOBODY)
-			tell_hold(p, &p->gils[i], now);
+		if (p->gils[i].holder != PROC_NOBODY)
+			proc_gil_tell_hold(p, &p->gils[i], now);
 	p->n_gils = 0;
 	p->refused = 0;
 	target_free(p->target);
@@ -450,6 +416,25 @@ static void note_distance(struct proc *p, uint64_t now)
 	p->looked_ns = now;
 }
 
+/* First what all of them do, soon after the GILs were read, then what follows from it. */
+static void read_calls(struct proc *p, uint64_t now)
+{
+	for (uint32_t i = 0; i < p->n_tracks;) {
+		struct proc_seen *seen = &p->seen[i];
+		struct proc_gil *g;
+
+		seen->woken = false;
+		if (proc_threads_call(p, i, &seen->call) == THREAD_GONE) {
+			proc_threads_drop(p, i, now);
+			continue;
+		}
+		g = asleep_on(p, &seen->call);
+		if (g)
+			proc_gil_asleep(p, g, seen->call.arg[0]);
+		i++;
+	}
+}
+
 enum proc_end proc_look(struct proc *p, uint64_t births)
 {
 	uint64_t now = clock_now_ns();
@@ -460,19 +445,14 @@ enum proc_end proc_look(struct proc *p, uint64_t births)
 	if (proc_threads_list(p, now))
 		now = clock_now_ns();
 	for (unsigned i = 0; i < p->n_gils && !err; i++)
-		err = look_at_gil(p, &p->gils[i], now);
+		err = proc_gil_look(p, &p->gils[i], now);
 	if (err == -ESRCH)
 		return PROC_ENDED;
-	for (uint32_t i = 0; i < p->n_tracks;) {
-		struct proc_syscall call;
-
-		if (proc_threads_call(p, i, &call) == THREAD_GONE) {
-			proc_threads_drop(p, i, now);
-			continue;
-		}
-		look_at_thread(p, i, &call, now);
-		i++;
-	}
+	read_calls(p, now);
+	for (unsigned i = 0; i < p->n_gils; i++)
+		find_woken(p, &p->gils[i], now);
+	for (uint32_t i = 0; i < p->n_tracks; i++)
+		look_at_thread(p, i, now);
 	sample_threads(p, now);
 	note_distance(p, now);
 	if (now - p->told_ns >= TELL_EVERY_NS)

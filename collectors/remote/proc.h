@@ -6,18 +6,29 @@
 
 #include "collectors/remote/shared.h"
 #include "core/interp/runtime.h"
+#include "core/target/proc_task.h"
 
+#define PROC_NOBODY UINT32_MAX /* instead of a track */
 enum { PROC_DISTANCES = 1024 };
 
 struct proc_gil {
 	uint64_t addr;
 	uint64_t last_holder, number; /* as of the last look */
 	bool seen;
-	uint32_t holder; /* track that has it, UINT32_MAX none or unknown */
+	uint32_t holder; /* track that has it, PROC_NOBODY none or unknown */
 	uint64_t held_ns; /* its hold is told up to here */
 	uint64_t since_ns, n, switches, changes; /* since the last ev_looks */
+	/* Threads inside its conditions or semaphore: as the lock counts them, and of those that sleep there. */
+	unsigned inside, asleep;
+	bool inside_known;
+	uint8_t refs_at; /* where it counts: offset in pthread_cond_t, 0 not known yet */
 	bool switched; /* in this look it was not at the same turn as in the one before */
 	unsigned waiters; /* in this look */
+};
+
+struct proc_seen { /* of a thread, in this look */
+	struct proc_syscall call;
+	bool woken; /* inside take_gil, not asleep any more */
 };
 
 struct proc_files { /* of a thread in /proc, -1 not open */
@@ -33,7 +44,8 @@ struct proc {
 	unsigned refused; /* of the slot's places */
 	unsigned links; /* of /proc/PID/task: threads + 2 */
 	uint32_t *tracks; /* indices */
-	struct proc_files *files; /* of each; in step with tracks, which proc_threads.c keeps */
+	struct proc_seen *seen;
+	struct proc_files *files; /* of each; both in step with tracks, which proc_threads.c keeps */
 	uint32_t n_tracks, cap_tracks;
 	struct proc_gil gils[RUNTIME_MAX_INTERPS];
 	unsigned n_gils;

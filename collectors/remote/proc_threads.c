@@ -41,6 +41,7 @@ static void add_index(struct proc *p, uint32_t index)
 		p->cap_tracks = p->cap_tracks ? p->cap_tracks * 2 : 16;
 		p->tracks = xrealloc_array(p->tracks, p->cap_tracks, sizeof(*p->tracks));
 		p->files = xrealloc_array(p->files, p->cap_tracks, sizeof(*p->files));
+		p->seen = xrealloc_array(p->seen, p->cap_tracks, sizeof(*p->seen));
 	}
 	p->tracks[p->n_tracks] = index;
 	p->files[p->n_tracks++] = (struct proc_files){ -1, -1 };
@@ -274,6 +275,7 @@ void proc_threads_done(struct proc *p)
 		close_files(&p->files[i]);
 	free(p->tracks);
 	free(p->files);
+	free(p->seen);
 }
 
 void proc_threads_forget_python(struct proc *p)

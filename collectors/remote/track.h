@@ -13,6 +13,12 @@ struct track_place { /* where its Python code stands: in take_gil a thread runs 
 	uint64_t frame, instr;
 };
 
+enum { TRACK_STACKS = 4 };
+struct track_stack { /* read there lately */
+	struct track_place place;
+	uint64_t key, read_ns;
+};
+
 struct track {
 	uint32_t pid, tid; /* tid 0: free */
 	uint64_t start_ns, ident, tstate, interp;
@@ -27,6 +33,7 @@ struct track {
 	uint64_t since_ns, looked_ns; /* 0: not looked at yet */
 	struct track_place place; /* of a GIL wait */
 	uint64_t slept_ns; /* last found asleep on a GIL */
+	struct track_stack stacks[TRACK_STACKS];
 	uint64_t stack; /* at its begin; on the CPU, of the last sample */
 	uint64_t sampled_ns;
 	uint64_t queued_ns; /* of the last look on the CPU, as in struct track_sight */

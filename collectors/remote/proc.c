@@ -375,10 +375,10 @@ static void replace(struct proc *p, uint64_t now)
 			proc_gil_tell_hold(p, &p->gils[i], now);
 	p->n_gils = 0;
 	proc_threads_forget_python(p);
+	slot_of(p)->threads_only = true; /* until we are asked, which may be as soon as the exec is told */
 	tell_exec(p, now);
 	target_free(p->target);
 	p->target = NULL;
-	slot_of(p)->threads_only = true;
 	open_target(p);
 	p->list_wanted = true;
 }
@@ -397,14 +397,24 @@ static void open_again(struct proc *p, uint64_t now)
 	p->list_wanted = true;
 }
 
+static bool has_memory(const struct proc *p)
+{
+	struct proc_status status;
+
+	return !proc_status_read(p->task_fd, "../status", &status) && status.vm;
+}
+
 static bool lives(struct proc *p, uint64_t now)
 {
 	p->checked_ns = now;
 	if (!p->target || !target_alive(p->target) || p->task_fd < 0)
 		return false;
-	if (!target_same_program(p->target))
+	if (!target_same_program(p->target)) {
+		if (!has_memory(p))
+			return false; /* it ends: its memory goes before it does */
 		replace(p, now);
-	else if (atomic_load(&slot_of(p)->asked) != p->asked)
+	}
+	if (atomic_load(&slot_of(p)->asked) != p->asked)
 		open_again(p, now);
 	return p->target != NULL;
 }

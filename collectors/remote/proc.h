@@ -3,8 +3,10 @@
  * Owns: the target it opened, descriptors of its threads.  Context: the child only.  Errors: outcomes, as said. */
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "collectors/remote/shared.h"
+#include "core/base/clock.h"
 #include "core/interp/runtime.h"
 #include "core/target/proc_task.h"
 
@@ -56,6 +58,12 @@ struct proc {
 	uint64_t distances[PROC_DISTANCES];
 	uint64_t n_distances;
 };
+
+/* Used by us: what took long on a busy machine need not have cost much. */
+static inline uint64_t proc_cpu_ns(void)
+{
+	return clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
 
 enum proc_end { PROC_GOES_ON, PROC_ENDED };
 struct proc *proc_new(struct remote_shared *shared, uint32_t slot);

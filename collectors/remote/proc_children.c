@@ -84,6 +84,7 @@ static void list(struct proc *p, uint64_t now)
 void proc_children_look(struct proc *p, uint64_t births, uint64_t now)
 {
 	uint64_t pause = p->children_cost_ns * SHARE > PAUSE_NS ? p->children_cost_ns * SHARE : PAUSE_NS;
+	uint64_t cpu = proc_cpu_ns();
 	bool born = births != p->births;
 
 	if (now - p->children_ns < (born || pause > POLL_NS ? pause : POLL_NS) || (!born && !p->children_again))
@@ -92,5 +93,5 @@ void proc_children_look(struct proc *p, uint64_t births, uint64_t now)
 	p->children_again = born;
 	p->births = births;
 	list(p, now);
-	p->children_cost_ns = clock_now_ns() - now;
+	p->children_cost_ns = proc_cpu_ns() - cpu;
 }

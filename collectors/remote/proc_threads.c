@@ -109,7 +109,7 @@ static void add_thread(struct proc *p, const struct target_thread *thread, uint6
 bool proc_threads_list(struct proc *p, uint64_t now)
 {
 	struct target_thread *threads = NULL;
-	uint64_t pause = p->list_cost_ns * LIST_SHARE > LIST_PAUSE_NS ? p->list_cost_ns * LIST_SHARE : LIST_PAUSE_NS;
+	uint64_t cpu = proc_cpu_ns(), pause = p->list_cost_ns * LIST_SHARE > LIST_PAUSE_NS ? p->list_cost_ns * LIST_SHARE : LIST_PAUSE_NS;
 	struct stat st;
 	unsigned n = 0;
 
@@ -128,7 +128,7 @@ bool proc_threads_list(struct proc *p, uint64_t now)
 	for (unsigned i = 0; i < n; i++)
 		add_thread(p, &threads[i], now);
 	free(threads);
-	p->list_cost_ns = clock_now_ns() - now;
+	p->list_cost_ns = proc_cpu_ns() - cpu;
 	return true;
 }
 

@@ -19,6 +19,7 @@
 #include "core/util/xalloc.h"
 
 #define STOP_WITHIN_NS (500 * NS_PER_MS)
+#define SEEN_WITHIN_NS (10 * NS_PER_S)
 #define SLICE_NS (5 * NS_PER_MS)
 #define STUCK_NS (10 * NS_PER_S) /* at something else than memory: files of a target */
 #define RESTARTS_MAX 1000
@@ -205,17 +206,22 @@ static int remote_add_target(void *self, struct target *target, struct fail *why
 	return 0;
 }
 
-/* A command is let go after arming: its exec is only noticed by a child that knew it before. */
-static void wait_until_seen(struct remote *r)
+/* A command is let go after arming: its exec is only noticed by a child that knew it before, on a busy machine not for a second. */
+static int wait_until_seen(struct remote *r)
 {
 	const struct timespec ts = { .tv_nsec = NS_PER_MS };
-	uint64_t until = clock_now_ns() + STOP_WITHIN_NS;
+	uint64_t until = clock_now_ns() + SEEN_WITHIN_NS;
+	int err = 0;
 
-	for (unsigned i = 0; i < atomic_load(&r->shared->n_slots);)
-		if (atomic_load(&r->shared->slots[i].seen) || clock_now_ns() > until)
+	for (unsigned i = 0; !err && i < atomic_load(&r->shared->n_slots) && clock_now_ns() < until;) {
+		if (atomic_load(&r->shared->slots[i].seen)) {
 			i++;
-		else
-			nanosleep(&ts, NULL);
+			continue;
+		}
+		nanosleep(&ts, NULL);
+		err = look_after_child(r);
+	}
+	return err;
 }
 
 static int remote_arm(void *self, struct fail *why)
@@ -228,7 +234,7 @@ static int remote_arm(void *self, struct fail *why)
 	atomic_store(&r->shared->armed, true);
 	r->told_ns = clock_now_ns();
 	if (!err)
-		wait_until_seen(r);
+		err = wait_until_seen(r);
 	return err ? fail_set(why, err, FAIL_OTHER, "could not start a process: %s", strerror(-err)) : 0;
 }
 

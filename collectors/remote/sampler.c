@@ -26,11 +26,6 @@ struct sampler {
 	struct births births;
 };
 
-static uint64_t cpu_now(void)
-{
-	return clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
-}
-
 static void take_slots(struct sampler *s)
 {
 	unsigned n = atomic_load(&s->shared->n_slots);
@@ -86,7 +81,7 @@ static void sleep_until(const struct remote_shared *shared, uint64_t due_ns)
 /* The bound is on all of gilscope: what the writer and the resolver use is not ours to spend. */
 static struct pace_cost cost_now(const struct remote_shared *shared)
 {
-	uint64_t own = cpu_now();
+	uint64_t own = proc_cpu_ns();
 
 	return (struct pace_cost){ .own_ns = own, .all_ns = own + atomic_load(&shared->others_cpu_ns) };
 }
@@ -138,7 +133,7 @@ void sampler_run(void *shared)
 
 		take_slots(s);
 		left = look_at_all(s);
-		atomic_store(&s->shared->cpu_ns, cpu_now());
+		atomic_store(&s->shared->cpu_ns, proc_cpu_ns());
 		atomic_store(&s->shared->alive_ns, clock_now_ns());
 		cost = cost_now(s->shared);
 		due = pace_next(&pace, clock_now_ns(), &cost);
@@ -147,6 +142,6 @@ void sampler_run(void *shared)
 	for (unsigned i = 0; i < s->n; i++)
 		if (s->procs[i])
 			proc_finish(s->procs[i], true);
-	atomic_store(&s->shared->cpu_ns, cpu_now());
+	atomic_store(&s->shared->cpu_ns, proc_cpu_ns());
 	atomic_store(&s->shared->settled_ns, UINT64_MAX);
 }

@@ -16,7 +16,7 @@ import recording
 import unprivileged
 
 CONTENDED = """
-import threading, time
+import sys, threading, time
 def spin_here():
     while True:
         sum(range(2000))
@@ -24,10 +24,15 @@ def pause_here():
     while True:
         time.sleep(0.01)
         sum(range(200))
-for i in range(2):
-    threading.Thread(target=spin_here, name="spin%d" % i, daemon=True).start()
-threading.Thread(target=pause_here, name="pause", daemon=True).start()
-print("up", flush=True)
+def begin(f, name):
+    t = threading.Thread(target=f, name=name)
+    t.daemon = True
+    t.start()
+for name in ("spin0", "spin1"):
+    begin(spin_here, name)
+begin(pause_here, "pause")
+sys.stdout.write("up\\n")
+sys.stdout.flush()
 time.sleep(120)
 """
 TOLERANCE = 0.1
@@ -59,8 +64,6 @@ def report(nobody, path):
 
 
 def test_an_unprivileged_user(python, nobody):
-    if harness.version_of(python) < (3, 0):
-        pytest.skip("%s: the program is written for Python 3" % python)
     target = begin(nobody, python)
     done, path = record(nobody, "-p", target.pid)
     assert re.search("collector remote: .*; not bpf: .*; not signal: ", done.stderr), done.stderr

@@ -122,12 +122,12 @@ def arms():
     return found, skips
 
 
-def compare(said, exact):
+def compare(said, rec):
     """Differences in points of a per cent: of the share in which the GIL was held, and of the thread whose wait share is off most."""
-    waits, held = exact
+    waits, held = rec.gil_shares(*said["window"])
     off = {tid: 100.0 * (said["waits"].get(tid, 0.0) - share) for tid, share in waits.items()} if said["waits"] is not None else {}
     worst = max(off, key=lambda tid: abs(off[tid]), default=None)
-    return {"held_pct": 100.0 * held, "held_off": None if said["held"] is None else 100.0 * (said["held"] - held),
+    return {"held_pct": 100.0 * held, "states_pct": 100.0 * rec.held_by_states(*said["window"]), "held_off": None if said["held"] is None else 100.0 * (said["held"] - held),
             "thread_pct": None if worst is None else 100.0 * waits[worst], "thread_off": None if worst is None else off[worst],
             "threads": len(waits), "looks_per_s": said["looks_per_s"], "own_cpu_pct": said["own_cpu_pct"]}
 
@@ -155,7 +155,7 @@ def measure(case, python, observers, seconds, log, keep=None):
         rec = recording.Recording(exact)
         for arm in observers:
             if arm.name in said:
-                results[arm.name] = dict(compare(said[arm.name], rec.gil_shares(*said[arm.name]["window"])), what=arm.what)
+                results[arm.name] = dict(compare(said[arm.name], rec), what=arm.what)
                 log("  %s %s: %s" % (case[0], arm.name, results[arm.name]))
     finally:
         if not keep:

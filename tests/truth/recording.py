@@ -44,16 +44,22 @@ class Recording:
         """{tid: ns} of waits that were only counted (the part of them that lies anywhere in the recording)."""
         return dict(self.db.execute("SELECT t.tid, sum(ns) FROM tally y JOIN thread t ON t.id = y.thread WHERE state = 2 GROUP BY 1"))
 
+    def share_of(self, t0, t1, sql, *args):
+        """Of the time between two moments, which rows (t0_ns, ns) cover; more than 1 where they overlap."""
+        rows = self.db.execute(sql, args)
+        return sum(max(0, min(t1, self.start_ns + begin + ns) - max(t0, self.start_ns + begin)) for begin, ns in rows) / (t1 - t0)
+
     def gil_shares(self, t0, t1):
         """({tid: share of the time between two moments in which it waited for a GIL}, share in which one was held)."""
-        def inside(rows):
-            return sum(max(0, min(t1, begin + dur) - max(t0, begin)) for begin, dur in rows) / (t1 - t0)
-        waits = {}
-        for thread, tid in self.db.execute("SELECT id, tid FROM thread").fetchall():
-            waits[tid] = inside(self.db.execute(
-                "SELECT t0_ns + ?1, dur_ns FROM interval WHERE thread = ?2 AND state = 2"
-                " UNION ALL SELECT t0_ns + ?1, ns FROM tally WHERE thread = ?2 AND state = 2", (self.start_ns, thread)))
-        return waits, inside(self.db.execute("SELECT t0_ns + ?, dur_ns FROM hold", (self.start_ns,)))
+        waits = {tid: self.share_of(t0, t1, "SELECT t0_ns, dur_ns FROM interval WHERE thread = ?1 AND state = 2"
+                                    " UNION ALL SELECT t0_ns, ns FROM tally WHERE thread = ?1 AND state = 2", thread)
+                 for thread, tid in self.db.execute("SELECT id, tid FROM thread").fetchall()}
+        return waits, self.share_of(t0, t1, "SELECT t0_ns, dur_ns FROM hold")
+
+    def held_by_states(self, t0, t1):
+        """The latter by what each thread did: with the GIL on a CPU, or held meanwhile."""
+        return self.share_of(t0, t1, "SELECT t0_ns, dur_ns FROM interval WHERE state = 0 OR flags & 1"
+                             " UNION ALL SELECT t0_ns, ns FROM tally WHERE state = 0 OR flags & 1")
 
     def lost_events(self):
         return self.one("SELECT coalesce(sum(count), 0) FROM loss")

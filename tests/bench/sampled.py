@@ -42,6 +42,7 @@ class Remote:
 
 class Peer:
     python = None
+    ends = False  # by itself, some seconds after the time that is asked for
 
     def command(self, pid, seconds, folder):
         raise NotImplementedError
@@ -61,7 +62,7 @@ class Peer:
             if process.poll() is not None:
                 raise RuntimeError("%s ended early with %d" % (self.name, process.returncode))
         finally:
-            if process.poll() is None:
+            if process.poll() is None and not self.ends:
                 process.send_signal(signal.SIGINT)
             try:
                 process.wait(30)
@@ -88,11 +89,13 @@ class Tachyon(Peer):
     name = "tachyon"
     what = "python3.15 -m profiling.sampling attach -a -r %d --gecko" % HZ
 
+    ends = True
+
     def __init__(self, program):
         self.program = self.python = program
 
     def command(self, pid, seconds, folder):
-        return [self.program, "-m", "profiling.sampling", "attach", "-a", "-r", str(HZ), "-d", str(seconds), "--gecko",
+        return [self.program, "-m", "profiling.sampling", "attach", "-a", "-r", str(HZ), "-d", str(int(seconds + 2)), "--gecko",
                 "-o", os.path.join(folder, "gecko.json"), str(pid)]
 
     def said(self, folder):
@@ -148,6 +151,7 @@ def measure(case, python, observers, seconds, log, keep=None):
                         said[arm.name] = arm.run(workload.pid, seconds, folder)
                     except RuntimeError as e:
                         results[arm.name] = {"what": arm.what, "error": str(e)}
+                        log("  %s %s: %s" % (case[0], arm.name, e))
             finally:
                 code, _, err = recorder.stop()
             if code:

@@ -24,7 +24,8 @@ import recording
 
 CALL = struct.Struct("<6I7Q")  # struct truth_call
 TAKE, DROP = 0, 1
-JOIN_NS = 100000  # drop_gil to take_gil at once; a drop before a system call is another matter
+JOIN_NS = 10000  # drop_gil to take_gil at once, two probes lie between; a drop before a system call (which may sleep too: the C library
+# has locks of its own in a condition) is another matter, the thread runs on without the GIL
 LONG_NS = 50000
 LIMITS = {"thread_total_pct": 1.0, "found_pct": 99.5, "start_p99_us": 30.0, "end_p99_us": 30.0}
 MIN_THREAD_NS = 50000000  # threads that waited less in all are shown, not judged by percentage

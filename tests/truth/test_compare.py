@@ -85,6 +85,17 @@ def test_nothing_is_demanded_before_the_programs_are_armed(tmp_path):
     assert r["found_pct"] == 100 and r["episodes"] == 379
 
 
+def test_a_drop_before_a_short_call_is_not_part_of_the_wait(tmp_path):
+    write_truth(str(tmp_path / "t"), some_waits())
+    write_recording(str(tmp_path / "r"), some_waits())
+    without = compare.compare(str(tmp_path / "t"), str(tmp_path / "r"))
+    with open(str(tmp_path / "t"), "ab") as f:  # it let go by itself, slept 4 us on the way, and ran 60 us without the GIL
+        f.write(struct.pack("<6I7Q", 1, 100, 1, 1, 0, 0, BASE + 500 * MS - 80000, BASE + 500 * MS - 60000, 0,
+                            BASE + 500 * MS - 70000, BASE + 500 * MS - 66000, BASE + 500 * MS - 66000, 4000))
+    r = compare.compare(str(tmp_path / "t"), str(tmp_path / "r"))
+    assert r["bad"] == [] and r["threads"] == without["threads"]
+
+
 def test_drop_and_take_are_one_episode(tmp_path):
     write_truth(str(tmp_path / "t"), some_waits())
     with open(str(tmp_path / "t"), "ab") as f:  # the forced drop right before the wait at 500 ms

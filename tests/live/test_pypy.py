@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import time
 
@@ -20,6 +21,13 @@ def pypy(request):
     if request.param not in FOUND:
         pytest.skip("no PyPy %s here" % request.param)
     return FOUND[request.param]
+
+
+@pytest.fixture
+def any_pypy():
+    if not FOUND:
+        pytest.skip("no PyPy here")
+    return list(FOUND.values())[-1]
 
 
 def traced(pypy, tmp_path, seconds, *args):
@@ -58,8 +66,8 @@ def test_waits_and_holders_are_those_of_its_own_slow_path(pypy, can_record, tmp_
     assert 0.5 * result["window_ns"] < held < 1.01 * report(path)["recording"]["duration_ns"], held
 
 
-def test_what_is_missing_is_said(pypy, can_record, recorded):
-    done, _ = recorded("cpu_io", pypy, 1)
+def test_what_is_missing_is_said(any_pypy, can_record, recorded):
+    done, _ = recorded("cpu_io", any_pypy, 1)
     assert any("PyPy" in note and "stack" in note for note in done["recording"]["notes"]), done["recording"]["notes"]
     assert all(not b["waiter"]["stack"] and not b["holder"]["stack"] for b in done["processes"][0]["blame"])
     assert sum(t["gil_waits"] for t in done["processes"][0]["threads"]) > 20
@@ -76,30 +84,32 @@ def test_dump_and_doctor(pypy):
     for done in dumps:
         assert done.returncode == 0, done.stderr
         assert done.stdout.count(": holds the GIL") <= 1, done.stdout
-        assert "(main): sleeping in" in done.stdout, done.stdout
+    assert any("(main): sleeping in" in d.stdout for d in dumps), [d.stdout for d in dumps]
     assert any(": holds the GIL" in d.stdout for d in dumps), [d.stdout for d in dumps]
     assert sum(d.stdout.count(": waits for the GIL") for d in dumps) >= 5, [d.stdout for d in dumps]
 
 
-def test_signal_collector_is_as_exact(pypy, can_record, tmp_path):
+def test_signal_collector_is_as_exact(any_pypy, can_record, tmp_path):
     truth, path = str(tmp_path / "truth"), str(tmp_path / "signal.gilscope")
-    argv = [harness.GILSCOPE, "record", "--collector", "signal", "-o", path, "--", pypy,
-            os.path.join(harness.WORKLOADS, "cpu4.py"), "--seconds", "4", "--counters", str(tmp_path / "counters")]
+    argv = [harness.GILSCOPE, "record", "--collector", "signal", "-o", path, "--", any_pypy,
+            os.path.join(harness.WORKLOADS, "cpu4.py"), "--seconds", "60", "--counters", str(tmp_path / "counters")]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as started:
         pid = json.loads(started.stdout.readline())["pid"]
-        time.sleep(1)
-        tracer = harness.Tracer(pid, truth)
-        time.sleep(1)
-        window = tracer.stop()
-        _, err = started.communicate(timeout=60)
-    assert started.returncode == 0, err
+        try:
+            tracer = harness.Tracer(pid, truth)
+            time.sleep(1.5)
+            window = tracer.stop()
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            _, err = started.communicate(timeout=60)
+    assert os.path.exists(path), err
     result = compare.compare(truth, path, (window["start_ns"], window["end_ns"]))
     truth_ns, found_ns = (sum(t[key] for t in result["threads"]) for key in ("truth_ns", "found_ns"))
     assert result["long"] > 20 and abs(found_ns - truth_ns) < 0.03 * truth_ns, (truth_ns, found_ns)
 
 
-def test_remote_collector_estimates_the_same(pypy, can_record, tmp_path):
-    result, path = traced(pypy, tmp_path, 1, "--collector", "remote")
+def test_remote_collector_estimates_the_same(any_pypy, can_record, tmp_path):
+    result, path = traced(any_pypy, tmp_path, 1, "--collector", "remote")
     truth, found = (sum(t[key] for t in result["threads"]) for key in ("truth_ns", "found_ns"))
     assert result["long"] > 20 and abs(found - truth) < 0.4 * truth, (truth, found)
     p = report(path)["processes"][0]

@@ -95,6 +95,7 @@ PASS(interval, interval)
 PASS(credit, credit)
 PASS(hold, hold)
 PASS(sample, sample_row)
+PASS(stall, stall)
 PASS(process_event, process_event)
 #undef PASS
 
@@ -104,7 +105,7 @@ static void wrap_sink(struct writer *w)
 	w->sink = (struct timeline_sink){
 		.ctx = w, .proc = on_proc, .thread = on_thread, .lock = on_lock, .interval = on_interval, .tally = on_tally,
 		.wait = on_wait, .credit = on_credit, .hold = on_hold, .handoff = on_handoff, .sample = on_sample,
-		.process_event = on_process_event,
+		.stall = on_stall, .process_event = on_process_event,
 	};
 }
 

@@ -36,6 +36,7 @@ INTERP_SRCS := \
 	core/interp/pystr.c \
 	core/interp/runtime.c \
 	core/interp/statics.c \
+	core/interp/tasks.c \
 	core/interp/thread_names.c \
 	core/interp/threads.c \
 	core/interp/world.c
@@ -65,6 +66,7 @@ SYMBOLS_SRCS := \
 	core/symbols/unwind_modules.c
 
 TIMELINE_SRCS := \
+	core/timeline/callback.c \
 	core/timeline/credit.c \
 	core/timeline/episode.c \
 	core/timeline/estimate.c \
@@ -99,6 +101,7 @@ ANALYSIS_SRCS := \
 	core/analysis/findings.c \
 	core/analysis/findings_gil.c \
 	core/analysis/findings_locks.c \
+	core/analysis/findings_loop.c \
 	core/analysis/hold_log.c \
 	core/analysis/metric_infos.c \
 	core/analysis/metrics.c \
@@ -114,6 +117,7 @@ ANALYSIS_SRCS := \
 	core/analysis/summary_family.c \
 	core/analysis/summary_places.c \
 	core/analysis/summary_rows.c \
+	core/analysis/summary_stalls.c \
 	core/analysis/summary_waits.c \
 	core/analysis/summary_what_if.c \
 	core/analysis/wait_graph.c \

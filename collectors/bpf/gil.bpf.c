@@ -190,6 +190,7 @@ int on_sample(void *ctx)
 	e->gil = gil_addr;
 	e->holder_ident = v.holder_ident;
 	e->stack = stack;
+	e->context = stack ? s->buf.context : 0;
 	e->ip = regs->ip;
 	e->nr = nr < 0 ? -1 : (__s32)nr;
 	e->cpu = bpf_get_smp_processor_id();

@@ -25,6 +25,16 @@ static __always_inline bool stack_due(struct thread_rec *r)
 	return true;
 }
 
+static __always_inline void take_own_stack(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p, __u64 tstate)
+{
+	__u32 slot = SCRATCH_SWITCH;
+	struct scratch *s;
+
+	r->own_stack = take_stack(proc, tstate, pid_tid_of(p), SCRATCH_SWITCH, 0);
+	s = bpf_map_lookup_elem(&scratch, &slot);
+	r->context = s ? s->buf.context : 0;
+}
+
 /* Own stack, and for a waiter the holder's. */
 static __noinline void take_stacks(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p, __u64 tstate,
 					const struct gil_view *v)
@@ -33,16 +43,16 @@ static __noinline void take_stacks(struct thread_rec *r, struct bpf_proc *proc, 
 	r->has |= HAS_STACKS;
 	r->holder_stack = r->native = 0;
 	if (!(r->flags & EV_F_GIL_WAIT)) {
-		r->own_stack = take_stack(proc, tstate, pid_tid_of(p), SCRATCH_SWITCH, 0);
+		take_own_stack(r, proc, p, tstate);
 		if (native)
 			r->native = take_native(p, proc, SCRATCH_SWITCH, r->own_stack, r->flags);
 		return;
 	}
 	/* A re-wait of the same take_gil: nobody took the GIL since, so this thread has run no Python either. */
 	if (r->wait_stack && r->wait_gil == r->gil && r->wait_switch_number == v->switch_number && v->switch_number != EV_NO_NUMBER)
-		r->own_stack = r->wait_stack;
+		r->own_stack = r->wait_stack; /* and r->context is of it */
 	else {
-		r->own_stack = take_stack(proc, tstate, pid_tid_of(p), SCRATCH_SWITCH, 0);
+		take_own_stack(r, proc, p, tstate);
 		if (native)
 			r->native = take_native(p, proc, SCRATCH_SWITCH, r->own_stack, r->flags);
 	}

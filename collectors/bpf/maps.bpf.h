@@ -81,6 +81,7 @@ struct thread_rec {
 	__u64 waker_stack; /* with waker_tid */
 	__u64 parked, lock_owner; /* with HAS_LOCK */
 	__u64 native; /* with HAS_STACKS: id of the copy of its C stack */
+	__u64 context; /* with HAS_STACKS */
 	__u32 parked_as;
 	__u64 wait_gil, wait_switch_number, wait_stack; /* the last sleep on a GIL: a re-wait of the same take_gil has the same stack */
 	__u32 gil_slot, wake_slot;

@@ -60,6 +60,7 @@ static __always_inline void send_off(struct thread_rec *r, struct task_struct *p
 	e->switch_number = flags & EV_F_GIL_SEEN ? r->switch_number : 0;
 	e->in_number = flags & EV_F_IN_SEEN ? r->in_number : 0;
 	e->own_stack = r->has & HAS_STACKS ? r->own_stack : 0;
+	e->context = r->has & HAS_STACKS ? r->context : 0;
 	e->holder_stack = r->has & HAS_STACKS ? r->holder_stack : 0;
 	e->waker_tid = r->waker_tid;
 	e->waker_pid = r->waker_tid ? r->waker_pid : 0;

@@ -37,7 +37,7 @@ void emit_note(struct remote_shared *s, const char *fmt, ...)
 	atomic_store(&s->n_notes, n + 1);
 }
 
-uint64_t emit_stack(struct remote_shared *s, struct target *target, const struct track *t)
+uint64_t emit_stack(struct remote_shared *s, struct target *target, struct track *t)
 {
 	const struct runtime *r = target_runtime(target);
 	struct ev_stack stack;
@@ -46,6 +46,8 @@ uint64_t emit_stack(struct remote_shared *s, struct target *target, const struct
 	if (!r || !t->tstate)
 		return 0;
 	key = frames_read(&r->walk, target_mem(target), t->tstate, t->pid, &stack);
+	if (!(stack.h.flags & EV_F_CALLBACK) || mem_u64(target_mem(target), t->tstate + r->walk.tasks.tstate_context_number, &t->context) != 0)
+		t->context = 0;
 	if (!key || sent[key % SENT_MAX] == key)
 		return key;
 	stack.h.kind = EV_STACK;

@@ -290,6 +290,7 @@ static void take_sample(struct proc *p, struct track *t, bool holds, const struc
 		return;
 	t->sampled_ns = now;
 	t->stack = e.stack = emit_stack(p->shared, p->target, t);
+	e.context = t->context;
 	if (holds)
 		e.h.flags |= EV_F_GIL_SEEN | EV_F_LOCKED | EV_F_SELF_HOLDS;
 	emit(p->shared, &e.h);

@@ -37,6 +37,7 @@ static void fill(const struct track *t, uint64_t t_in_ns, struct ev_off *ret)
 	ret->nr = t->nr;
 	ret->gil = t->gil;
 	ret->own_stack = t->stack;
+	ret->context = t->stack ? t->context : 0;
 }
 
 static bool same(const struct track *t, const struct track_sight *s)

@@ -35,6 +35,7 @@ struct track {
 	uint64_t slept_ns; /* last found asleep on a GIL */
 	struct track_stack stacks[TRACK_STACKS];
 	uint64_t stack; /* at its begin; on the CPU, of the last sample */
+	uint64_t context; /* of the last stack: as of ev_off */
 	uint64_t sampled_ns;
 	uint64_t queued_ns; /* of the last look on the CPU, as in struct track_sight */
 	bool queue_known;

@@ -1,6 +1,7 @@
 #pragma once
 /* What the rules of findings share: the numbers they look at, and the words they speak with.  findings.c has the table
- * and the rules about the recording and the machine, findings_gil.c those about the GIL, findings_locks.c those about other locks.
+ * and the rules about the recording and the machine, findings_gil.c those about the GIL, findings_locks.c those about other locks,
+ * findings_loop.c that about event loops.
  * Owns: nothing; texts go into the arena, names in them are escaped and short. */
 #include "core/analysis/findings.h"
 #include "core/util/vec.h"
@@ -42,3 +43,4 @@ void rule_gil_spin(struct finder *f);
 void rule_wakeup_latency(struct finder *f);
 void rule_lock_contention(struct finder *f);
 void rule_stop_the_world(struct finder *f);
+void rule_loop_stalled(struct finder *f);

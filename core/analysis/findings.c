@@ -254,6 +254,7 @@ static const struct {
 	{"wakeup_latency", rule_wakeup_latency},
 	{"lock_contention", rule_lock_contention},
 	{"stop_the_world", rule_stop_the_world},
+	{"loop_stalled", rule_loop_stalled},
 	{"too_few_cpus", rule_too_few_cpus},
 	{"nothing_wrong", rule_nothing_wrong}, /* last: it looks at what the others found */
 };

@@ -279,6 +279,7 @@ static void loader_done(struct loader *l)
 		HASH_CLEAR(hh, l->procs[i].long_holds);
 		summary_others_done(&l->procs[i]);
 		vec_done(&l->procs[i].blame);
+		vec_done(&l->procs[i].stalls);
 	}
 	free(l->procs);
 	free(l->threads);
@@ -324,6 +325,7 @@ static int read_tapped(struct summary **ret, struct reader *r, const struct row_
 	err = err ? err : summary_waits_load(&l);
 	err = err ? err : summary_sums_load(&l);
 	err = err ? err : summary_blame_load(&l);
+	err = err ? err : summary_stalls_load(&l);
 	if (!err)
 		gather(&l);
 	loader_done(&l);

@@ -203,9 +203,10 @@ struct summary_process {
 	struct summary_blame *blame; /* most first; over a lock they add up to its waits.ns */
 	struct summary_pair *pairs; /* of GILs only, most first */
 	struct summary_long_hold *long_holds; /* most excess first */
+	struct summary_stall *stalls; /* stalls.h; costliest first */
 	struct summary_what_if what_if;
 	struct finding *findings; /* gravest first; those of the whole recording are in each process */
-	size_t n_locks, n_others, n_threads, n_blame, n_pairs, n_long_holds, n_findings;
+	size_t n_locks, n_others, n_threads, n_blame, n_pairs, n_long_holds, n_stalls, n_findings;
 	const struct summary_lock *gil; /* the GIL most waited for, NULL without one */
 	uint64_t life_ns, gil_wait_ns; /* of all threads, of all GILs together */
 };
@@ -239,8 +240,7 @@ struct summary {
 	struct summary_priv *priv;
 };
 
-struct reader;
-struct row_tap;
+struct reader; struct row_tap;
 int summary_load(struct summary **ret, const char *path, struct fail *why);
 int summary_load_tapped(struct summary **ret, const char *path, const struct row_tap *tap, struct fail *why); /* row_tap.h */
 /* Takes the reader over (also when it fails). */

@@ -8,6 +8,7 @@
 #include "core/analysis/hold_log.h"
 #include "core/analysis/row_tap.h"
 #include "core/analysis/span_union.h"
+#include "core/analysis/stalls.h"
 #include "core/analysis/summary.h"
 #include "core/analysis/worst_window.h"
 #include "core/store/reader.h"
@@ -35,6 +36,7 @@ struct summary_priv {
 	struct line_entry *lines; /* by name */
 };
 
+enum { STALL_PLACES = 256 }; /* of a process; more are counted with the last */
 enum { CONVOY_SEEN = 8 }; /* so many waits of about an interval, close together, show a convoy */
 
 struct load_thread {
@@ -80,6 +82,7 @@ struct load_proc {
 	bool known;
 	vec(struct summary_blame) blame;
 	struct load_long_hold *long_holds;
+	vec(struct summary_stall) stalls;
 	struct other *others; /* by key */
 };
 
@@ -122,6 +125,7 @@ int summary_family_load(struct loader *l); /* after these, too */
 int summary_waits_load(struct loader *l); /* after these */
 int summary_sums_load(struct loader *l); /* after the waits, whose scans the sums come along with */
 int summary_blame_load(struct loader *l);
+int summary_stalls_load(struct loader *l); /* once the credits are scanned */
 int summary_compare_leaf(const struct summary_stack *a, const struct summary_stack *b); /* by function */
 bool summary_same_line(const struct summary_stack *a, const struct summary_stack *b);
 struct summary_stack summary_stack(struct loader *l, uint64_t stack);

@@ -62,6 +62,7 @@ enum ev_flags {
 	EV_F_FOLLOWED = 1 << 24, /* fork: the child is recorded too */
 	EV_F_SAMPLED = 1 << 27, /* off/sample, with INFERRED: by a collector that only samples; who had the GIL is in hold events, not to be concluded */
 	EV_F_INFERRED = 1 << 25, /* off/sample: concluded from samples, not observed; times are estimates, off by up to a sampling period */
+	EV_F_CALLBACK = 1U << 31, /* stack: a callback of an asyncio event loop */
 	EV_F_TAKE_SEEN = 1 << 26, /* off/sample: MOVED or STAYED is certain: a thread that takes the GIL is seen doing so */
 	EV_F_GIL_POLL = 1 << 28, /* off, GIL_WAIT: PyPy's first waiter, who looks at the GIL every 0.1 ms: it may have it without having been woken */
 	EV_F_GIL_QUEUE = 1 << 29, /* off, GIL_WAIT: a PyPy's other waiters: who wakes it has just taken the GIL */
@@ -93,12 +94,13 @@ struct ev_off {
 	/* As the kernel sends it: the id of the ev_native taken at t_out.  Once that is unwound the key of the merged stack; 0 none. */
 	__u64 native;
 	__u32 parked_as, pad; /* enum ev_parked (event_parked.h): what lay at that address */
+	__u64 context; /* at own_stack, in a callback of an event loop: PyThreadState.context_ver, which tells it from the next one; else 0 */
 };
 
 /* One Python frame as it can be had cheaply in the kernel. */
 struct ev_frame {
 	__u64 code; /* address of the code object, tag bits cleared; 0 = a frame that could not be read */
-	__s32 lasti; /* byte offset of the instruction in the code, <0 not started; EV_NATIVE_FRAME: no Python, code is an instruction's address */
+	__s32 lasti; /* byte offset of the instruction in the code, <0 not started; enum task_frame: a task's; EV_NATIVE_FRAME: no Python, code is an instruction's address */
 	__u32 check; /* co_firstlineno at that moment: tells a reused address from the old function; native: of the file it lies in */
 };
 #define EV_NATIVE_FRAME (-0x7fffffff - 1)
@@ -140,6 +142,7 @@ struct ev_sample {
 	__s32 nr; /* system call it was in, -1 none */
 	__u32 cpu;
 	__u64 native; /* as in ev_off */
+	__u64 context; /* as of ev_off */
 };
 
 struct ev_thread {
@@ -231,20 +234,16 @@ struct ev_looks {
 #ifndef __bpf__
 #define EV_SIZE_CHECK(name, bytes) _Static_assert(sizeof(struct ev_##name) == (bytes), "wire size of ev_" #name)
 EV_SIZE_CHECK(hdr, 16);
-EV_SIZE_CHECK(off, 160);
+EV_SIZE_CHECK(off, 168);
 EV_SIZE_CHECK(frame, 16);
 EV_SIZE_CHECK(stack, 32 + EV_MAX_FRAMES * 16);
 EV_SIZE_CHECK(entry, 16);
 EV_SIZE_CHECK(native, 2744 + EV_STACK_BYTES);
-EV_SIZE_CHECK(sample, 72);
+EV_SIZE_CHECK(sample, 80);
 EV_SIZE_CHECK(thread, 56);
-EV_SIZE_CHECK(exit, 32);
-EV_SIZE_CHECK(fork, 32);
-EV_SIZE_CHECK(exec, 40);
+EV_SIZE_CHECK(exit, 32); EV_SIZE_CHECK(fork, 32); EV_SIZE_CHECK(exec, 40);
 EV_SIZE_CHECK(agg, 208);
-EV_SIZE_CHECK(loss, 48);
-EV_SIZE_CHECK(level, 48);
-EV_SIZE_CHECK(hold, 40);
-EV_SIZE_CHECK(looks, 88);
+EV_SIZE_CHECK(loss, 48); EV_SIZE_CHECK(level, 48);
+EV_SIZE_CHECK(hold, 40); EV_SIZE_CHECK(looks, 88);
 #undef EV_SIZE_CHECK
 #endif

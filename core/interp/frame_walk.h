@@ -13,10 +13,11 @@
 
 #include <linux/types.h>
 
+#include "core/interp/task_walk.h"
+
 #define WALK_MAX_FRAMES 128
 #define WALK_MAX_SHIMS 32
 #define WALK_STEPS (WALK_MAX_FRAMES + WALK_MAX_SHIMS)
-#define WALK_SPAN 128 /* most bytes of a frame read at once, a power of two; every frame_* offset lies below it */
 #define WALK_NO_FIELD 0xffff
 #define WALK_NO_OWNER 0xff
 #define WALK_TLBC_MAX 0xfffff /* threads */
@@ -54,8 +55,9 @@ struct walk_layout {
 	__u64 interpreters; /* address of the pointer to the first interpreter; 0: the thread knows its own */
 	__u64 gil_holder; /* may lie elsewhere in the process: the sum wraps */
 	__u64 world; /* address of the whole process's struct _stoptheworld_state, 0 none */
+	struct walk_tasks tasks;
 };
-_Static_assert(sizeof(struct walk_layout) == 80, "shared with BPF");
+_Static_assert(sizeof(struct walk_layout) == 128, "shared with BPF");
 
 enum walk_gil_words {
 	WALK_GIL_TOGETHER, /* last_holder, locked (an int), switch_number, each 8 bytes on (3.7+) */
@@ -65,20 +67,6 @@ enum walk_gil_words {
 };
 
 #ifdef WALK_READ
-
-struct walk_buf { /* working memory, too large for a BPF stack */
-	__u8 frame[256] __attribute__((aligned(8))); /* frame_span is a __u8: no reading can overrun it, which the verifier sees by itself */
-};
-
-/* The mask bounds the offset and keeps the access aligned, whatever the layout says. */
-#define WALK_AT(type, buf, off) (*(type *)((buf)->frame + ((off) & (WALK_SPAN - sizeof(type)))))
-
-static inline __attribute__((always_inline)) __u64 walk_mix(__u64 key, __u64 x)
-{
-	key ^= x;
-	key *= 0x9e3779b97f4a7c15ULL;
-	return key ^ (key >> 29);
-}
 
 /* Address of the innermost frame of a thread state, 0 if there is none or it cannot be read. */
 static inline __attribute__((always_inline)) __u64 walk_top(const struct walk_layout *l, __u64 tstate)
@@ -130,6 +118,21 @@ struct walk_state {
 #define WALK_ENTRY(w, addr) (void)(addr)
 #endif
 
+/* The frame at `at` is in the stack; is it where a task or callback begins? */
+static inline __attribute__((always_inline)) void walk_note_task(struct walk_state *w, __u64 at, __u64 code)
+{
+	__u64 task = walk_task_of(w->b, at);
+
+	if (code == w->l->tasks.callback)
+		w->flags |= EV_F_CALLBACK;
+	if (!task || w->out->n >= WALK_MAX_FRAMES)
+		return;
+	w->flags |= EV_F_CALLBACK;
+	w->b->task_at = w->out->n;
+	w->out->frames[w->out->n & (WALK_MAX_FRAMES - 1)].code = task; /* its name is read after the walk */
+	w->out->n++;
+}
+
 /* One frame further; returns 1 when the walk is over. */
 static inline __attribute__((always_inline)) int walk_step(struct walk_state *w)
 {
@@ -141,11 +144,11 @@ static inline __attribute__((always_inline)) int walk_step(struct walk_state *w)
 	if (!w->frame)
 		return 1;
 	if (out->n >= WALK_MAX_FRAMES) {
-		w->flags = EV_F_TRUNCATED;
+		w->flags |= EV_F_TRUNCATED;
 		return 1;
 	}
 	if (WALK_READ(b->frame, l->frame_span, w->frame)) {
-		w->flags = EV_F_TORN;
+		w->flags |= EV_F_TORN;
 		return 1;
 	}
 	__u64 code, at = w->frame;
@@ -156,7 +159,7 @@ static inline __attribute__((always_inline)) int walk_step(struct walk_state *w)
 		return 0;
 	}
 	if (WALK_READ(&check, sizeof(check), code + l->code_firstlineno)) {
-		w->flags = EV_F_TORN;
+		w->flags |= EV_F_TORN;
 		return 1;
 	}
 	struct ev_frame *f = &out->frames[out->n & (WALK_MAX_FRAMES - 1)];
@@ -165,6 +168,8 @@ static inline __attribute__((always_inline)) int walk_step(struct walk_state *w)
 	f->check = check;
 	w->key = walk_mix(walk_mix(w->key, code), (__u64)(__u32)f->lasti << 32 | check);
 	out->n++;
+	if (l->tasks.coro)
+		walk_note_task(w, at, code);
 	if (l->frame_entry != WALK_NO_OWNER && WALK_AT(__u8, b, l->frame_entry))
 		WALK_ENTRY(w, 0);
 	return 0;
@@ -180,8 +185,15 @@ WALK_FN __u64 walk_frames(const struct walk_layout *l, __u64 tstate, __u64 seed,
 	struct walk_state w = { .l = l, .b = b, .out = out, .key = seed };
 
 	out->n = 0;
+	walk_find_tasks(&l->tasks, tstate, b);
 	w.frame = walk_top(l, tstate);
 	WALK_RUN(&w);
+	if (b->task_at < WALK_MAX_FRAMES)
+		w.key = walk_task_name(&l->tasks, w.key, b, &out->frames[b->task_at & (WALK_MAX_FRAMES - 1)]);
+	b->context = 0;
+	if ((w.flags & EV_F_CALLBACK) &&
+	    WALK_READ(&b->context, sizeof(b->context), tstate + l->tasks.tstate_context_number))
+		b->context = 0;
 	out->h.flags = w.flags;
 	if (!out->n)
 		return 0;

@@ -65,3 +65,12 @@ void frames_parked(const struct walk_layout *walk, const struct mem *mem, uint64
 	parked_read(walk, tstate, ident, sema, ret);
 	walked = NULL;
 }
+
+void frames_task_name(const struct walk_layout *walk, const struct mem *mem, uint64_t name, struct ev_frame *ret)
+{
+	struct walk_buf buf;
+
+	walked = mem;
+	walk_name(&walk->tasks, name, &buf, ret);
+	walked = NULL;
+}

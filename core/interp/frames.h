@@ -21,3 +21,5 @@ uint64_t frames_read_entries(const struct walk_layout *walk, const struct mem *m
 uint64_t frames_read(const struct walk_layout *walk, const struct mem *mem, uint64_t tstate, uint64_t seed, struct ev_stack *ret);
 /* What a thread waits for that sleeps on the word sema of its own stack (parked.h). */
 void frames_parked(const struct walk_layout *walk, const struct mem *mem, uint64_t tstate, uint64_t ident, uint64_t sema, struct parked *ret);
+/* What the walk makes of the name of an asyncio task: a str or int at that address. */
+void frames_task_name(const struct walk_layout *walk, const struct mem *mem, uint64_t name, struct ev_frame *ret);

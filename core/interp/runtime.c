@@ -16,6 +16,7 @@
 #include "core/interp/pydict.h"
 #include "core/interp/pystr.h"
 #include "core/interp/statics.h"
+#include "core/interp/tasks.h"
 #include "core/interp/threads.h"
 #include "core/interp/world.h"
 
@@ -453,6 +454,30 @@ static int refuse_contradiction(struct runtime *r, const struct mem *mem, int er
 	return err;
 }
 
+/* The walk learns of tasks as soon as asyncio is imported. */
+static void find_tasks(struct runtime *r, const struct mem *mem)
+{
+	uint64_t interp = r->interps[r->n_interps - 1].interp, modules;
+	int err;
+
+	if (r->walk.tasks.coro)
+		return;
+	modules = tasks_modules(r->layout, mem, interp);
+	if (modules == r->modules && !(r->wants_task_table && r->task_table))
+		return;
+	r->modules = modules;
+	err = tasks_find(r->layout, mem, interp, r->task_table, &r->walk.tasks);
+	r->wants_task_table = err == TASKS_WANT_TABLE;
+	if (err < 0) /* torn, perhaps: once more */
+		r->modules = 0;
+}
+
+void runtime_set_task_table(struct runtime *r, uint64_t addr)
+{
+	r->task_table = addr;
+	r->wants_task_table = addr != 0;
+}
+
 int runtime_read(struct runtime *ret, const struct mem *mem, const struct runtime_origin *from, struct fail *why)
 {
 	struct runtime r = { .addr = from->addr, .tss_key = UINT32_MAX };
@@ -477,6 +502,7 @@ int runtime_read(struct runtime *ret, const struct mem *mem, const struct runtim
 	place_walk(&r, mem);
 	if (r.free_threaded)
 		r.gil_choice = gil_choice_read(r.layout, mem, r.interps[r.n_interps - 1].interp);
+	find_tasks(&r, mem);
 	version_text(&r, version_hex);
 	*ret = r;
 	return 0;
@@ -493,13 +519,17 @@ int runtime_refresh(struct runtime *r, const struct mem *mem)
 		return err;
 	read_tss_key(&now, mem);
 	place_walk(&now, mem);
+	find_tasks(&now, mem);
 	if (gil_read(now.layout, mem, now.interps[now.n_interps - 1].gil, &gil) == 0 &&
 	    gil.interval_us <= INTERVAL_US_MAX)
 		now.switch_interval_ns = gil.interval_us * 1000;
 	if (now.n_interps == r->n_interps && now.tss_key == r->tss_key && now.more_interps == r->more_interps &&
-	    now.switch_interval_ns == r->switch_interval_ns &&
-	    memcmp(now.interps, r->interps, now.n_interps * sizeof(now.interps[0])) == 0)
+	    now.switch_interval_ns == r->switch_interval_ns && now.walk.tasks.coro == r->walk.tasks.coro &&
+	    memcmp(now.interps, r->interps, now.n_interps * sizeof(now.interps[0])) == 0) {
+		r->modules = now.modules;
+		r->wants_task_table = now.wants_task_table;
 		return 0;
+	}
 	*r = now;
 	return RUNTIME_CHANGED;
 }

@@ -42,6 +42,9 @@ struct runtime {
 	struct interp_place interps[RUNTIME_MAX_INTERPS];
 	unsigned n_interps;
 	bool more_interps; /* there were more than fit */
+	uint64_t modules; /* how many were imported when asyncio was last looked for */
+	uint64_t task_table; /* address of its .AsyncioDebug, 0 not found */
+	bool wants_task_table; /* asyncio is there, and that is all that is missing */
 };
 
 /* Where it begins, and PY_VERSION_HEX if known from the file (Py_Version, name), 0 if not. */
@@ -56,6 +59,8 @@ int runtime_read(struct runtime *ret, const struct mem *mem, const struct runtim
 /* Reads interpreters and GILs again; returns 0 or RUNTIME_CHANGED, or -errno. */
 enum { RUNTIME_CHANGED = 1 };
 int runtime_refresh(struct runtime *r, const struct mem *mem);
+/* Its table was looked for; what it tells comes with the next refresh. */
+void runtime_set_task_table(struct runtime *r, uint64_t addr);
 /* Its distinct GILs, each by the first interpreter that names it; returns how many. */
 unsigned runtime_gils(const struct runtime *r, const struct interp_place *ret[RUNTIME_MAX_INTERPS]);
 void runtime_done(struct runtime *r);

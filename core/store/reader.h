@@ -104,6 +104,7 @@ int reader_credits(struct reader *r, int (*row)(void *ctx, const struct wait *w,
 int reader_holds(struct reader *r, int (*row)(void *ctx, const struct hold *h), void *ctx);
 int reader_handoffs(struct reader *r, int (*row)(void *ctx, const struct handoff *h), void *ctx);
 int reader_samples(struct reader *r, int (*row)(void *ctx, const struct sample_row *s), void *ctx);
+int reader_stalls(struct reader *r, int (*row)(void *ctx, const struct stall *s), void *ctx);
 int reader_process_events(struct reader *r, int (*row)(void *ctx, const struct process_event *e), void *ctx);
 int reader_losses(struct reader *r, int (*row)(void *ctx, const struct reader_loss *l), void *ctx);
 int reader_levels(struct reader *r, int (*row)(void *ctx, const struct reader_level *l), void *ctx);

@@ -370,6 +370,25 @@ int reader_samples(struct reader *r, int (*row)(void *ctx, const struct sample_r
 	return reader_done(&q);
 }
 
+int reader_stalls(struct reader *r, int (*row)(void *ctx, const struct stall *s), void *ctx)
+{
+	FOR_ROWS(r, "the stalls", "SELECT thread, t0_ns, dur_ns, wait_gil_ns, asleep_ns, runnable_ns, looks, stack FROM stall ORDER BY rowid") {
+		struct stall s = {
+			.thread = col_must(&q, 0, r->info.threads, "an unknown thread"),
+			.t0_ns = col_time(&q, 1),
+			.wait_gil_ns = col_span(&q, 3),
+			.asleep_ns = col_span(&q, 4),
+			.runnable_ns = col_span(&q, 5),
+			.looks = (uint32_t)col_int(&q, 6, 0, UINT32_MAX, "an impossible count"),
+			.stack = col_stack(&q, 7),
+		};
+
+		s.t1_ns = s.t0_ns + col_span(&q, 2);
+		GIVE(&s);
+	}
+	return reader_done(&q);
+}
+
 int reader_process_events(struct reader *r, int (*row)(void *ctx, const struct process_event *e), void *ctx)
 {
 	FOR_ROWS(r, "the process events", "SELECT process, t_ns, kind, other_pid, code, text FROM process_event"

@@ -204,6 +204,24 @@ static void on_sample(void *ctx, const struct sample_row *row)
 	store_insert(s, st);
 }
 
+static void on_stall(void *ctx, const struct stall *row)
+{
+	struct store *s = ctx;
+	sqlite3_stmt *st = store_row(s, STMT_STALL);
+
+	if (!st)
+		return;
+	bind_id(st, 1, row->thread);
+	bind_int(st, 2, store_time(s, row->t0_ns));
+	bind_u64(st, 3, store_span(row->t0_ns, row->t1_ns));
+	bind_u64(st, 4, row->wait_gil_ns);
+	bind_u64(st, 5, row->asleep_ns);
+	bind_u64(st, 6, row->runnable_ns);
+	bind_int(st, 7, row->looks);
+	bind_nonzero(st, 8, store_stack_id(s, row->stack));
+	store_insert(s, st);
+}
+
 static void on_process_event(void *ctx, const struct process_event *row)
 {
 	struct store *s = ctx;
@@ -239,6 +257,7 @@ void store_rows_init(struct store *s)
 		.hold = on_hold,
 		.handoff = on_handoff,
 		.sample = on_sample,
+		.stall = on_stall,
 		.process_event = on_process_event,
 	};
 }

@@ -86,6 +86,8 @@ const struct schema_addition schema_additions[] = {
 	{ 4, "CREATE TABLE native_stack(stack INTEGER PRIMARY KEY, node INTEGER NOT NULL) STRICT" },
 	{ 4, "CREATE TABLE native_loss(t0_ns INTEGER NOT NULL, t1_ns INTEGER NOT NULL, class INTEGER NOT NULL,"
 	  " count INTEGER NOT NULL) STRICT" },
+	{ 5, "CREATE TABLE stall(thread INTEGER NOT NULL, t0_ns INTEGER NOT NULL, dur_ns INTEGER NOT NULL, wait_gil_ns INTEGER NOT NULL,"
+	  " asleep_ns INTEGER NOT NULL, runnable_ns INTEGER NOT NULL, looks INTEGER NOT NULL, stack INTEGER) STRICT" },
 };
 const size_t schema_n_additions = sizeof(schema_additions) / sizeof(schema_additions[0]);
 

@@ -10,8 +10,8 @@
 #define SCHEMA_APPLICATION_ID 0x47494c53
 #define SCHEMA_MAJOR 1
 /* 1.1: process_collector; 1.2: lock_object, wait_place; 1.3: looks; 1.4: native_frame, native_stack, native_loss, five more kinds of
- * locks */
-#define SCHEMA_MINOR 4
+ * locks; 1.5: stall */
+#define SCHEMA_MINOR 5
 #define SCHEMA_VERSION (SCHEMA_MAJOR * 1000 + SCHEMA_MINOR)
 
 extern const char schema_tables_sql[]; /* CREATE TABLE … */

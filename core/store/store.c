@@ -35,6 +35,7 @@ static const char *const stmt_sql[STMT_N] = {
 	[STMT_HOLD] = "INSERT INTO hold VALUES(?,?,?,?,?,?,?,?)",
 	[STMT_HANDOFF] = "INSERT INTO handoff VALUES(?,?,?,?,?,?,?)",
 	[STMT_SAMPLE] = "INSERT INTO sample VALUES(?,?,?,?,?)",
+	[STMT_STALL] = "INSERT INTO stall VALUES(?,?,?,?,?,?,?,?)",
 	[STMT_PROCESS_EVENT] = "INSERT INTO process_event VALUES(?,?,?,?,?,?)",
 	[STMT_STRING] = "INSERT INTO string VALUES(?,?)",
 	[STMT_FRAME] = "INSERT OR REPLACE INTO frame VALUES(?,?,?,?,?,?)",

@@ -9,6 +9,7 @@
 #include "core/interp/code.h"
 #include "core/interp/layout.h"
 #include "core/interp/linetable.h"
+#include "core/interp/tasks.h"
 #include "core/target/target.h"
 #include "core/util/xalloc.h"
 
@@ -143,12 +144,27 @@ static struct code_entry *current_entry(struct symbols *s, const struct layout *
 	return load_entry(s, l, frame->code, &key);
 }
 
+static void name_task(struct symbols *s, const struct runtime *rt, const struct ev_frame *frame, struct symbol *ret)
+{
+	char label[TASK_LABEL_SIZE];
+
+	task_label(rt->layout, &rt->walk, target_mem(s->target), frame, label);
+	ret->function = intern(s, label);
+	ret->file = "asyncio";
+	ret->resolved = true;
+}
+
 void symbols_frame(struct symbols *s, const struct ev_frame *frame, struct symbol *ret)
 {
 	const struct runtime *rt = target_runtime(s->target);
-	const struct code_entry *entry = rt && frame->code ? current_entry(s, rt->layout, frame) : NULL;
+	const struct code_entry *entry;
 
 	*ret = (struct symbol){ .function = "?", .file = "?" };
+	if (rt && frame->lasti >= EV_TASK_NUMBER && frame->lasti < EV_TASK_END) {
+		name_task(s, rt, frame, ret);
+		return;
+	}
+	entry = rt && frame->code ? current_entry(s, rt->layout, frame) : NULL;
 	if (!entry)
 		return;
 	ret->function = entry->function;

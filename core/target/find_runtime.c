@@ -260,3 +260,25 @@ void find_runtime(struct runtime_search *ret, int proc_fd, const struct proc_map
 	if (ret->n == 0) /* embedded under another name */
 		search_pass(ret, proc_fd, maps, mem, false);
 }
+
+uint64_t find_section(int proc_fd, const struct proc_maps *maps, const char *module, const char *section)
+{
+	for (size_t i = 0; i < maps->n; i++) {
+		const struct proc_map *m = &maps->items[i];
+		uint64_t addr, size, bias;
+		struct elf_file *elf;
+		bool found;
+		int fd;
+
+		if (!m->executable || m->inode == 0 || strncmp(proc_map_basename(m), module, strlen(module)) != 0 || !first_of_file(maps, i))
+			continue;
+		fd = open_mapped_file(proc_fd, m);
+		if (fd < 0 || elf_file_open(&elf, fd) < 0)
+			continue;
+		found = elf_file_section(elf, section, &addr, &size) && elf_file_bias(elf, m->start, m->offset, &bias);
+		elf_file_free(elf);
+		if (found)
+			return bias + addr;
+	}
+	return 0;
+}

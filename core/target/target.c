@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/interp/tasks.h"
 #include "core/target/disposable.h"
 #include "core/target/find_runtime.h"
 #include "core/target/proc_maps.h"
@@ -195,6 +196,42 @@ static int look_at(struct target *t, const struct proc_maps *maps, struct runtim
 	return err;
 }
 
+/* The table of 3.14 and newer, in the module or, where that is built in, in the interpreter. */
+struct task_look {
+	int proc_fd;
+	const struct proc_maps *maps;
+	const char *module; /* of the interpreter */
+	uint64_t found;
+};
+
+static void do_task_look(void *look)
+{
+	struct task_look *l = look;
+
+	l->found = find_section(l->proc_fd, l->maps, "_asyncio", TASKS_SECTION);
+	if (!l->found)
+		l->found = find_section(l->proc_fd, l->maps, l->module, TASKS_SECTION);
+}
+
+static void find_task_table(struct target *t)
+{
+	struct task_look *l;
+	struct proc_maps maps;
+
+	if (!t->runtime.wants_task_table || proc_maps_read(&maps, t->proc_fd) != 0)
+		return;
+	l = disposable_memory(sizeof(*l));
+	if (l) {
+		const char *name = strrchr(t->module, '/');
+
+		*l = (struct task_look){ .proc_fd = t->proc_fd, .maps = &maps, .module = name ? name + 1 : t->module };
+		target_read_apart(t, do_task_look, l);
+		runtime_set_task_table(&t->runtime, l->found);
+		disposable_memory_free(l, sizeof(*l));
+	}
+	proc_maps_done(&maps);
+}
+
 static int attach_python(struct target *t, struct fail *why)
 {
 	struct runtime_search search;
@@ -215,6 +252,10 @@ static int attach_python(struct target *t, struct fail *why)
 	proc_maps_done(&maps);
 	if (r == 0)
 		t->tss_offset = target_find_tss_offset(t);
+	if (r == 0 && t->runtime.wants_task_table) {
+		find_task_table(t);
+		runtime_refresh(&t->runtime, &t->mem.mem);
+	}
 	if (r == 0 && !target_knows_own_state(t) && target_is_musl(t))
 		r = target_refuse_musl(t, why);
 	return r;
@@ -338,6 +379,7 @@ int target_refresh(struct target *t)
 		return -ESRCH;
 	if (!t->has_runtime)
 		return 0;
+	find_task_table(t);
 	r = runtime_refresh(&t->runtime, &t->mem.mem);
 	if (r >= 0 && t->tss_offset == 0)
 		t->tss_offset = target_find_tss_offset(t);

@@ -190,6 +190,15 @@ struct sample_row {
 };
 enum sample_flags { SAMPLE_F_WANTS_GIL = 1 << 0, SAMPLE_F_KERNEL = 1 << 1, SAMPLE_F_GC = 1 << 2 };
 
+/* One callback of an asyncio event loop that took long: the loop did nothing else from t0 to t1, and perhaps a little longer. */
+struct stall {
+	uint32_t thread;
+	uint64_t t0_ns, t1_ns;
+	uint64_t wait_gil_ns, asleep_ns, runnable_ns; /* parts of it off the CPU: for the GIL, in any other sleep, for a CPU */
+	uint32_t looks; /* how often it was seen in it */
+	uint64_t stack; /* where it was for most of the time */
+};
+
 enum process_event_kind { PROCESS_FORK, PROCESS_EXEC, PROCESS_EXIT };
 struct process_event {
 	uint32_t proc;

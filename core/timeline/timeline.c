@@ -83,6 +83,43 @@ static void last_stretch(struct timeline *t, struct thread *th, uint64_t at, enu
 		history_lost(&l->history, th->row.thread, at, false);
 }
 
+/* --- callbacks of event loops --------------------------------------------------------------------------------------- */
+
+static void emit_stall(struct timeline *t, const struct thread *th, struct stall *row)
+{
+	row->thread = th->row.thread;
+	if (t->sink.stall)
+		t->sink.stall(t->sink.ctx, row);
+}
+
+static void callback_over(struct timeline *t, struct thread *th)
+{
+	struct stall row;
+
+	if (callback_end(&th->callback, &row))
+		emit_stall(t, th, &row);
+}
+
+static void callback_seen(struct timeline *t, struct thread *th, const struct callback_look *look)
+{
+	struct stall row;
+
+	if (callback_look(&th->callback, look, &row))
+		emit_stall(t, th, &row);
+}
+
+static void callback_in_off(struct timeline *t, struct thread *th, const struct ev_off *e)
+{
+	struct callback_look look = { .t0_ns = e->t_out_ns, .t1_ns = e->t_in_ns, .wake_ns = e->t_wake_ns, .stack = e->own_stack,
+				      .number = e->context, .off = STATE_BLOCKED };
+
+	if (e->h.flags & EV_F_GIL_WAIT)
+		look.off = STATE_WAIT_GIL;
+	else if (!(e->h.flags & EV_F_BLOCKED))
+		look.off = STATE_RUNNABLE;
+	callback_seen(t, th, &look);
+}
+
 /* The thread ended. */
 void life_end(struct timeline *t, struct thread *th, uint64_t at)
 {
@@ -90,6 +127,7 @@ void life_end(struct timeline *t, struct thread *th, uint64_t at)
 		return;
 	at = max_u64(at, th->cursor_ns);
 	last_stretch(t, th, at, WAIT_GAVE_UP);
+	callback_over(t, th);
 	th->row.last_ns = at;
 	th->row.exited = true;
 	thread_leave(t, th);
@@ -177,6 +215,7 @@ static void feed_exec(struct timeline *t, const struct ev_exec *e)
 	}
 	end_others(t, th->proc, th, e->t_ns);
 	last_stretch(t, th, max_u64(e->t_ns, th->cursor_ns), WAIT_GAVE_UP);
+	callback_over(t, th);
 	th->in_ns = th->cursor_ns;
 	th->gil = NULL;
 	th->python = false;
@@ -303,6 +342,7 @@ static void feed_off(struct timeline *t, const struct ev_off *event)
 
 	if (!th || !clip_off(t, th, &e))
 		return;
+	callback_in_off(t, th, &e);
 	s.t = e.t_out_ns;
 	s.stack = e.own_stack;
 	s.native = e.native;
@@ -337,6 +377,8 @@ static void feed_sample(struct timeline *t, const struct ev_sample *e)
 
 	if (!th)
 		return;
+	if (e->stack)
+		callback_seen(t, th, &(struct callback_look){ .t0_ns = e->t_ns, .t1_ns = e->t_ns, .stack = e->stack, .number = e->context });
 	row.thread = th->row.thread;
 	row.flags = (e->h.flags & EV_F_WANTS_GIL ? SAMPLE_F_WANTS_GIL : 0) | (e->h.flags & EV_F_KERNEL ? SAMPLE_F_KERNEL : 0);
 	if (e->h.flags & EV_F_SAMPLED) {
@@ -461,6 +503,7 @@ static void finish_thread(struct timeline *t, struct thread *th, uint64_t end)
 		th->cursor_ns = at;
 	}
 	last_stretch(t, th, at, WAIT_UNFINISHED);
+	callback_over(t, th);
 	th->row.last_ns = at;
 	thread_leave(t, th);
 }

@@ -22,6 +22,7 @@ struct timeline_sink {
 	void (*hold)(void *ctx, const struct hold *row);
 	void (*handoff)(void *ctx, const struct handoff *row);
 	void (*sample)(void *ctx, const struct sample_row *row);
+	void (*stall)(void *ctx, const struct stall *row);
 	void (*process_event)(void *ctx, const struct process_event *row);
 };
 

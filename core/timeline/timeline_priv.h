@@ -12,6 +12,7 @@
  * wait; whether a woken thread got the GIL shows in its next event. */
 #include <uthash.h>
 
+#include "core/timeline/callback.h"
 #include "core/timeline/holder.h"
 #include "core/timeline/releases.h"
 #include "core/timeline/timeline.h"
@@ -105,7 +106,6 @@ struct thread {
 	uint64_t woke_ns; /* it last woke a waiter of its GIL at */
 	struct episode wait;
 	struct segment tail; /* off the CPU when the recording ended */
-	bool has_tail;
 	uint64_t wait_stack; /* of its last wait on wait_lock */
 	uint32_t wait_lock;
 	uint64_t futex_stack; /* the same of other locks */
@@ -113,10 +113,10 @@ struct thread {
 	uint64_t debt_ns, debt_later_ns; /* tallied time to be taken out of on-CPU segments; part of it from tallies still in the line */
 	struct tally *sums; /* TALLY_SUMS of them, being added up; NULL while it has none */
 	uint32_t n_sums;
+	struct callback callback; /* of an event loop */
 	struct interval merge;
-	bool merging;
 	struct ident_key ident_key;
-	bool has_ident;
+	bool has_ident, has_tail, merging;
 	UT_hash_handle hh_tid, hh_id, hh_ident;
 };
 

@@ -25,6 +25,7 @@ struct timeline_check {
 	vec(struct hold) holds;
 	vec(struct handoff) handoffs;
 	vec(struct sample_row) samples;
+	vec(struct stall) stalls;
 	vec(struct process_event) process_events;
 	size_t broken;
 	FILE *complaints;
@@ -87,6 +88,7 @@ KEEP(credit, credit, credits)
 KEEP(hold, hold, holds)
 KEEP(handoff, handoff, handoffs)
 KEEP(sample, sample_row, samples)
+KEEP(stall, stall, stalls)
 KEEP(process_event, process_event, process_events)
 
 struct timeline_check *check_new(void)
@@ -96,7 +98,7 @@ struct timeline_check *check_new(void)
 	c->sink = (struct timeline_sink){
 		.ctx = c, .proc = on_proc, .thread = on_thread, .lock = on_lock, .interval = on_interval, .tally = on_tally,
 		.wait = on_wait, .credit = on_credit, .hold = on_hold, .handoff = on_handoff, .sample = on_sample,
-		.process_event = on_process_event,
+		.stall = on_stall, .process_event = on_process_event,
 	};
 	return c;
 }
@@ -113,6 +115,7 @@ void check_free(struct timeline_check *c)
 	vec_done(&c->holds);
 	vec_done(&c->handoffs);
 	vec_done(&c->samples);
+	vec_done(&c->stalls);
 	vec_done(&c->process_events);
 	free(c);
 }
@@ -428,6 +431,19 @@ static void print_rest(const struct timeline_check *c, FILE *out, const struct t
 		fprintf(out, " %s", thread_state_names[r->state]);
 		put_stack(out, r->stack);
 		put_bits(out, sample_bits, r->flags);
+		fputs("\n", out);
+	}
+	for (size_t i = 0; i < c->stalls.n; i++) {
+		const struct stall *r = &c->stalls.items[i];
+
+		put_thread(out, c, "callback of ", r->thread);
+		put_time(out, " ", r->t0_ns);
+		put_time(out, " to ", r->t1_ns);
+		put_time(out, " wait_gil=", r->wait_gil_ns);
+		put_time(out, " asleep=", r->asleep_ns);
+		put_time(out, " runnable=", r->runnable_ns);
+		fprintf(out, " looks=%u", r->looks);
+		put_stack(out, r->stack);
 		fputs("\n", out);
 	}
 	for (size_t i = 0; i < c->process_events.n; i++) {

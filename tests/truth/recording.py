@@ -61,6 +61,20 @@ class Recording:
         return self.share_of(t0, t1, "SELECT t0_ns, dur_ns FROM interval WHERE state = 0 OR flags & 1"
                              " UNION ALL SELECT t0_ns, ns FROM tally WHERE state = 0 OR flags & 1")
 
+    def stacks(self):
+        """{stack: [(function, file, line)]}, outermost first."""
+        frames = {row[0]: row[1:] for row in self.db.execute(
+            "SELECT f.id, fn.text, fi.text, f.line FROM frame f JOIN string fn ON fn.id = f.function JOIN string fi ON fi.id = f.file")}
+        nodes = {row[0]: row[1:] for row in self.db.execute("SELECT id, parent, frame FROM node")}
+        result = {}
+        for stack, node in self.db.execute("SELECT id, node FROM stack WHERE node IS NOT NULL"):
+            up = []
+            while node:
+                node, frame = nodes[node]
+                up.append(frames.get(frame, ("?", "?", None)))
+            result[stack] = up[::-1]
+        return result
+
     def lost_events(self):
         return self.one("SELECT coalesce(sum(count), 0) FROM loss")
 

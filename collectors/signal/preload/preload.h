@@ -44,6 +44,7 @@ struct thread_rec { /* of a thread; changed by that thread and its handler only,
 	uint32_t took; /* … and has taken it since its last sleep on it */
 	uint32_t slept; /* it has slept on a GIL before */
 	uint64_t listed, listed_ns; /* its thread state, where only a list has it: stacks.c */
+	uint64_t wait_context; /* with wait_stack: as of ev_off */
 	uint64_t wait_stack; /* its own, while it has not had the GIL since */
 	uint64_t since_stack_ns, stack_period_ns, credit_at_ns; /* how often stacks are read: stacks.c */
 	int64_t credit_ns;
@@ -53,7 +54,7 @@ struct thread_rec { /* of a thread; changed by that thread and its handler only,
 	struct blocks blocks;
 	uint64_t walk_ns; /* when the walk began */
 	struct word_seen { uint64_t addr, at_ns; uint32_t word, pad; } words[WORDS];
-	uint8_t walk[256] __attribute__((aligned(8))); /* struct walk_buf */
+	uint8_t walk[352] __attribute__((aligned(8))); /* struct walk_buf */
 	struct ev_stack stack;
 };
 #define TIMER_NONE (-1)
@@ -152,6 +153,7 @@ bool self_read(void *ret, uint64_t addr, uint64_t len);
 uint64_t own_tstate(struct thread_rec *t);
 uint64_t stack_take(struct thread_rec *t, uint64_t tstate, bool moving);
 void parked_look(struct thread_rec *t, uint64_t tstate, struct ev_off *e); /* fills in what the thread is parked on */
+uint64_t stack_context(const struct thread_rec *t); /* of the stack just taken: as of ev_off */
 bool stack_due(struct thread_rec *t, uint64_t now);
 void stack_paid(struct thread_rec *t, uint64_t cost_ns);
 

@@ -147,6 +147,7 @@ static void sample(struct thread_rec *t, uint64_t now, uint64_t ip)
 		if (t->wants_gil && (e.h.flags & (EV_F_LOCKED | EV_F_SELF_HOLDS)) == EV_F_LOCKED)
 			e.h.flags |= EV_F_WANTS_GIL;
 		e.stack = stack_take(t, tstate, false);
+		e.context = stack_context(t);
 	}
 	thread_put(t, &e.h, EV_LOSS_RING_SAMPLE);
 }

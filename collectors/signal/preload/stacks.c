@@ -149,6 +149,7 @@ static void send(struct thread_rec *t, uint64_t key)
 
 static uint64_t walk(struct thread_rec *t, uint64_t tstate)
 {
+	_Static_assert(sizeof(struct walk_buf) <= sizeof(t->walk), "room for the walk");
 	return walk_frames(&lib.walk, tstate, lib.pid, (struct walk_buf *)t->walk, &t->stack);
 }
 
@@ -188,6 +189,11 @@ void parked_look(struct thread_rec *t, uint64_t tstate, struct ev_off *e)
 	e->parked = parked.at;
 	e->lock_owner = parked.owner;
 	e->parked_as = parked.as;
+}
+
+uint64_t stack_context(const struct thread_rec *t)
+{
+	return ((const struct walk_buf *)t->walk)->context;
 }
 
 /* --- how often ------------------------------------------------------------------------------------------------- */

@@ -167,12 +167,16 @@ static void take_stacks(struct wait *w, uint64_t tstate, const struct gil_words 
 	struct thread_rec *t = w->t;
 	uint64_t begin = w->e.t_out_ns;
 
-	if (w->gil && !t->took && t->wait_stack)
-		w->e.own_stack = t->wait_stack; /* the same take_gil goes on, in which no Python runs */
+	if (w->gil && !t->took && t->wait_stack) { /* the same take_gil goes on, in which no Python runs */
+		w->e.own_stack = t->wait_stack;
+		w->e.context = t->wait_context;
+	}
 	if ((w->e.h.flags & EV_F_GIL_MUTEX) || !tstate || !stack_due(t, begin))
 		return;
-	if (!w->e.own_stack)
+	if (!w->e.own_stack) {
 		w->e.own_stack = stack_take(t, tstate, false);
+		w->e.context = stack_context(t);
+	}
 	if (w->gil && (w->e.h.flags & (EV_F_LOCKED | EV_F_SELF_HOLDS)) == EV_F_LOCKED)
 		w->e.holder_stack = stack_take(t, words->last_holder, true);
 	stack_paid(t, now_ns() - begin);
@@ -268,6 +272,7 @@ static bool wait_begin(struct wait *w, const void *word, uint32_t operation)
 		take_stacks(w, tstate, &words);
 	if (w->gil) {
 		t->wait_stack = w->e.own_stack;
+		t->wait_context = w->e.context;
 		t->took = 0;
 		t->wants_gil = 1;
 	}

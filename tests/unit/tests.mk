@@ -53,6 +53,10 @@ test_dwarf_layout_SRCS := tests/unit/moved_structs/ceval.c core/target/dwarf_lay
 	core/util/xalloc.c
 test_dwarf_layout_LIBS := -ldw -lelf
 
+UNIT_TESTS += test_mapped_file
+test_mapped_file_SRCS := $(TARGET_SRCS) $(INTERP_SRCS) $(UTIL_SRCS) core/event/event_names.c
+test_mapped_file_LIBS := -ldw -lelf
+
 UNIT_TESTS += test_machine_code
 test_machine_code_SRCS := core/target/machine_code.c
 

@@ -1,0 +1,149 @@
+/* Files of a target are opened inside its root, whatever lies there: links that lead out, `..`, FIFOs, devices, other files. */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/target/find_runtime.h"
+#include "core/target/proc_maps.h"
+
+static char base[] = "/tmp/gilscope-unit-XXXXXX";
+static int proc_fd; /* stands for /proc/PID: it has a root, no exe, no map_files */
+
+static const char *in_base(const char *name)
+{
+	static char path[4][256];
+	static unsigned turn;
+	char *p = path[turn++ % 4];
+
+	snprintf(p, sizeof(path[0]), "%s/%s", base, name);
+	return p;
+}
+
+static void write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static uint64_t inode_of(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_ino;
+}
+
+static int open_as(const char *path, uint64_t inode)
+{
+	const struct proc_map map = { .start = 0x400000, .end = 0x500000, .inode = inode, .executable = true, .path = path };
+
+	return open_mapped_file(proc_fd, &map);
+}
+
+static int make_root(void **state)
+{
+	(void)state;
+	if (!mkdtemp(base) || mkdir(in_base("proc"), 0700) || mkdir(in_base("proc/root"), 0700) || mkdir(in_base("proc/root/lib"), 0700))
+		return -1;
+	write_file(in_base("secret"), "the host's");
+	write_file(in_base("proc/root/lib/real"), "the target's");
+	proc_fd = open(in_base("proc"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return proc_fd < 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static int remove_root(void **state)
+{
+	(void)state;
+	close(proc_fd);
+	return nftw(base, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void its_own_file(void **state)
+{
+	uint64_t inode = inode_of(in_base("proc/root/lib/real"));
+	char text[16] = "";
+	int fd;
+
+	(void)state;
+	assert_int_equal(symlink("/lib/real", in_base("proc/root/lib/link")), 0); /* a link inside, as libraries have */
+	for (int i = 0; i < 2; i++) {
+		fd = open_as(i ? "/lib/link" : "/lib/real", inode);
+		assert_true(fd >= 0);
+		assert_true(read(fd, text, sizeof(text) - 1) > 0);
+		assert_string_equal(text, "the target's");
+		assert_int_equal(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+		close(fd);
+	}
+}
+
+/* Even one that the mapping's inode fits: what is named is looked up inside. */
+static void a_file_outside(void **state)
+{
+	uint64_t inode = inode_of(in_base("secret"));
+	char up[300];
+
+	(void)state;
+	assert_int_equal(symlink(in_base("secret"), in_base("proc/root/lib/absolute")), 0);
+	assert_int_equal(symlink("../../../secret", in_base("proc/root/lib/up")), 0);
+	assert_int_equal(symlink("../../../../../../../../../../../../../..", in_base("proc/root/lib/top")), 0);
+	assert_true(open_as("/lib/absolute", inode) < 0);
+	assert_true(open_as("/lib/up", inode) < 0);
+	snprintf(up, sizeof(up), "/lib/top%s", in_base("secret"));
+	assert_true(open_as(up, inode) < 0);
+}
+
+static void not_the_mapped_one(void **state)
+{
+	(void)state;
+	assert_int_equal(open_as("/lib/real", inode_of(in_base("secret"))), -ENOENT); /* that path is not on the host either */
+	assert_int_equal(open_as("/lib/none", 1), -ENOENT);
+}
+
+static void no_regular_file(void **state)
+{
+	const char *fifo = in_base("proc/root/lib/fifo"), *loop = in_base("proc/root/lib/loop"), *device = in_base("proc/root/lib/device");
+
+	(void)state;
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	assert_int_equal(symlink("loop", loop), 0);
+	assert_true(open_as("/lib/fifo", inode_of(fifo)) < 0); /* an open of it would wait for a writer */
+	assert_true(open_as("/lib/loop", 1) < 0);
+	assert_true(open_as("/lib", inode_of(in_base("proc/root/lib"))) < 0);
+	if (mknod(device, S_IFCHR | 0600, makedev(1, 5)) == 0) /* needs root */
+		assert_true(open_as("/lib/device", inode_of(device)) < 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(its_own_file),
+		cmocka_unit_test(a_file_outside),
+		cmocka_unit_test(not_the_mapped_one),
+		cmocka_unit_test(no_regular_file),
+	};
+
+	return cmocka_run_group_tests(tests, make_root, remove_root);
+}

@@ -62,7 +62,7 @@ enum ev_flags {
 	EV_F_FOLLOWED = 1 << 24, /* fork: the child is recorded too */
 	EV_F_SAMPLED = 1 << 27, /* off/sample, with INFERRED: by a collector that only samples; who had the GIL is in hold events, not to be concluded */
 	EV_F_INFERRED = 1 << 25, /* off/sample: concluded from samples, not observed; times are estimates, off by up to a sampling period */
-	EV_F_CALLBACK = 1U << 31, /* stack: a callback of an asyncio event loop */
+	EV_F_CALLBACK = 1U << 31, /* stack, between the walk and who sends it: in a callback of an asyncio event loop */
 	EV_F_TAKE_SEEN = 1 << 26, /* off/sample: MOVED or STAYED is certain: a thread that takes the GIL is seen doing so */
 	EV_F_GIL_POLL = 1 << 28, /* off, GIL_WAIT: PyPy's first waiter, who looks at the GIL every 0.1 ms: it may have it without having been woken */
 	EV_F_GIL_QUEUE = 1 << 29, /* off, GIL_WAIT: a PyPy's other waiters: who wakes it has just taken the GIL */

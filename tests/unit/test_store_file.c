@@ -442,7 +442,7 @@ static void test_disk_full(void **state)
 
 	(void)state;
 	mkdir(dir, 0700);
-	if (mount("none", dir, "tmpfs", 0, "size=2140k"))
+	if (mount("none", dir, "tmpfs", 0, "size=2200k"))
 		skip(); /* needs root */
 	fill_up(in_dir("small-disk/x"), -ENOSPC);
 	umount2(dir, MNT_DETACH);

@@ -63,7 +63,7 @@ static inline __attribute__((always_inline)) __u64 walk_mix(__u64 key, __u64 x)
 
 static inline __attribute__((always_inline)) void walk_running_task(const struct walk_tasks *t, __u64 tstate, struct walk_buf *b)
 {
-	__u32 n = 0, entries = TASK_ENTRIES;
+	__u32 n = 0, listed = TASK_ENTRIES;
 	__u64 keys = 0, task;
 	__u8 log2 = 0;
 
@@ -76,11 +76,11 @@ static inline __attribute__((always_inline)) void walk_running_task(const struct
 	    log2 > TASK_SLOTS_LOG2) /* of the index's bytes, one a slot */
 		return;
 	if (log2 < TASK_SLOTS_LOG2)
-		entries = TASK_ENTRIES / 2;
-	if (WALK_READ(b->frame, entries * TASK_ENTRY, keys + t->keys_indices + (1ULL << log2)))
+		listed = TASK_ENTRIES / 2;
+	if (WALK_READ(b->frame, listed * TASK_ENTRY, keys + t->keys_indices + (1ULL << log2)))
 		return;
 	for (__u32 i = 0; i < TASK_ENTRIES; i++) {
-		task = i < entries ? *(__u64 *)(b->frame + i * TASK_ENTRY + 16) : 0;
+		task = i < listed ? *(__u64 *)(b->frame + i * TASK_ENTRY + 16) : 0;
 		if (task)
 			b->task[n++ & (TASK_LOOPS - 1)] = task;
 	}

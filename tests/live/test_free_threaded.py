@@ -212,3 +212,18 @@ def test_locks_by_kind(free, can_record, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHON_GIL", "0")
     told = matrix.recorded(free, ["locks.py"], tmp_path, attach=True, seconds=4)["locks.py"]
     test_matrix.check_locks(told, dict(test_matrix.LOCKS, **test_matrix.QUEUES))
+
+
+def test_what_threads_wait_for_seen_from_inside(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHON_GIL", "0")
+    path = str(tmp_path / "inside.gilscope")
+    done = harness.gilscope("record", "--collector", "signal", "-o", path, "--", built(VERSIONS[-1]),
+                            os.path.join(harness.WORKLOADS, "no_gil.py"), "--seconds", 3)
+    assert done.returncode == 0, done.stderr
+    process, = live.report(path)["processes"]
+    locks = {lock["kind"]: lock for lock in reversed(process["other_locks"])}
+    assert {"stw", "stw_request", "object", "thread_lock", "rlock"} <= set(locks), sorted(locks)
+    stopper, = [t["tid"] for t in process["threads"] if t["name"] == "stopper"]
+    holder = locks["stw"]["holders"][0]
+    assert holder["tid"] == stopper and holder["wait_ns"] > 0.8 * locks["stw"]["holder_known_ns"], locks["stw"]["holders"]
+    assert locks["object"]["where"]["function"] == "appender", locks["object"]["where"]

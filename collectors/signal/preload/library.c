@@ -120,7 +120,7 @@ static void config_take(const struct shared_config *c)
 	}
 	lib.gil_queue = c->python && n && c->walk.gil_words == WALK_GIL_IDENT ? c->gils[0].addr + c->walk.gil_forced : 0;
 	__atomic_store_n(&lib.n_gils, c->python ? n : 0, __ATOMIC_RELEASE);
-	__atomic_store_n(&lib.gil_size, c->python && n ? c->walk.gil_size : 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&lib.gil_size, c->python ? c->walk.gil_size : 0, __ATOMIC_RELEASE);
 	watch();
 }
 

@@ -76,7 +76,7 @@ struct gil_words { /* last_holder, locked, switch_number lie together in every v
 struct library {
 	struct shared *shared; /* NULL: never armed */
 	volatile uint32_t *guard; /* 1: armed; on a page that a fork empties */
-	uint64_t gil_size; /* bytes of a GIL from its address; 0: none known */
+	uint64_t gil_size; /* bytes of a GIL from its address; 0: nothing is known of Python (a GIL that is off is still of some size) */
 	uint64_t gil_queue; /* the mutex through which PyPy's waiters pass; 0 none */
 	/* for the way that a million signals a second go: the words of the one GIL (all memory when there are several), and those of its
 	 * forced switch */

@@ -268,7 +268,7 @@ static bool wait_begin(struct wait *w, const void *word, uint32_t operation)
 		begin_elsewhere(w, tstate, &words);
 	}
 	w->e.switch_number = words.switch_number;
-	if (w->e.h.flags & EV_F_GIL_SEEN)
+	if ((w->e.h.flags & EV_F_GIL_SEEN) || !lib.n_gils) /* it is off, or there is none yet */
 		take_stacks(w, tstate, &words);
 	if (w->gil) {
 		t->wait_stack = w->e.own_stack;

@@ -22,6 +22,8 @@
 #define LEFT_BEHIND_MAX 64
 #define OLD_KERNEL_FILES 4096
 #define SLICE_NS (20 * NS_PER_MS)
+#define PROGRESS_SLICES 10 /* how often it is looked whether a child gets on … */
+#define LIMIT_FACTOR 6 /* … which gives it so many times its limit */
 #define END_TRIES 20
 #define END_PAUSE_US 500
 
@@ -128,22 +130,44 @@ bool disposable_alive(pid_t child)
 	return child > 0 && waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
 }
 
-bool disposable_sleeps(pid_t child)
+/* /proc/PID/stat from its name's end on; false when it is gone. */
+static bool read_stat(pid_t child, char ret[512])
 {
-	char path[32], text[256], *state;
+	char path[32], *rest;
 	ssize_t n;
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)child);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	n = fd < 0 ? -1 : read(fd, ret, 511);
 	if (fd >= 0)
 		close(fd);
 	if (n <= 0)
-		return true;
-	text[n] = '\0';
-	state = strrchr(text, ')');
-	return !state || strncmp(state, ") R", 3) != 0;
+		return false;
+	ret[n] = '\0';
+	rest = strrchr(ret, ')');
+	if (!rest)
+		return false;
+	memmove(ret, rest, strlen(rest) + 1);
+	return true;
+}
+
+bool disposable_sleeps(pid_t child)
+{
+	char stat[512];
+
+	return !read_stat(child, stat) || strncmp(stat, ") R", 3) != 0;
+}
+
+/* A figure that grows while it gets on, if only by pages that come from a slow disk. */
+static uint64_t progress_of(pid_t child)
+{
+	unsigned long minor = 0, major = 0, user = 0, kernel = 0;
+	char stat[512];
+
+	if (read_stat(child, stat))
+		sscanf(stat, ") %*c %*d %*d %*d %*d %*d %*u %lu %*u %lu %*u %lu %lu", &minor, &major, &user, &kernel);
+	return minor + major + user + kernel;
 }
 
 void disposable_end(pid_t child)
@@ -180,7 +204,7 @@ static void do_job(void *job)
 
 int disposable_do(const char *name, void (*work)(void *ctx), void *ctx, int keep_fd, uint64_t limit_ns, bool (*stuck)(void *ctx))
 {
-	uint64_t until = clock_now_ns() + limit_ns;
+	uint64_t begin = clock_now_ns(), moved = begin, progress = 0;
 	struct job *j = disposable_memory(sizeof(*j));
 	pid_t child = 0;
 	int err;
@@ -191,8 +215,13 @@ int disposable_do(const char *name, void (*work)(void *ctx), void *ctx, int keep
 	j->ctx = ctx;
 	err = disposable_start(&child, name, do_job, j, keep_fd);
 	for (unsigned slices = 0; !err && !atomic_load(&j->done); slices++) {
+		uint64_t now, before = progress;
+
 		futex_wait(&j->done, 0, SLICE_NS);
-		if (slices && (clock_now_ns() >= until || (stuck && stuck(ctx))) && disposable_sleeps(child))
+		now = clock_now_ns();
+		if (slices % PROGRESS_SLICES == PROGRESS_SLICES - 1 && (progress = progress_of(child)) != before)
+			moved = now;
+		if (slices && (now >= moved + limit_ns || now >= begin + LIMIT_FACTOR * limit_ns || (stuck && stuck(ctx))) && disposable_sleeps(child))
 			err = -ETIMEDOUT;
 		else if (slices && !disposable_alive(child) && !atomic_load(&j->done))
 			err = -EIO;

@@ -21,6 +21,6 @@ bool disposable_alive(pid_t child);
 /* Asleep or blocked, not merely without a CPU: on a busy machine a child may not run for a second. */
 bool disposable_sleeps(pid_t child);
 void disposable_end(pid_t child); /* waits 10 ms at most */
-/* Runs work(ctx) in a child and waits for it; what it returns lies in shared memory.  One that takes longer than limit_ns, or of which
- * stuck(ctx) says so, is left behind; stuck may be NULL. */
+/* Runs work(ctx) in a child and waits for it; what it returns lies in shared memory.  One that does not get on for limit_ns, takes
+ * six times as long, or of which stuck(ctx) says so, is left behind; stuck may be NULL. */
 int disposable_do(const char *name, void (*work)(void *ctx), void *ctx, int keep_fd, uint64_t limit_ns, bool (*stuck)(void *ctx));

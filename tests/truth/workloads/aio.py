@@ -84,7 +84,7 @@ async def yielding_task(state):  # never stops the loop, and never lets it sleep
 
 
 def work_of_yielding():
-    work(0.002)
+    work(0.02)  # longer than a switch interval: whoever gives the GIL up sooner and takes it back at once starves the other loop
 
 
 async def first_loop(state):

@@ -61,7 +61,7 @@ def test_waits_and_holders_are_those_of_its_own_slow_path(pypy, can_record, tmp_
     gil, = (lock for lock in p["locks"] if lock["kind"] == "gil")
     assert gil["forced_handoffs"] == 0, "nobody can ask a holder to let go"
     unseen = sum(b["wait_ns"] for b in p["blame"] if b["lock"] == gil["id"] and not b["holder"]["tids"])
-    assert unseen < 0.1 * gil["wait_ns"], (unseen, gil["wait_ns"])
+    assert unseen < 0.15 * gil["wait_ns"], (unseen, gil["wait_ns"])
     held = sum(t["gil_held_ns"] for t in p["threads"])
     assert 0.5 * result["window_ns"] < held < 1.01 * report(path)["recording"]["duration_ns"], held
 

@@ -20,6 +20,7 @@
 
 #define NR_FUTEX 202 /* x86-64 */
 #define LOOK_EVERY_NS (40 * NS_PER_MS)
+#define EAGER_LOOKS 16 /* who sleeps for a short time only is gone again when the look comes */
 #define GLANCE_MAX_NS (2 * NS_PER_S)
 #define GLANCE_EVERY_NS (160 * NS_PER_MS)
 #define LOOK_SHARE 100 /* … or so many times as long as a look took */
@@ -41,6 +42,7 @@ struct told {
 struct glance {
 	struct told_key key;
 	uint64_t gap_ns, due_ns;
+	unsigned looks;
 	UT_hash_handle hh;
 };
 
@@ -206,7 +208,7 @@ static bool worth_a_look(struct session_locks *x, struct session_target *t, uint
 
 		if (!g || now < g->due_ns)
 			continue;
-		g->gap_ns = !g->gap_ns ? LOOK_EVERY_NS : g->gap_ns * 2 < GLANCE_MAX_NS ? g->gap_ns * 2 : GLANCE_MAX_NS;
+		g->gap_ns = ++g->looks <= EAGER_LOOKS ? LOOK_EVERY_NS : g->gap_ns * 2 < GLANCE_MAX_NS ? g->gap_ns * 2 : GLANCE_MAX_NS;
 		g->due_ns = now + g->gap_ns;
 		worth = true;
 	}

@@ -23,7 +23,7 @@ class Timespec(ctypes.Structure):
 
 def clock(number):
     now = Timespec()
-    libc.clock_gettime(number, ctypes.byref(now))  # ASKED
+    libc.clock_gettime(number, ctypes.byref(now))
     return now.s * 10 ** 9 + now.ns
 
 
@@ -31,9 +31,21 @@ now = getattr(time, "monotonic_ns", lambda: clock(1))  # 3.6 has none, and both 
 cpu = getattr(time, "thread_time_ns", lambda: clock(3))
 
 
+class Pollfd(ctypes.Structure):
+    _fields_ = [("fd", ctypes.c_int), ("events", ctypes.c_short), ("revents", ctypes.c_short)]
+
+
+class RowsUntilTheEnd(list):
+    """2.7's GIL lets threads that compute pass over the main one, which waits for the end of its input, for minutes: they look themselves."""
+    def append(self, row):
+        list.append(self, row)
+        if libc.poll(ctypes.byref(Pollfd(0, 1, 0)), 1, 0) > 0:  # readable, or hung up
+            raise SystemExit
+
+
 def begin(name=None):
     """The rows of the calling thread."""
-    rows = []
+    rows = RowsUntilTheEnd() if sys.version_info[0] == 2 and hasattr(ctypes, "PyDLL") else []
     threads.append({"name": name or threading.current_thread().name, "tid": libc.gettid(), "rows": rows})
     return rows
 

@@ -65,6 +65,15 @@ static __always_inline struct thread_calls *calls_of(__u32 tid)
 	return bpf_map_lookup_elem(&threads, &tid);
 }
 
+/* Of the thread that runs, NULL when it is none of the target's. */
+static __always_inline struct truth_call *current_call(int kind)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct thread_calls *t = id >> 32 == target_tgid ? calls_of((__u32)id) : NULL;
+
+	return t ? &t->kind[kind].c : NULL;
+}
+
 static __always_inline int enter(int kind)
 {
 	__u64 id = bpf_get_current_pid_tgid();
@@ -146,17 +155,10 @@ int take_entry(void *ctx)
 SEC("uprobe")
 int take_held(void *ctx)
 {
-	__u64 now = bpf_ktime_get_ns() - probe_ns, id = bpf_get_current_pid_tgid();
-	struct thread_calls *t;
-	struct truth_call *c;
+	__u64 now = bpf_ktime_get_ns() - probe_ns;
+	struct truth_call *c = current_call(TRUTH_TAKE);
 
-	if (id >> 32 != target_tgid)
-		return 0;
-	t = calls_of((__u32)id);
-	if (!t)
-		return 0;
-	c = &t->kind[TRUTH_TAKE].c;
-	if (c->t_entry && !c->t_held)
+	if (c && c->t_entry && !c->t_held)
 		c->t_held = now > c->t_last_in ? now : c->t_last_in;
 	return 0;
 }
@@ -165,16 +167,10 @@ int take_held(void *ctx)
 SEC("uprobe")
 int drop_released(void *ctx)
 {
-	__u64 id = bpf_get_current_pid_tgid();
-	struct thread_calls *t;
-	struct truth_call *c;
+	struct truth_call *c = current_call(TRUTH_DROP);
 
-	if (id >> 32 != target_tgid)
+	if (!c)
 		return 0;
-	t = calls_of((__u32)id);
-	if (!t)
-		return 0;
-	c = &t->kind[TRUTH_DROP].c;
 	c->sleeps = 0;
 	c->t_first_out = c->t_sleep_in = c->asleep_ns = 0;
 	return 0;

@@ -18,6 +18,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/futex.h"
+#include "core/target/proc_task.h"
 
 #define LEFT_BEHIND_MAX 64
 #define OLD_KERNEL_FILES 4096
@@ -130,44 +131,26 @@ bool disposable_alive(pid_t child)
 	return child > 0 && waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
 }
 
-/* /proc/PID/stat from its name's end on; false when it is gone. */
-static bool read_stat(pid_t child, char ret[512])
+static int stat_of(pid_t child, struct proc_stat *ret)
 {
-	char path[32], *rest;
-	ssize_t n;
-	int fd;
+	char path[32];
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)child);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, ret, 511);
-	if (fd >= 0)
-		close(fd);
-	if (n <= 0)
-		return false;
-	ret[n] = '\0';
-	rest = strrchr(ret, ')');
-	if (!rest)
-		return false;
-	memmove(ret, rest, strlen(rest) + 1);
-	return true;
+	return proc_stat_read(AT_FDCWD, path, ret);
 }
 
 bool disposable_sleeps(pid_t child)
 {
-	char stat[512];
+	struct proc_stat stat;
 
-	return !read_stat(child, stat) || strncmp(stat, ") R", 3) != 0;
+	return stat_of(child, &stat) < 0 || stat.state != 'R';
 }
 
-/* A figure that grows while it gets on, if only by pages that come from a slow disk. */
 static uint64_t progress_of(pid_t child)
 {
-	unsigned long minor = 0, major = 0, user = 0, kernel = 0;
-	char stat[512];
+	struct proc_stat stat;
 
-	if (read_stat(child, stat))
-		sscanf(stat, ") %*c %*d %*d %*d %*d %*d %*u %lu %*u %lu %*u %lu %lu", &minor, &major, &user, &kernel);
-	return minor + major + user + kernel;
+	return stat_of(child, &stat) < 0 ? 0 : stat.progress;
 }
 
 void disposable_end(pid_t child)

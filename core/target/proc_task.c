@@ -67,6 +67,7 @@ static const char *word_after(const char *p, unsigned field)
 int proc_stat_parse(const char *text, size_t n, struct proc_stat *ret)
 {
 	const char *open = memchr(text, '(', n), *close = memrchr(text, ')', n);
+	static const int spent[] = { 8, 10, 12, 13 }; /* fields 10, 12, 14, 15: minor and major faults, user and kernel time */
 	const char *flags, *start;
 	size_t len;
 	long ticks = sysconf(_SC_CLK_TCK);
@@ -87,6 +88,9 @@ int proc_stat_parse(const char *text, size_t n, struct proc_stat *ret)
 		return -EPROTO;
 	ret->kernel_thread = (strtoull(flags, NULL, 10) & PF_KTHREAD) != 0;
 	ret->start_ns = strtoull(start, NULL, 10) * (NS_PER_S / (uint64_t)ticks);
+	ret->progress = 0;
+	for (size_t i = 0; i < sizeof(spent) / sizeof(*spent); i++)
+		ret->progress += strtoull(word_after(close, spent[i]), NULL, 10);
 	return 0;
 }
 

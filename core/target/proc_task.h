@@ -17,6 +17,7 @@ struct proc_stat {
 	char state;
 	bool kernel_thread;
 	uint64_t start_ns; /* CLOCK_BOOTTIME, in steps of a clock tick */
+	uint64_t progress; /* page faults and ticks of CPU time: a figure that grows while it gets on, if only by pages of a slow disk */
 };
 int proc_stat_read(int dir_fd, const char *name, struct proc_stat *ret);
 int proc_stat_parse(const char *text, size_t n, struct proc_stat *ret);

@@ -4,12 +4,12 @@ A program that fights for a GIL does some 10 to 20 % more or less work from one 
 drift; what decides one per cent is therefore very many pairs of windows, bare and observed, next to each other in one life
 of the target:
 
-    |<- dark 60 ms ->|<- lit 60 ms ->|<- dark ...        observed in the lit half only
-      ##  bare  44 ms   ## observed 44 ms                the first 15 ms of each half are left out: switching (0.3 ms, late by
-                                                         1 ms), settling, and what the observer has yet to do for the half before
+    |<- dark 120 ms ->|<- lit 120 ms ->|<- dark ...      observed in the lit half only
+      ##  bare  90 ms    ## observed 90 ms               the first 30 ms of each half are left out: switching, settling,
+                                                         and what the observer has yet to do for the half before
 
-The halves are as short as that allows: what the target gets done wanders within some tenths of a second (neighbouring windows of
-90 ms are correlated by 0.5 to 0.7), so the nearer the two of a pair lie, the more of it they share.
+Shorter halves would share more of what the target wanders, but they measure the switching: with 60 ms the target of mixed_io seems
+slowed by 3 to 7 %, whichever way the recorder is built, with 120 ms and with 240 ms by less than 1 %.
 
 gilscope switches itself by the clock (GILSCOPE_BENCH_BLINK_MS: its programs and samplers are attached and detached, the rest
 of it stays as it is); other samplers are stopped and continued by signals; nothing is switched for the noise floor (A/A).
@@ -31,8 +31,8 @@ CASES = (
     ("cpu4", "cpu4", []),
     ("mixed_io", "mixed_io", []),
 )
-HALF_NS = 60 * 1000000
-SETTLE_NS = 15 * 1000000
+HALF_NS = 120 * 1000000
+SETTLE_NS = 30 * 1000000
 EARLY_NS = 1 * 1000000  # a window ends before the switch
 DROP_STEAL_MS = 20
 DROP_OTHERS = 0.5

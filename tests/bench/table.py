@@ -138,8 +138,8 @@ SECTIONS = (
      "end within 30 us (p99).",
      accuracy_rows, "tests/bench/run --only accuracy"),
     ("overhead", "Overhead",
-     "Slow-down of the target. Windows of 44 ms, bare and observed in turn in one life of the target (the observer switches on "
-     "and off every 60 ms; the first 15 ms of each half are left out), each pair two neighbours; Hodges-Lehmann median of the "
+     "Slow-down of the target. Windows of 90 ms, bare and observed in turn in one life of the target (the observer switches on "
+     "and off every 120 ms; the first 30 ms of each half are left out), each pair two neighbours; Hodges-Lehmann median of the "
      "paired ratios and Wilcoxon interval. A/A is the same with nothing between the windows: the noise. Dropped are, by a rule "
      "fixed beforehand, pairs with 20 ms of steal time or others on the CPU for half a window. Uprobes take too long to plant: "
      "windows of a second. Limits: at most 1 % at 99 Hz; own CPU at most 2 % of one core in read_zero and cpu4, RSS at most "

@@ -23,7 +23,8 @@
 #define EAGER_LOOKS 16 /* who sleeps for a short time only is gone again when the look comes */
 #define GLANCE_MAX_NS (2 * NS_PER_S)
 #define GLANCE_EVERY_NS (160 * NS_PER_MS)
-#define LOOK_SHARE 100 /* … or so many times as long as a look took */
+#define LOOK_SHARE 100 /* looks take one part in so many of the time … */
+#define LOOK_CREDIT_NS (500 * NS_PER_MS) /* … and so much beforehand: a recording may be short, and most locks are new at its begin */
 
 enum { TOLD_MAX = 65536, LOOKED_AT_MAX = 64, TRIES = 100 };
 
@@ -49,6 +50,7 @@ struct glance {
 struct next_look {
 	uint32_t pid;
 	uint64_t at_ns, gap_ns; /* the gap grows while there is nothing new */
+	uint64_t since_ns, spent_ns;
 	unsigned from; /* thread to begin with: each look takes up where the last one ended */
 	UT_hash_handle hh;
 };
@@ -194,6 +196,11 @@ static bool sleeps_at_a_lock(const struct session_target *t, const struct target
 	return thread->nr == NR_FUTEX && thread->state != 'R' && !in_a_gil(target_runtime(t->target), thread->arg0);
 }
 
+static uint64_t grown(uint64_t gap_ns, uint64_t most_ns)
+{
+	return gap_ns * 2 < most_ns ? gap_ns * 2 : most_ns;
+}
+
 /* Whether a look would show anything new: to look into the target's memory takes a process of its own, the list of tasks does not. */
 static bool worth_a_look(struct session_locks *x, struct session_target *t, uint64_t now)
 {
@@ -208,7 +215,7 @@ static bool worth_a_look(struct session_locks *x, struct session_target *t, uint
 
 		if (!g || now < g->due_ns)
 			continue;
-		g->gap_ns = ++g->looks <= EAGER_LOOKS ? LOOK_EVERY_NS : g->gap_ns * 2 < GLANCE_MAX_NS ? g->gap_ns * 2 : GLANCE_MAX_NS;
+		g->gap_ns = ++g->looks <= EAGER_LOOKS ? LOOK_EVERY_NS : grown(g->gap_ns, GLANCE_MAX_NS);
 		g->due_ns = now + g->gap_ns;
 		worth = true;
 	}
@@ -216,22 +223,40 @@ static bool worth_a_look(struct session_locks *x, struct session_target *t, uint
 	return worth;
 }
 
+static struct next_look *next_look_of(struct session_locks *x, uint32_t pid, uint64_t now)
+{
+	struct next_look *look;
+
+	HASH_FIND(hh, x->next, &pid, sizeof(pid), look);
+	if (look)
+		return look;
+	look = xcalloc(1, sizeof(*look));
+	look->pid = pid;
+	look->since_ns = now;
+	HASH_ADD(hh, x->next, pid, sizeof(look->pid), look);
+	return look;
+}
+
+static void set_next(struct next_look *look, bool worth, uint64_t began, uint64_t took)
+{
+	uint64_t paid;
+
+	look->gap_ns = worth || !look->gap_ns ? LOOK_EVERY_NS : grown(look->gap_ns, GLANCE_EVERY_NS);
+	look->spent_ns += took;
+	paid = look->spent_ns > LOOK_CREDIT_NS ? look->since_ns + (look->spent_ns - LOOK_CREDIT_NS) * LOOK_SHARE : 0;
+	look->at_ns = began + look->gap_ns > paid ? began + look->gap_ns : paid;
+}
+
 void session_locks_look(struct session_locks *x, struct session *s, struct session_target *t)
 {
-	uint64_t now = clock_now_ns(), took;
+	uint64_t now = clock_now_ns();
+	struct next_look *look = next_look_of(x, t->pid, now);
 	struct target_thread *threads = NULL;
 	unsigned n = 0, looked = 0;
-	struct next_look *look;
 	bool worth;
 
-	HASH_FIND(hh, x->next, &t->pid, sizeof(t->pid), look);
-	if (look && now < look->at_ns)
+	if (now < look->at_ns)
 		return;
-	if (!look) {
-		look = xcalloc(1, sizeof(*look));
-		look->pid = t->pid;
-		HASH_ADD(hh, x->next, pid, sizeof(look->pid), look);
-	}
 	worth = worth_a_look(x, t, now);
 	if (!worth || target_threads(t->target, false, &threads, &n) < 0)
 		n = 0;
@@ -242,9 +267,7 @@ void session_locks_look(struct session_locks *x, struct session *s, struct sessi
 			looked += look_at(x, s, t, thread);
 	}
 	free(threads);
-	took = clock_now_ns() - now;
-	look->gap_ns = worth || !look->gap_ns ? LOOK_EVERY_NS : look->gap_ns * 2 < GLANCE_EVERY_NS ? look->gap_ns * 2 : GLANCE_EVERY_NS;
-	look->at_ns = now + (took * LOOK_SHARE > look->gap_ns ? took * LOOK_SHARE : look->gap_ns);
+	set_next(look, worth, now, clock_now_ns() - now);
 }
 
 void session_locks_where(struct session_locks *x, struct session *s, const struct shared_letter *l)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/store/reader_priv.h"
+#include "core/store/schema.h"
 
 /* Runs `body` for each row of `sql`, which sets q.err from the callback; then the next row. */
 #define FOR_ROWS(r, what, sql) \
@@ -99,17 +100,29 @@ int reader_threads(struct reader *r, int (*row)(void *ctx, const struct reader_t
 	return reader_done(&q);
 }
 
+/* The kind read from the lock itself, if there is one: of one that came after this reader all that is known is that it is no GIL. */
+static enum lock_kind col_lock_kind(struct query *q, const struct reader *r, int lock, int object)
+{
+	enum lock_kind kind = (enum lock_kind)col_int(q, lock, 0, LOCK_KIND_N - 1, "an unknown kind");
+
+	if (kind != LOCK_FUTEX || sqlite3_column_type(q->st, object) == SQLITE_NULL)
+		return kind;
+	if (r->minor > SCHEMA_MINOR && sqlite3_column_int64(q->st, object) >= LOCK_KIND_N)
+		return kind;
+	return (enum lock_kind)col_int(q, object, 0, LOCK_KIND_N - 1, "an unknown kind");
+}
+
 int reader_locks(struct reader *r, int (*row)(void *ctx, const struct reader_lock *l), void *ctx)
 {
-	FOR_ROWS(r, "the locks", "SELECT l.id, l.process, CASE WHEN l.kind = 1 THEN coalesce(o.kind, 1) ELSE l.kind END, l.addr, l.first_stack,"
-		 " coalesce(g.interp, -1), o.name, o.device, o.inode, o.offset FROM lock l"
+	FOR_ROWS(r, "the locks", "SELECT l.id, l.process, l.kind, l.addr, l.first_stack,"
+		 " coalesce(g.interp, -1), o.name, o.device, o.inode, o.offset, o.kind FROM lock l"
 		 " LEFT JOIN process p ON p.id = l.process LEFT JOIN gil g ON g.pid = p.pid AND g.addr = l.addr"
 		 " LEFT JOIN lock_object o ON o.pid = p.pid AND o.addr = l.addr ORDER BY l.id") {
 		struct reader_lock l = {
 			.row = {
 				.lock = col_must(&q, 0, r->info.locks, "an unknown lock"),
 				.proc = col_must(&q, 1, r->info.procs, "an unknown process"),
-				.kind = (enum lock_kind)col_int(&q, 2, 0, LOCK_KIND_N - 1, "an unknown kind"),
+				.kind = col_lock_kind(&q, r, 2, 10),
 				.addr = col_u64(&q, 3),
 				.first_stack = col_stack(&q, 4),
 			},

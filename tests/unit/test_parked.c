@@ -5,16 +5,14 @@
 #include <stdint.h>
 #include <string.h>
 
-#include <errno.h>
-
 #include <cmocka.h>
 
 #include "core/interp/frames.h"
 #include "core/interp/layout.h"
 #include "core/interp/runtime.h"
 #include "core/interp/world.h"
+#include "tests/unit/small_memory.h"
 
-#define BASE 0x100000
 #define TSTATE (BASE + 0x1000)
 #define OTHER (BASE + 0x1800) /* another thread's state */
 #define INTERP (BASE + 0x2000)
@@ -26,25 +24,8 @@
 #define IDENT 0x7f0000001000
 #define OTHER_IDENT 0x7f0000002000
 
-static uint8_t memory[0x10000];
-
-static int memory_read(const struct mem *m, uint64_t addr, void *ret, size_t len)
-{
-	(void)m;
-	if (addr < BASE || addr - BASE > sizeof(memory) || len > sizeof(memory) - (addr - BASE))
-		return -EFAULT;
-	memcpy(ret, memory + (addr - BASE), len);
-	return 0;
-}
-
-static const struct mem mem = { memory_read };
 static const struct layout *row;
 static struct walk_layout walk;
-
-static void put(uint64_t at, uint64_t value, size_t n)
-{
-	memcpy(memory + (at - BASE), &value, n);
-}
 
 static void lay_out(bool free_threaded)
 {

@@ -5,38 +5,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#include <errno.h>
-
 #include <cmocka.h>
 
 #include "core/interp/layout.h"
 #include "core/interp/pystr.h"
-
-#define BASE 0x10000
-static uint8_t memory[16384];
-
-static int memory_read(const struct mem *m, uint64_t addr, void *ret, size_t len)
-{
-	(void)m;
-	if (addr < BASE || addr - BASE > sizeof(memory) || len > sizeof(memory) - (addr - BASE))
-		return -EFAULT;
-	memcpy(ret, memory + (addr - BASE), len);
-	return 0;
-}
-
-static const struct mem mem = { memory_read };
-
-static void put(uint64_t at, uint64_t value, size_t n)
-{
-	memcpy(memory + at, &value, n);
-}
+#include "tests/unit/small_memory.h"
 
 /* A compact str of n characters of the given kind at BASE. */
 static void put_str(const struct layout *l, unsigned kind, bool ascii, uint64_t length, const void *data, size_t n)
 {
 	memset(memory, 0, sizeof(memory));
-	put(l->unicode_length, length, 8);
-	put(l->unicode_state, kind << 2 | 1u << 5 | (ascii ? 1u << 6 : 0), 4);
+	put(BASE + l->unicode_length, length, 8);
+	put(BASE + l->unicode_state, kind << 2 | 1u << 5 | (ascii ? 1u << 6 : 0), 4);
 	memcpy(memory + (ascii ? l->unicode_ascii_size : l->unicode_compact_size), data, n);
 }
 
@@ -106,7 +86,7 @@ static void long_ones_are_cut_and_say_so(void **state)
 	/* a length that cannot be costs no more than one that can */
 	put_str(rows[1], 1, true, 1ull << 58, big, sizeof(big));
 	assert_int_equal(pystr_read(rows[1], &mem, BASE, got, sizeof(got)), 0);
-	put(rows[1]->unicode_length, UINT64_MAX, 8);
+	put(BASE + rows[1]->unicode_length, UINT64_MAX, 8);
 	assert_int_equal(pystr_read(rows[1], &mem, BASE, got, sizeof(got)), PYSTR_NOT_ONE);
 }
 
@@ -117,15 +97,15 @@ static void legacy_and_not_compact(void **state)
 
 	(void)state;
 	memset(memory, 0, sizeof(memory));
-	put(l->unicode_wstr, BASE + 512, 8);
-	put(l->unicode_wstr_length, 2, 8);
+	put(BASE + l->unicode_wstr, BASE + 512, 8);
+	put(BASE + l->unicode_wstr_length, 2, 8);
 	memcpy(memory + 512, U"hé", 8);
 	assert_str(l, "hé");
 	assert_int_equal(pystr_read(rows[1], &mem, BASE, got, sizeof(got)), PYSTR_NOT_ONE);
 	memset(memory, 0, sizeof(memory));
-	put(l->unicode_length, 3, 8);
-	put(l->unicode_state, 1u << 2 | 1u << 6, 4); /* kind 1, not compact */
-	put(l->unicode_data, BASE + 600, 8);
+	put(BASE + l->unicode_length, 3, 8);
+	put(BASE + l->unicode_state, 1u << 2 | 1u << 6, 4); /* kind 1, not compact */
+	put(BASE + l->unicode_data, BASE + 600, 8);
 	memcpy(memory + 600, "far", 3);
 	assert_str(l, "far");
 }
@@ -147,18 +127,18 @@ static void ints(void **state)
 
 	(void)state;
 	memset(memory, 0, sizeof(memory));
-	put(rows[0]->long_size, 3, 8);
+	put(BASE + rows[0]->long_size, 3, 8);
 	memcpy(memory + rows[0]->long_digits, digits, sizeof(digits));
 	assert_int_equal(pylong_read(rows[0], &mem, BASE, &got), 0);
 	assert_true(got == (0x3fffffffull | 1ull << 30 | 5ull << 60));
-	put(rows[0]->long_size, (uint64_t)-3, 8);
+	put(BASE + rows[0]->long_size, (uint64_t)-3, 8);
 	assert_int_equal(pylong_read(rows[0], &mem, BASE, &got), PYSTR_NOT_ONE);
-	put(rows[1]->long_size, 1 << 3, 8);
+	put(BASE + rows[1]->long_size, 1 << 3, 8);
 	assert_int_equal(pylong_read(rows[1], &mem, BASE, &got), 0);
 	assert_int_equal(got, 0x3fffffff);
-	put(rows[1]->long_size, 1 << 3 | 2, 8);
+	put(BASE + rows[1]->long_size, 1 << 3 | 2, 8);
 	assert_int_equal(pylong_read(rows[1], &mem, BASE, &got), PYSTR_NOT_ONE);
-	put(rows[1]->long_size, 400 << 3, 8);
+	put(BASE + rows[1]->long_size, 400 << 3, 8);
 	assert_int_equal(pylong_read(rows[1], &mem, BASE, &got), PYSTR_NOT_ONE);
 }
 

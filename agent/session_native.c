@@ -289,7 +289,10 @@ void *session_native_main(void *session)
 void session_native_summary(struct session *s, uint64_t skipped)
 {
 	const struct session_native *n = s->native;
+	unsigned ends = unwind_child_ends(n->child);
 
 	session_note(s, "native frames: %llu C stacks were unwound (%llu of them in part), %llu could not be, %llu were left out to keep the cost down",
 		     (unsigned long long)n->done, (unsigned long long)n->partial, (unsigned long long)n->lost, (unsigned long long)skipped);
+	if (ends)
+		session_note(s, "native frames: the process that unwinds crashed, hung or was killed, and was started again: %u times", ends);
 }

@@ -33,6 +33,7 @@ struct unwind_child {
 	pid_t child;
 	struct block *block;
 	unsigned asked;
+	unsigned ends; /* of children, before their time */
 	struct { uint32_t pid; unsigned faults; } bad[BAD_MAX];
 	unsigned n_bad;
 };
@@ -169,6 +170,11 @@ void unwind_child_forget(struct unwind_child *c, uint32_t pid)
 			c->bad[i] = c->bad[--c->n_bad];
 }
 
+unsigned unwind_child_ends(const struct unwind_child *c)
+{
+	return c->ends;
+}
+
 uint64_t unwind_child_cpu_ns(const struct unwind_child *c)
 {
 	return atomic_load(&c->block->cpu_ns);
@@ -177,6 +183,7 @@ uint64_t unwind_child_cpu_ns(const struct unwind_child *c)
 static int give_up(struct unwind_child *c, uint32_t pid, int err)
 {
 	end_child(c);
+	c->ends++;
 	++*faults_of(c, pid);
 	return err;
 }
@@ -206,6 +213,10 @@ int unwind_child_run(struct unwind_child *c, const struct ev_native *copy, const
 
 	if (unwind_child_refuses(c, copy->h.pid))
 		return -EPERM;
+	if (c->child && !disposable_alive(c->child)) { /* with nothing to do: nobody's stack is to blame */
+		end_child(c);
+		c->ends++;
+	}
 	if (!c->child) {
 		c->asked = atomic_load(&b->asked);
 		atomic_store(&b->answered, c->asked);

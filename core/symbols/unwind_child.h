@@ -20,4 +20,5 @@ void unwind_child_free(struct unwind_child *c);
 int unwind_child_run(struct unwind_child *c, const struct ev_native *copy, const struct unwound **ret);
 bool unwind_child_refuses(const struct unwind_child *c, uint32_t pid);
 void unwind_child_forget(struct unwind_child *c, uint32_t pid); /* it has ended, or runs another program */
+unsigned unwind_child_ends(const struct unwind_child *c); /* how often it crashed, hung or was killed */
 uint64_t unwind_child_cpu_ns(const struct unwind_child *c); /* of the one that lives; any thread */

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,6 +101,79 @@ static void test_own_stack(void **state)
 	assert_known_stack(c);
 	assert_known_stack(c); /* again, of files that are open by now */
 	assert_true(unwind_child_cpu_ns(c) > 0);
+	unwind_child_free(c);
+}
+
+static pid_t child_pid(void)
+{
+	char path[64];
+	FILE *f;
+	int pid = 0;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	f = fopen(path, "re");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d", &pid), 1);
+	fclose(f);
+	return pid;
+}
+
+static void await_end(pid_t pid)
+{
+	siginfo_t info;
+
+	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+}
+
+/* While it has nothing to do: that is no fault of the process whose stack comes next. */
+static void test_killed_idle(void **state)
+{
+	struct unwind_child *c = unwind_child_new();
+
+	(void)state;
+	assert_known_stack(c);
+	for (unsigned i = 1; i <= 4; i++) {
+		pid_t child = child_pid();
+
+		kill(child, SIGKILL);
+		await_end(child);
+		assert_known_stack(c);
+		assert_int_equal(unwind_child_ends(c), i);
+		assert_false(unwind_child_refuses(c, (uint32_t)getpid()));
+	}
+	unwind_child_free(c);
+}
+
+static void *kill_soon(void *pid)
+{
+	usleep(100000);
+	kill(*(pid_t *)pid, SIGKILL);
+	return NULL;
+}
+
+/* At a stack: that one is lost, and only so many times is it tried again. */
+static void test_killed_at_work(void **state)
+{
+	struct unwind_child *c = unwind_child_new();
+	const struct unwound *u = NULL;
+
+	(void)state;
+	for (unsigned i = 1; i <= 2; i++) {
+		pthread_t killer;
+		pid_t child;
+
+		assert_known_stack(c);
+		child = child_pid();
+		kill(child, SIGSTOP);
+		take_known_stack();
+		assert_int_equal(pthread_create(&killer, NULL, kill_soon, &child), 0);
+		assert_int_equal(unwind_child_run(c, &copy, &u), -EIO);
+		pthread_join(killer, NULL);
+		assert_int_equal(unwind_child_ends(c), i);
+	}
+	assert_int_equal(unwind_child_run(c, &copy, &u), -EPERM);
+	unwind_child_forget(c, (uint32_t)getpid());
+	assert_known_stack(c);
 	unwind_child_free(c);
 }
 
@@ -218,7 +292,7 @@ static void test_damaged_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_own_stack), cmocka_unit_test(test_cut_off), cmocka_unit_test(test_nonsense),
+		cmocka_unit_test(test_own_stack), cmocka_unit_test(test_killed_idle), cmocka_unit_test(test_killed_at_work), cmocka_unit_test(test_cut_off), cmocka_unit_test(test_nonsense),
 		cmocka_unit_test(test_damaged_files),
 	};
 

@@ -49,6 +49,7 @@ TARGET_SRCS := \
 	core/target/find_pypy.c \
 	core/target/find_statics.c \
 	core/target/machine_code.c \
+	core/target/mapped_file.c \
 	core/target/proc_maps.c \
 	core/target/proc_task.c \
 	core/target/process_mem.c \
@@ -61,6 +62,7 @@ SYMBOLS_SRCS := \
 	core/symbols/lock_finder.c \
 	core/symbols/native_stack.c \
 	core/symbols/symbols.c \
+	core/symbols/eh_frame.c \
 	core/symbols/unwind.c \
 	core/symbols/unwind_child.c \
 	core/symbols/unwind_modules.c

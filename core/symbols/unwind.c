@@ -114,7 +114,7 @@ static void name_frame(struct unwind *u, Dwfl *dwfl, struct unwound_frame *f)
 	if (symbol)
 		snprintf(name, sizeof(name), "%.*s", FUNCTION_MAX, symbol);
 	else
-		snprintf(name, sizeof(name), "%.*s+0x%" PRIx64, FUNCTION_MAX, m->base, f->pc - m->bias);
+		snprintf(name, sizeof(name), "%.*s+0x%" PRIx64, FUNCTION_MAX, m->base, unwind_module_place(m, f->pc));
 	f->function = put_text(u->out, name);
 	f->file = put_file(u->out, m->path);
 }

@@ -1,6 +1,6 @@
 #pragma once
 /* Unwinds copied C stacks of one process by the call frame information of the files mapped into it (elfutils' libdwfl), and names what it
- * finds by their symbol tables.  Where a file has none, frame pointers are followed, as far as they lead.
+ * finds by their symbol tables and those of their separate debug files.  Where a file has none, frame pointers are followed, as far as they lead.
  * The files are the target's and so is the copy: libdwfl reads both, and nobody promises that it survives every one.  So this runs in a
  * disposable process (unwind_child.h), never in one that matters.  Nothing is read from the target but /proc/PID/maps.
  * Owns: unwind_new returns an owned object.  Context: one thread.

@@ -1,7 +1,9 @@
 /* See unwind_modules.h.  A file is mapped in several pieces; the executable ones count.  What is mapped is opened by its inode, inside the
- * root of the process (core/target/find_runtime.h). */
+ * root of the process (core/target/mapped_file.h), and so is the separate debug file that a stripped one may have: by its build id,
+ * never by the network (libdwfl's own search asks debuginfod). */
 #include "core/symbols/unwind_modules.h"
 
+#include <elfutils/libdwelf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,7 +15,7 @@
 #include <unistd.h>
 
 #include "core/target/elf_file.h"
-#include "core/target/find_runtime.h"
+#include "core/target/mapped_file.h"
 #include "core/target/proc_maps.h"
 #include "core/util/xalloc.h"
 
@@ -23,27 +25,47 @@
 
 struct unwind_modules {
 	Dwfl *dwfl;
+	int proc_fd; /* debug files are looked for when they are wanted */
 	uint64_t sum; /* of the executable mappings, to see that they have changed */
 	struct unwind_module *items;
 	unsigned n;
 };
 
-/* Neither debug files nor the network are asked: what is mapped must do. */
 static int no_file(Dwfl_Module *mod, void **data, const char *name, Dwarf_Addr base, char **ret_name, Elf **ret)
 {
 	(void)mod, (void)data, (void)name, (void)base, (void)ret_name, (void)ret;
 	return -1;
 }
 
-static int no_debug_file(Dwfl_Module *mod, void **data, const char *name, Dwarf_Addr base, const char *file, const char *link,
-			 GElf_Word crc, char **ret)
+static bool has_build_id(int fd, const uint8_t *id, size_t n)
 {
-	(void)mod, (void)data, (void)name, (void)base, (void)file, (void)link, (void)crc, (void)ret;
-	return -1;
+	Elf *elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	const void *own = NULL;
+	bool same = elf && dwelf_elf_gnu_build_id(elf, &own) == (ssize_t)n && !memcmp(own, id, n);
+
+	elf_end(elf);
+	return same;
+}
+
+static int find_debug_file(Dwfl_Module *mod, void **data, const char *name, Dwarf_Addr base, const char *file, const char *link,
+			   GElf_Word crc, char **ret)
+{
+	const struct unwind_modules *m = *data;
+	const unsigned char *id;
+	GElf_Addr addr;
+	int n = dwfl_module_build_id(mod, &id, &addr), fd;
+
+	(void)name, (void)base, (void)file, (void)link, (void)crc, (void)ret;
+	fd = m && n > 0 ? open_debug_file(m->proc_fd, id, (size_t)n) : -1;
+	if (fd >= 0 && !has_build_id(fd, id, (size_t)n)) {
+		close(fd);
+		fd = -1;
+	}
+	return fd < 0 ? -1 : fd;
 }
 
 static const Dwfl_Callbacks callbacks = {
-	.find_elf = no_file, .find_debuginfo = no_debug_file, .section_address = dwfl_offline_section_address,
+	.find_elf = no_file, .find_debuginfo = find_debug_file, .section_address = dwfl_offline_section_address,
 };
 
 static uint64_t mix(uint64_t h, uint64_t x)
@@ -118,6 +140,7 @@ static void add_module(struct unwind_modules *m, int proc_fd, const struct proc_
 	struct unwind_module *u = &m->items[m->n];
 	char name[32];
 	uint64_t bias;
+	void **data;
 	int fd;
 
 	for (unsigned i = 0; i < m->n; i++)
@@ -137,6 +160,8 @@ static void add_module(struct unwind_modules *m, int proc_fd, const struct proc_
 	u->bias = bias;
 	u->check = (uint32_t)mix(mix(bias, map->inode), (uint64_t)map->dev_major << 32 | map->dev_minor);
 	u->kind = is_libc(u->base) ? NATIVE_LIBC : NATIVE_OTHER;
+	dwfl_module_info(u->dwfl, &data, NULL, NULL, NULL, NULL, NULL, NULL);
+	*data = m;
 	m->n++;
 }
 
@@ -145,6 +170,7 @@ static struct unwind_modules *make(int proc_fd, const struct proc_maps *maps)
 	struct unwind_modules *m = xcalloc(1, sizeof(*m));
 
 	m->items = xcalloc(MODULES_MAX, sizeof(*m->items));
+	m->proc_fd = fcntl(proc_fd, F_DUPFD_CLOEXEC, 0);
 	m->sum = sum_maps(maps);
 	m->dwfl = dwfl_begin(&callbacks);
 	if (!m->dwfl) {
@@ -197,6 +223,8 @@ void unwind_modules_free(struct unwind_modules *m)
 		free(m->items[i].symbols);
 	}
 	free(m->items);
+	if (m->proc_fd >= 0)
+		close(m->proc_fd);
 	free(m);
 }
 
@@ -250,11 +278,36 @@ static void note_eval(struct unwind_module *u, const struct unwind_symbol *s)
 	u->eval[part].end = s->end;
 }
 
+/* The bytes stay mapped as long as the module. */
+static void load_eh_frame(struct unwind_module *u)
+{
+	GElf_Phdr table = { 0 }, segment, ph;
+	GElf_Addr bias;
+	Elf *elf = dwfl_module_getelf(u->dwfl, &bias);
+	Elf_Data *data;
+	size_t n;
+
+	if (!elf || elf_getphdrnum(elf, &n))
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (gelf_getphdr(elf, (int)i, &ph) && ph.p_type == PT_GNU_EH_FRAME)
+			table = ph;
+	for (size_t i = 0; i < n && table.p_type; i++) {
+		if (!gelf_getphdr(elf, (int)i, &segment) || segment.p_type != PT_LOAD || table.p_vaddr - segment.p_vaddr >= segment.p_filesz)
+			continue;
+		data = elf_getdata_rawchunk(elf, (int64_t)segment.p_offset, segment.p_filesz, ELF_T_BYTE);
+		if (data)
+			u->eh_frame = (struct eh_frame){ data->d_buf, data->d_size, segment.p_vaddr, table.p_vaddr };
+		return;
+	}
+}
+
 static void load_symbols(struct unwind_module *u)
 {
 	int n = dwfl_module_getsymtab(u->dwfl);
 
 	u->loaded = true;
+	load_eh_frame(u);
 	if (n <= 0)
 		return;
 	n = n < SYMBOLS_MAX ? n : SYMBOLS_MAX;
@@ -290,6 +343,13 @@ const char *unwind_module_symbol(const struct unwind_module *m, uint64_t pc)
 		if (pc < m->symbols[--a].end)
 			return m->symbols[a].name;
 	return NULL;
+}
+
+uint64_t unwind_module_place(const struct unwind_module *m, uint64_t pc)
+{
+	uint64_t start;
+
+	return eh_frame_function(&m->eh_frame, pc - m->bias, &start) ? start : pc - m->bias;
 }
 
 const struct unwind_module *unwind_module_of(struct unwind_modules *m, Dwfl_Module *dwfl)

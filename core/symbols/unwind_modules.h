@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "core/symbols/eh_frame.h"
 #include "core/symbols/unwound.h"
 
 struct unwind_symbol { /* of a function */
@@ -24,6 +25,7 @@ struct unwind_module {
 	bool loaded; /* the symbols are */
 	struct unwind_symbol *symbols; /* by start */
 	size_t n_symbols;
+	struct eh_frame eh_frame;
 	Dwfl_Module *dwfl;
 };
 
@@ -36,4 +38,6 @@ Dwfl *unwind_modules_dwfl(struct unwind_modules *m);
 const struct unwind_module *unwind_module_of(struct unwind_modules *m, Dwfl_Module *dwfl);
 /* NULL: no function of a known name is there.  (dwfl_module_addrinfo goes through the whole table each time.) */
 const char *unwind_module_symbol(const struct unwind_module *m, uint64_t pc);
+/* Where in the file the function begins, as far as its unwind tables tell; else where pc is. */
+uint64_t unwind_module_place(const struct unwind_module *m, uint64_t pc);
 enum native_kind unwind_module_kind(const struct unwind_module *m, uint64_t pc);

@@ -1,17 +1,12 @@
-/* See find_runtime.h.  The target's root and the files in it belong to strangers: every candidate is opened with O_PATH,
- * must be the regular file with the inode of the mapping, and only then is opened for reading (a FIFO or device put
- * in its place is never opened). */
+/* See find_runtime.h. */
 #include "core/target/find_runtime.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/interp/layout.h"
@@ -20,68 +15,10 @@
 #include "core/target/find_pypy.h"
 #include "core/target/find_statics.h"
 #include "core/target/machine_code.h"
+#include "core/target/mapped_file.h"
 #include "core/util/escape.h"
 
 #define MODULES_MAX 1024
-
-static int open_in_root(int proc_fd, const char *path)
-{
-	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
-	int root = openat(proc_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
-
-	if (root < 0)
-		return -errno;
-	fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
-	if (fd < 0)
-		fd = -errno;
-	close(root);
-	return fd;
-}
-
-/* Takes fd (O_PATH, or -errno) and gives one that reads, if it is the mapped file. */
-static int verified(int fd, const struct proc_map *map)
-{
-	char self[64];
-	struct stat st;
-	int readable;
-
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_ino != map->inode) {
-		close(fd);
-		return -ESTALE;
-	}
-	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-	readable = open(self, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (readable < 0)
-		readable = -errno;
-	close(fd);
-	return readable;
-}
-
-static int open_path(int dir_fd, const char *path)
-{
-	int fd = openat(dir_fd, path, O_PATH | O_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
-}
-
-int open_mapped_file(int proc_fd, const struct proc_map *map)
-{
-	char link[64];
-	int fd;
-
-	snprintf(link, sizeof(link), "map_files/%" PRIx64 "-%" PRIx64, map->start, map->end);
-	fd = verified(open_path(proc_fd, link), map);
-	if (fd < 0)
-		fd = verified(open_path(proc_fd, "exe"), map);
-	if (fd < 0 && map->path[0] == '/') {
-		fd = verified(open_in_root(proc_fd, map->path), map);
-		if (fd < 0) /* a chroot below our root: the kernel shows our path */
-			fd = verified(open_path(AT_FDCWD, map->path), map);
-	}
-	return fd;
-}
 
 /* "libpython3.9.so.1.0", "python3.9": 0x03090000; 0 if the name holds no version. */
 static uint32_t version_of_name(const char *name)

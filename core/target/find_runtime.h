@@ -36,7 +36,5 @@ struct runtime_search {
 };
 
 void find_runtime(struct runtime_search *ret, int proc_fd, const struct proc_maps *maps, const struct mem *mem);
-/* A mapped file, proven by its inode to be that file: regular, read-only fd or -errno. */
-int open_mapped_file(int proc_fd, const struct proc_map *map);
 /* Address in the process of a section of the first module whose name begins so, 0 if there is none. */
 uint64_t find_section(int proc_fd, const struct proc_maps *maps, const char *module, const char *section);

@@ -23,3 +23,6 @@ fuzz_events_SRCS := $(REPLAY_SRCS)
 
 FUZZERS += fuzz_native
 fuzz_native_SRCS := core/event/event_names.c core/symbols/native_stack.c
+
+FUZZERS += fuzz_eh_frame
+fuzz_eh_frame_SRCS := core/symbols/eh_frame.c

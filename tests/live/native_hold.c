@@ -4,6 +4,7 @@
 
 int hold_asleep(int us);
 int hold_busy(int ms);
+int hold_within(int us);
 int call_through(int (*function)(void));
 
 __attribute__((noinline)) int hold_asleep(int us)
@@ -30,6 +31,17 @@ __attribute__((noinline)) int hold_busy(int ms)
 			sum += i;
 	} while (ms_since(&begin) < ms);
 	return (int)sum;
+}
+
+/* Its name is not among those that a library exports: it is gone when it is stripped. */
+__attribute__((noinline)) static int hold_unnamed(int us)
+{
+	return usleep((useconds_t)us) + 1;
+}
+
+__attribute__((noinline)) int hold_within(int us)
+{
+	return hold_unnamed(us) + 1;
 }
 
 __attribute__((noinline)) int call_through(int (*function)(void))

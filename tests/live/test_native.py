@@ -1,7 +1,11 @@
 """Native frames: the C function that kept the GIL has its name, and stands where it was called from."""
+import glob
 import json
 import os
+import re
+import signal
 import subprocess
+import time
 
 import pytest
 
@@ -104,3 +108,95 @@ def test_only_where_it_can_be_had(any_python, tmp_path):
     done = harness.gilscope("record", "--native", "--collector", "remote", "-p", os.getpid(), "-d", "1", "-o", tmp_path / "r")
     assert done.returncode != 0 and "no native frames" in done.stderr, done.stderr
     assert not os.path.exists(str(tmp_path / "r"))
+
+
+def read(path):
+    """"" of what is gone."""
+    try:
+        with open(path) as f:
+            return f.read()
+    except OSError:
+        return ""
+
+
+def unwinder(recorder, but=None):
+    """The process that unwinds for it, another one than `but`."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        for task in glob.glob("/proc/%d/task/*/children" % recorder.process.pid):
+            for child in read(task).split():
+                if read("/proc/%s/comm" % child) == "gilscope-unwind\n" and int(child) != but:
+                    return int(child)
+        time.sleep(0.02)
+    pytest.fail("nobody unwinds")
+
+
+def test_goes_on_when_the_unwinder_dies(any_python, can_record, library, tmp_path):
+    path = str(tmp_path / "r.gilscope")
+    with harness.Workload("native_hold", any_python, 60, ["--library", library]) as workload:
+        recorder = harness.Recorder(workload.pid, path, "--native")
+        first = unwinder(recorder)
+        os.kill(first, signal.SIGSTOP)
+        time.sleep(0.7)  # some hundred stacks come: it has one of them in hand, and keeps it
+        os.kill(first, signal.SIGKILL)
+        killed_ns = time.monotonic_ns()
+        unwinder(recorder, but=first)
+        time.sleep(1.2)
+        code, _, err = recorder.stop()
+        assert code == 0 and workload.alive(), err
+    rec = recording.Recording(path)
+    lost = rec.one("SELECT coalesce(sum(count), 0) FROM native_loss l JOIN loss_class c ON c.id = l.class WHERE c.name = 'unwind'")
+    assert lost > 0
+    later = rec.one("SELECT count(*) FROM sample s JOIN stack k ON k.id = s.stack JOIN node n ON n.id = k.node"
+                    " JOIN native_frame f ON f.frame = n.frame WHERE s.t_ns > ?", killed_ns - rec.start_ns)
+    assert later > 5
+    report = live.report(path)
+    assert any("started again: 1 times" in note for note in report["recording"]["notes"]), report["recording"]["notes"]
+    said = harness.gilscope("report", path).stdout
+    assert re.search(r"C stacks that could not be unwound", said), said
+
+
+@pytest.fixture
+def stripped(library, tmp_path):
+    """(a library without names of its own, their file apart, its build id, where its function without a name begins)"""
+    names = subprocess.run(["nm", library], stdout=subprocess.PIPE, check=True, text=True).stdout
+    start = int(re.search("([0-9a-f]+) t hold_unnamed", names).group(1), 16)
+    bare, debug = str(tmp_path / "libbare.so"), str(tmp_path / "names.debug")
+    subprocess.run(["objcopy", "--only-keep-debug", library, debug], check=True)
+    subprocess.run(["strip", "--strip-all", "-o", bare, library], check=True)
+    notes = subprocess.run(["readelf", "-n", bare], stdout=subprocess.PIPE, check=True, text=True).stdout
+    return bare, debug, re.search("Build ID: ([0-9a-f]+)", notes).group(1), start
+
+
+def sleeping_in(pid, python_function):
+    """The C functions below that Python function, in a snapshot."""
+    for _ in range(30):
+        done = harness.gilscope("dump", "-p", pid, "--native", "--json")
+        assert done.returncode == 0, done.stderr
+        for thread in json.loads(done.stdout)["threads"]:
+            stack = [f["function"].split(".")[-1] if "native" not in f else f["function"] for f in thread["stack"]]
+            if python_function in stack[1:] and thread["stack"][stack.index(python_function) - 1].get("native"):
+                return stack[:stack.index(python_function)]
+    pytest.fail("nobody was seen asleep below " + python_function)
+
+
+def test_function_without_a_name(any_python, stripped):
+    """… is shown by where it begins, wherever in it a thread stands."""
+    bare, _, _, start = stripped
+    with harness.Workload("native_hold", any_python, 60, ["--library", bare, "--only", "keeps_unnamed"]) as workload:
+        assert "libbare.so+0x%x" % start in sleeping_in(workload.pid, "keeps_unnamed")
+
+
+def test_names_from_a_separate_debug_file(any_python, stripped):
+    """… that lies where the process sees it, and nowhere else; without the network."""
+    bare, debug, build_id, _ = stripped
+    place = "/usr/lib/debug/.build-id/%s" % build_id[:2]
+    script = "mkdir -p /usr/lib/debug && mount -t tmpfs tmpfs /usr/lib/debug && mkdir -p {0} && cp {1} {0}/{2}.debug && exec \"$@\"".format(
+        place, debug, build_id[2:])
+    prefix = ["unshare", "--mount", "sh", "-c", script, "sh"]
+    if subprocess.run(prefix + ["true"], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("a mount namespace of one's own cannot be had")
+    with harness.Workload("native_hold", any_python, 60, ["--library", bare, "--only", "keeps_unnamed"], prefix=prefix) as workload:
+        below = sleeping_in(workload.pid, "keeps_unnamed")
+    assert "hold_unnamed" in below and "hold_within" in below, below
+    assert not os.path.exists("%s/%s.debug" % (place, build_id[2:]))

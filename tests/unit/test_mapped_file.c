@@ -1,4 +1,5 @@
-/* Files of a target are opened inside its root, whatever lies there: links that lead out, `..`, FIFOs, devices, other files. */
+/* Files of a target, and their debug files, are opened inside its root, whatever lies there: links that lead out, `..`, FIFOs, devices,
+ * other files. */
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -15,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "core/target/find_runtime.h"
+#include "core/target/mapped_file.h"
 #include "core/target/proc_maps.h"
 
 static char base[] = "/tmp/gilscope-unit-XXXXXX";
@@ -136,6 +137,52 @@ static void no_regular_file(void **state)
 		assert_true(open_as("/lib/device", inode_of(device)) < 0);
 }
 
+static void write_debug_file(const char *id, const char *text)
+{
+	char path[200];
+
+	snprintf(path, sizeof(path), "proc/root/usr/lib/debug/.build-id/%.2s", id);
+	mkdir(in_base(path), 0700);
+	snprintf(path, sizeof(path), "proc/root/usr/lib/debug/.build-id/%.2s/%s.debug", id, id + 2);
+	if (text)
+		write_file(in_base(path), text);
+	else
+		assert_int_equal(mkfifo(in_base(path), 0600), 0);
+}
+
+static void make_folder(const char *path)
+{
+	char below[200];
+
+	snprintf(below, sizeof(below), "proc/root%s", path);
+	assert_int_equal(mkdir(in_base(below), 0700), 0);
+}
+
+static void debug_files(void **state)
+{
+	static const uint8_t id[5] = { 0xab, 0x01, 0xff, 0x00, 0xc7 }, fifo[5] = { 0xab, 2, 2, 2, 2 };
+	uint8_t many[300];
+	char text[16] = "";
+	int fd;
+
+	(void)state;
+	memset(many, 0xab, sizeof(many));
+	for (const char *p = "/usr\0/usr/lib\0/usr/lib/debug\0/usr/lib/debug/.build-id\0"; *p; p += strlen(p) + 1) {
+		assert_int_equal(open_debug_file(proc_fd, id, sizeof(id)), -ENOENT);
+		make_folder(p);
+	}
+	write_debug_file("ab01ff00c7", "its symbols");
+	write_debug_file("ab02020202", NULL);
+	fd = open_debug_file(proc_fd, id, sizeof(id));
+	assert_true(fd >= 0);
+	assert_int_equal(read(fd, text, sizeof(text) - 1), 11);
+	assert_memory_equal(text, "its symbols", 11);
+	close(fd);
+	assert_true(open_debug_file(proc_fd, fifo, sizeof(fifo)) < 0);
+	assert_int_equal(open_debug_file(proc_fd, id, 0), -ENOENT);
+	assert_int_equal(open_debug_file(proc_fd, many, sizeof(many)), -ENOENT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -143,6 +190,7 @@ int main(void)
 		cmocka_unit_test(a_file_outside),
 		cmocka_unit_test(not_the_mapped_one),
 		cmocka_unit_test(no_regular_file),
+		cmocka_unit_test(debug_files),
 	};
 
 	return cmocka_run_group_tests(tests, make_root, remove_root);

@@ -63,8 +63,11 @@ test_machine_code_SRCS := core/target/machine_code.c
 UNIT_TESTS += test_native_stack
 test_native_stack_SRCS := core/symbols/native_stack.c
 
+UNIT_TESTS += test_eh_frame
+test_eh_frame_SRCS := core/symbols/eh_frame.c
+
 UNIT_TESTS += test_unwind
-test_unwind_SRCS := core/symbols/native_stack.c core/symbols/unwind.c core/symbols/unwind_child.c core/symbols/unwind_modules.c $(TARGET_SRCS) $(INTERP_SRCS) $(UTIL_SRCS) \
+test_unwind_SRCS := core/symbols/eh_frame.c core/symbols/native_stack.c core/symbols/unwind.c core/symbols/unwind_child.c core/symbols/unwind_modules.c $(TARGET_SRCS) $(INTERP_SRCS) $(UTIL_SRCS) \
 	core/event/event_names.c
 test_unwind_LIBS := -ldw -lelf
 

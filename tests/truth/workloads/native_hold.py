@@ -5,7 +5,7 @@ import time
 
 import _load
 
-options = _load.parse("native_hold", library=(str, None))
+options = _load.parse("native_hold", library=(str, None), only=(str, None))
 library = ctypes.PyDLL(options.library)
 CALLBACK = ctypes.PYFUNCTYPE(ctypes.c_int)
 
@@ -24,6 +24,13 @@ def keeps_asleep(work, counter):
 def keeps_busy(work, counter):
     while not work.stop:
         library.hold_busy(12)
+        counter[0] += 1
+        pause()
+
+
+def keeps_unnamed(work, counter):
+    while not work.stop:
+        library.hold_within(12000)
         counter[0] += 1
         pause()
 
@@ -49,7 +56,8 @@ def wants_it(work, counter):
 
 def main():
     work = _load.Work("native_hold", options)
-    for function in (keeps_asleep, keeps_busy, goes_through_c, wants_it):
+    functions = [globals()[options.only]] if options.only else [keeps_asleep, keeps_busy, goes_through_c, wants_it]
+    for function in functions:
         work.thread(function.__name__.replace("_", "-"), function)
     work.run()
 

@@ -104,8 +104,7 @@ static void name_frame(struct unwind *u, Dwfl *dwfl, struct unwound_frame *f)
 
 	if (!m) {
 		u->outside++;
-		snprintf(name, sizeof(name), "0x%" PRIx64, f->pc);
-		f->function = put_text(u->out, name);
+		f->function = put_text(u->out, "[code without a file]"); /* compiled at run time; its addresses mean nothing to anybody */
 		return;
 	}
 	f->check = m->check;
@@ -114,7 +113,7 @@ static void name_frame(struct unwind *u, Dwfl *dwfl, struct unwound_frame *f)
 	if (symbol)
 		snprintf(name, sizeof(name), "%.*s", FUNCTION_MAX, symbol);
 	else
-		snprintf(name, sizeof(name), "%.*s+0x%" PRIx64, FUNCTION_MAX, m->base, unwind_module_place(m, f->pc));
+		snprintf(name, sizeof(name), "%.*s+0x%" PRIx64, m->label, m->base, unwind_module_place(m, f->pc));
 	f->function = put_text(u->out, name);
 	f->file = put_file(u->out, m->path);
 }

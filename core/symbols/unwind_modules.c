@@ -22,6 +22,7 @@
 #define MODULES_MAX 1024
 #define SYMBOLS_MAX 1000000
 #define OVERLAPS_MAX 16
+#define LABEL_MAX 200
 
 struct unwind_modules {
 	Dwfl *dwfl;
@@ -96,6 +97,20 @@ static bool is_libc(const char *base)
 	return false;
 }
 
+/* "_umath.cpython-311-x86_64-linux-gnu.so" is the module _umath; "libc.so.6" is all of it. */
+static int label_of(const char *base)
+{
+	static const char *const tags[] = { ".cpython-", ".pypy", ".abi3." }; /* EXTENSION_SUFFIXES of CPython 3.2 and newer, PyPy 7.3 */
+
+	for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++) {
+		const char *tag = strstr(base, tags[i]);
+
+		if (tag && tag > base && tag - base < LABEL_MAX)
+			return (int)(tag - base);
+	}
+	return (int)strnlen(base, LABEL_MAX);
+}
+
 /* The kernel's own object is the same in every process; ours is at hand. */
 static int vdso_file(const struct proc_map *map)
 {
@@ -157,6 +172,7 @@ static void add_module(struct unwind_modules *m, int proc_fd, const struct proc_
 	}
 	u->path = xstrdup(map->path);
 	u->base = strrchr(u->path, '/') ? strrchr(u->path, '/') + 1 : u->path;
+	u->label = label_of(u->base);
 	u->bias = bias;
 	u->check = (uint32_t)mix(mix(bias, map->inode), (uint64_t)map->dev_major << 32 | map->dev_minor);
 	u->kind = is_libc(u->base) ? NATIVE_LIBC : NATIVE_OTHER;

@@ -17,6 +17,7 @@ struct unwind_symbol { /* of a function */
 struct unwind_module {
 	char *path; /* as the process sees it */
 	const char *base; /* … its last part */
+	int label; /* bytes of that which name it: an extension module's own name, without the tag of the interpreter it was built for */
 	uint64_t bias; /* of addresses in the process over those in the file */
 	uint32_t check;
 	enum native_kind kind;

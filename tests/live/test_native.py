@@ -200,3 +200,29 @@ def test_names_from_a_separate_debug_file(any_python, stripped):
         below = sleeping_in(workload.pid, "keeps_unnamed")
     assert "hold_unnamed" in below and "hold_within" in below, below
     assert not os.path.exists("%s/%s.debug" % (place, build_id[2:]))
+
+
+def test_numpy(can_record, recorded, monkeypatch):
+    """A stripped library of others: the function of it that keeps the GIL is one, and those that let it go are not blamed."""
+    python = live.interpreter("3.11-debian")
+    if subprocess.run([python, "-c", "import numpy"], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("no numpy here (Debian package python3-numpy)")
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    report, path = recorded("numpy_calls", python, 2.5, (), ["--native"])
+    by_leaf, all_ns = {}, 0
+    for b in gil_blame(report):
+        if "keeps_it" in names(b["holder"]):
+            leaf = b["holder"]["stack"][0]
+            by_leaf[leaf["function"]] = by_leaf.get(leaf["function"], 0) + b["wait_ns"]
+            all_ns += b["wait_ns"]
+    blame = sum(b["wait_ns"] for b in gil_blame(report))
+    assert all_ns > 0.6 * blame > 0.06e9, (all_ns, blame)
+    # DOUBLE's or OBJECT's add, and what it calls in the interpreter
+    numpys = sum(ns for name, ns in by_leaf.items() if re.fullmatch(r"_multiarray_umath\+0x[0-9a-f]+|\w*OBJECT_add\w*", name))
+    assert numpys > 0.3 * all_ns, by_leaf
+    assert len(by_leaf) < 20, by_leaf
+    rec = recording.Recording(path)
+    texts = [row[0] for row in rec.db.execute("SELECT v.text FROM sample s JOIN v_stack v ON v.stack = s.stack JOIN thread t ON t.id = s.thread"
+                                              " WHERE v.text LIKE '%multiplies%'")]
+    products = [text for text in texts if re.search(r"multiplies .* > \S*gemm\S* \(\S*blas", text)]
+    assert len(texts) > 20 and len(products) > 0.8 * len(texts), texts[:3]

@@ -73,6 +73,45 @@ def test_what_is_missing_is_said(any_pypy, can_record, recorded):
     assert sum(t["gil_waits"] for t in done["processes"][0]["threads"]) > 20
 
 
+SORTER = """
+import random, threading, time
+numbers = [random.random() for i in range(200000)]
+def sorter():
+    while True:
+        sorted(numbers)
+        time.sleep(0.004)
+def napper():
+    while True: time.sleep(0.002)
+threading.Thread(target=sorter, daemon=True).start()
+threading.Thread(target=napper, daemon=True).start()
+print("ready", flush=True)
+time.sleep(30)
+"""
+
+
+def test_native_functions_that_keep_the_gil(pypy, can_record, tmp_path):
+    """… of the interpreter itself, by where they begin in its stripped library; what it compiles at run time is said to be that."""
+    path = str(tmp_path / "native.gilscope")
+    with subprocess.Popen([pypy, "-c", SORTER], stdout=subprocess.PIPE) as program:
+        try:
+            assert program.stdout.readline() == b"ready\n"
+            time.sleep(0.5)
+            done = harness.gilscope("record", "--native", "-p", program.pid, "-d", 2, "-o", path)
+            dump = harness.gilscope("dump", "--native", "-p", program.pid)
+        finally:
+            program.kill()
+    assert done.returncode == 0, done.stderr
+    assert "pypy_main_startup" in dump.stdout, dump.stdout  # of the main thread, which sleeps
+    leaves = {}
+    for b in report(path)["processes"][0]["blame"]:
+        if b["holder"]["tids"] and b["holder"]["stack"]:
+            leaf = b["holder"]["stack"][0]
+            leaves[leaf["function"]] = leaves.get(leaf["function"], 0) + b["wait_ns"]
+            assert leaf["native"] and (leaf["file"] == "?") == (leaf["function"] == "[code without a file]"), leaf
+    told = sum(ns for name, ns in leaves.items() if re.match(r"libpypy\S*\.so\+0x[0-9a-f]+$", name))
+    assert told > 0.5 * sum(leaves.values()) > 0.05e9 and len(leaves) < 30, leaves
+
+
 def test_dump_and_doctor(pypy):
     with harness.Workload("cpu4", pypy, 60) as workload:
         time.sleep(0.5)

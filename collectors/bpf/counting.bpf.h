@@ -22,16 +22,18 @@ static __always_inline __u64 min_length(struct thread_rec *r)
 	return r->flags & (EV_F_FUTEX_WAIT | EV_F_SELF_HOLDS) ? dials.min_off_ns : dials.min_other_ns;
 }
 
-static __noinline void send_agg(struct thread_rec *r, struct task_struct *p)
+/* What has been counted.  A global function, as send_off is: verified once, not again for every path that comes here.  Always 0. */
+__noinline int send_agg(struct thread_rec *r, __u64 pid_tid)
 {
-	const struct sums *a = &r->sums;
+	const struct sums *a;
 	struct ev_agg *e;
 
-	if (!a->t0_ns)
-		return;
+	if (!r || !r->sums.t0_ns)
+		return 0;
+	a = &r->sums;
 	e = reserve(sizeof(*e), EV_LOSS_RING_OTHER);
 	if (e) {
-		fill_hdr(&e->h, EV_AGG, sizeof(*e), a->flags, p);
+		fill_hdr(&e->h, EV_AGG, sizeof(*e), a->flags, pid_tid);
 		e->t0_ns = a->t0_ns;
 		e->t1_ns = a->t1_ns;
 		e->gil = a->gil;
@@ -46,6 +48,7 @@ static __noinline void send_agg(struct thread_rec *r, struct task_struct *p)
 		submit(e);
 	}
 	__builtin_memset(&r->sums, 0, sizeof(r->sums));
+	return 0;
 }
 
 static __always_inline __u32 log2_bucket(__u64 ns)
@@ -80,5 +83,5 @@ static __always_inline void count_stretch(struct thread_rec *r, struct task_stru
 		a->hist[log2_bucket(ns) & (EV_AGG_BUCKETS - 1)]++;
 	}
 	if (++a->total >= AGG_MAX_N || now - a->t0_ns > AGG_MAX_AGE)
-		send_agg(r, p);
+		send_agg(r, pid_tid_of(p));
 }

@@ -185,7 +185,7 @@ int on_sample(void *ctx)
 	e = reserve(sizeof(*e), EV_LOSS_RING_SAMPLE);
 	if (!e)
 		return 0;
-	fill_hdr(&e->h, EV_SAMPLE, sizeof(*e), flags, p);
+	fill_hdr(&e->h, EV_SAMPLE, sizeof(*e), flags, pid_tid_of(p));
 	e->t_ns = bpf_ktime_get_ns();
 	e->gil = gil_addr;
 	e->holder_ident = v.holder_ident;
@@ -254,7 +254,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	e = reserve(sizeof(*e), EV_LOSS_RING_OTHER);
 	if (!e)
 		return 0;
-	fill_hdr(&e->h, EV_FORK, sizeof(*e), followed ? EV_F_FOLLOWED : 0, parent);
+	fill_hdr(&e->h, EV_FORK, sizeof(*e), followed ? EV_F_FOLLOWED : 0, pid_tid_of(parent));
 	e->t_ns = bpf_ktime_get_ns();
 	e->child_pid = pid_of(child);
 	e->child_tid = tid_of(child);
@@ -277,7 +277,7 @@ int BPF_PROG(on_exec, struct task_struct *p)
 	e = reserve(sizeof(*e), EV_LOSS_RING_OTHER);
 	if (!e)
 		return 0;
-	fill_hdr(&e->h, EV_EXEC, sizeof(*e), 0, p);
+	fill_hdr(&e->h, EV_EXEC, sizeof(*e), 0, pid_tid_of(p));
 	e->t_ns = bpf_ktime_get_ns();
 	bpf_probe_read_kernel(e->comm, sizeof(e->comm), p->comm);
 	submit_now(e);
@@ -300,13 +300,13 @@ int BPF_PROG(on_exit, struct task_struct *p)
 		return 0;
 	r = rec_of(p, false);
 	if (r) {
-		send_agg(r, p);
+		send_agg(r, pid_tid_of(p));
 		r->dead = 1;
 	}
 	e = reserve(sizeof(*e), EV_LOSS_RING_OTHER);
 	if (!e)
 		return 0;
-	fill_hdr(&e->h, EV_EXIT, sizeof(*e), last ? EV_F_PROCESS : 0, p);
+	fill_hdr(&e->h, EV_EXIT, sizeof(*e), last ? EV_F_PROCESS : 0, pid_tid_of(p));
 	e->t_ns = bpf_ktime_get_ns();
 	e->code = p->exit_code;
 	e->pad = 0;
@@ -379,8 +379,8 @@ int each_task(struct bpf_iter__task *ctx)
 	if (!r || r->dead)
 		return 0;
 	if (r->t_out)
-		send_unfinished(r, p, bpf_ktime_get_ns());
+		send_off(r, pid_tid_of(p), bpf_ktime_get_ns(), EV_F_UNFINISHED);
 	else
-		send_agg(r, p);
+		send_agg(r, pid_tid_of(p));
 	return 0;
 }

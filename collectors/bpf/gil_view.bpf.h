@@ -19,8 +19,10 @@ static __always_inline struct bpf_gil *gil_of_word(struct bpf_proc *proc, __u64 
 {
 	__u32 n = proc->n_gils;
 
-	if (n == 1)
+	if (n == 1) {
+		*slot = 0;
 		return word - proc->gils[0].addr < proc->walk.gil_size ? &proc->gils[0] : 0;
+	}
 	*slot = BPF_MAX_GILS;
 	for (__u32 i = 0; i < BPF_MAX_GILS; i++) {
 		if (i >= n)

@@ -77,13 +77,26 @@ static __always_inline bool look_due(struct thread_rec *r, __u64 now)
 	return false;
 }
 
-/* gil: the one whose word it sleeps on, else 0. */
-static __noinline void look(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p, struct bpf_gil *gil, __u64 now)
+/* What it does besides, of which the GIL tells nothing: there is none, or it is switched off. */
+static __always_inline bool without_gil(struct thread_rec *r, struct bpf_proc *proc, __u64 tstate)
 {
-	struct gil_view v;
-	__u64 tstate = 0;
+	return tstate && !proc->n_gils && stack_due(r);
+}
 
-	if (gil) {
+/* waits: for the GIL at r->gil_slot.  The thread is the one that runs still: in sched_switch that is who leaves.
+ * A global function: verified once, not again for every path that comes here.  Always 0. */
+__noinline int look(struct thread_rec *r, struct bpf_proc *proc, __u64 now, __u32 waits)
+{
+	struct task_struct *p = bpf_get_current_task_btf();
+	struct bpf_gil *gil = 0;
+	struct gil_view v = {};
+	__u64 tstate = 0;
+	bool stack;
+
+	if (!r || !proc)
+		return 0;
+	if (waits) {
+		gil = gil_at(proc, &r->gil_slot);
 		note_place(r, proc, gil, p, now);
 		tstate = r->place.tstate;
 	}
@@ -94,26 +107,23 @@ static __noinline void look(struct thread_rec *r, struct bpf_proc *proc, struct 
 	r->tstate = tstate;
 	r->python = tstate ? EV_F_PYTHON : 0;
 	r->flags |= r->python;
-	if (!gil) {
-		if (!tstate)
-			return; /* a native thread: the GIL is none of its business */
-		if (!proc->n_gils) { /* there is none, or it is switched off */
-			v.flags = 0;
-			if (stack_due(r))
-				take_stacks(r, proc, p, tstate, &v);
-			return;
+	stack = !gil && without_gil(r, proc, tstate);
+	if (gil || (tstate && proc->n_gils)) { /* the GIL is none of a native thread's business */
+		if (!gil) {
+			gil = home_gil(proc, tstate, &r->gil_slot);
+			r->gil = gil->addr;
 		}
-		gil = home_gil(proc, tstate, &r->gil_slot);
-		r->gil = gil->addr;
+		look_at_gil(proc, gil, p, tstate, &v);
+		r->flags |= v.flags;
+		r->holder_ident = v.holder_ident;
+		r->switch_number = v.switch_number;
+		stack = proc->walk.tstate_frame != WALK_NO_FIELD && stack_due(r);
+		if (stack)
+			r->flags |= gc_flag(gil);
 	}
-	look_at_gil(proc, gil, p, tstate, &v);
-	r->flags |= v.flags;
-	r->holder_ident = v.holder_ident;
-	r->switch_number = v.switch_number;
-	if (proc->walk.tstate_frame == WALK_NO_FIELD || !stack_due(r))
-		return;
-	r->flags |= gc_flag(gil);
-	take_stacks(r, proc, p, tstate, &v);
+	if (stack)
+		take_stacks(r, proc, p, tstate, &v);
+	return 0;
 }
 
 static __always_inline void look_at_python(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p, __u64 now)
@@ -130,5 +140,5 @@ static __always_inline void look_at_python(struct thread_rec *r, struct bpf_proc
 		}
 	}
 	if (look_due(r, now))
-		look(r, proc, p, gil, now);
+		look(r, proc, now, gil != 0);
 }

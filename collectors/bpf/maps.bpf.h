@@ -13,6 +13,7 @@
 
 #define WALK_READ(dst, len, addr) bpf_probe_read_user(dst, len, (const void *)(addr))
 #define WALK_FN static __noinline
+#define WALK_PART __noinline
 #define WALK_RUN(w) run_walk(w)
 #define WALK_ENTRY(w, addr) note_entry(w, addr)
 struct walk_state;
@@ -221,13 +222,18 @@ static __always_inline __u32 pid_of(struct task_struct *p)
 	return own_pid_namespace ? nested_tid(p->group_leader) : p->tgid;
 }
 
-static __always_inline void fill_hdr(struct ev_hdr *h, __u32 kind, __u32 size, __u32 flags, struct task_struct *p)
+static __always_inline __u64 pid_tid_of(struct task_struct *p)
+{
+	return (__u64)pid_of(p) << 32 | tid_of(p);
+}
+
+static __always_inline void fill_hdr(struct ev_hdr *h, __u32 kind, __u32 size, __u32 flags, __u64 pid_tid)
 {
 	h->kind = kind;
 	h->size = size;
 	h->flags = flags;
-	h->pid = pid_of(p);
-	h->tid = tid_of(p);
+	h->pid = pid_tid >> 32;
+	h->tid = (__u32)pid_tid;
 }
 
 static __always_inline struct bpf_proc *proc_of(struct task_struct *p)

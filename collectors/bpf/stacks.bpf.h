@@ -105,8 +105,3 @@ __noinline __u64 take_stack(struct bpf_proc *proc, __u64 tstate, __u64 pid_tid, 
 		send_stack(s, key, pid_tid);
 	return key;
 }
-
-static __always_inline __u64 pid_tid_of(struct task_struct *p)
-{
-	return (__u64)pid_of(p) << 32 | tid_of(p);
-}

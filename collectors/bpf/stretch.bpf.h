@@ -13,7 +13,7 @@ static __noinline bool send_thread(struct task_struct *p, __u64 now, __u32 flags
 
 	if (!e)
 		return false;
-	fill_hdr(&e->h, EV_THREAD, sizeof(*e), flags, p);
+	fill_hdr(&e->h, EV_THREAD, sizeof(*e), flags, pid_tid_of(p));
 	e->t_ns = now;
 	e->start_ns = p->start_boottime;
 	e->ident = p->thread.fsbase;
@@ -39,17 +39,19 @@ static __always_inline struct thread_rec *rec_of(struct task_struct *p, bool cre
 
 /* --- off and on the CPU ------------------------------------------------------------------------------------- */
 
-/* Ended at t_in. */
-static __always_inline void send_off(struct thread_rec *r, struct task_struct *p, __u64 t_in, __u32 flags)
+/* Ended at t_in.  Always 0. */
+__noinline int send_off(struct thread_rec *r, __u64 pid_tid, __u64 t_in, __u32 flags)
 {
 	struct ev_off *e;
 
-	send_agg(r, p);
+	if (!r)
+		return 0;
+	send_agg(r, pid_tid);
 	e = reserve(sizeof(*e), EV_LOSS_RING_OFF);
 	if (!e)
-		return;
+		return 0;
 	flags |= r->flags | r->wake_flags;
-	fill_hdr(&e->h, EV_OFF, sizeof(*e), flags, p);
+	fill_hdr(&e->h, EV_OFF, sizeof(*e), flags, pid_tid);
 	e->t_out_ns = r->t_out;
 	e->t_wake_ns = r->t_wake > r->t_out ? r->t_wake : r->waker_tid ? r->t_out : 0; /* woken while it was about to sleep */
 	e->arg0 = r->arg0;
@@ -74,18 +76,14 @@ static __always_inline void send_off(struct thread_rec *r, struct task_struct *p
 	e->pad = 0;
 	e->t_in_ns = t_in;
 	submit(e);
+	return 0;
 }
 
-static __noinline void send_ended(struct thread_rec *r, struct task_struct *p, __u64 t_in)
+static __always_inline void send_ended(struct thread_rec *r, struct task_struct *p, __u64 t_in)
 {
-	send_off(r, p, t_in, 0);
+	send_off(r, pid_tid_of(p), t_in, 0);
 	if (t_in - r->t_out < BPF_SHORT_NS && (r->flags & (EV_F_GIL_WAIT | EV_F_GIL_POLL)) == EV_F_GIL_WAIT)
 		count(BPF_COUNT_SHORT, 1);
-}
-
-static __noinline void send_unfinished(struct thread_rec *r, struct task_struct *p, __u64 now)
-{
-	send_off(r, p, now, EV_F_UNFINISHED);
 }
 
 /* How often the GIL has changed hands when a thread that may want it goes on: what it reads at its next sleep tells whether it got it.

@@ -4,6 +4,7 @@
  * The walk itself (walk_frames) is there for includers that first define
  *     WALK_READ(dst, len, addr)      0 on success; a fault is harmless
  *     WALK_FN                        storage class, e.g. static __noinline
+ *     WALK_PART                      optional: the same of what a walk calls once
  *     WALK_RUN(w)                    optional: runs walk_step(w) up to WALK_STEPS times
  *     WALK_ENTRY(w, addr)            optional: the frames so far, from the last such call on, run in one call of the evaluation loop;
  *                                    addr: of the entry frame that it keeps on the C stack (3.12+), 0 none
@@ -124,10 +125,10 @@ static inline __attribute__((always_inline)) void walk_note_task(struct walk_sta
 	__u64 task = walk_task_of(w->b, at);
 
 	if (code == w->l->tasks.callback)
-		w->flags |= EV_F_CALLBACK;
+		w->b->callback = EV_F_CALLBACK;
 	if (!task || w->out->n >= WALK_MAX_FRAMES)
 		return;
-	w->flags |= EV_F_CALLBACK;
+	w->b->callback = EV_F_CALLBACK;
 	w->b->task_at = w->out->n;
 	w->out->frames[w->out->n & (WALK_MAX_FRAMES - 1)].code = task; /* its name is read after the walk */
 	w->out->n++;
@@ -191,10 +192,9 @@ WALK_FN __u64 walk_frames(const struct walk_layout *l, __u64 tstate, __u64 seed,
 	if (b->task_at < WALK_MAX_FRAMES)
 		w.key = walk_task_name(&l->tasks, w.key, b, &out->frames[b->task_at & (WALK_MAX_FRAMES - 1)]);
 	b->context = 0;
-	if ((w.flags & EV_F_CALLBACK) &&
-	    WALK_READ(&b->context, sizeof(b->context), tstate + l->tasks.tstate_context_number))
+	if (b->callback && WALK_READ(&b->context, sizeof(b->context), tstate + l->tasks.tstate_context_number))
 		b->context = 0;
-	out->h.flags = w.flags;
+	out->h.flags = w.flags | b->callback;
 	if (!out->n)
 		return 0;
 	return w.key ? w.key : 1;

@@ -43,10 +43,17 @@ _Static_assert(sizeof(struct walk_tasks) == 48, "shared with BPF");
 
 #ifdef WALK_READ
 
+/* Of functions that a walk calls once.  In BPF they are global ones, which are verified by themselves: as a part of each walk of each program
+ * they took the verifier 27,000 instructions more a program. */
+#ifndef WALK_PART
+#define WALK_PART WALK_FN
+#endif
+
 struct walk_buf { /* working memory, too large for a BPF stack */
 	__u8 frame[256] __attribute__((aligned(8))); /* frame_span is a __u8: no reading can overrun it, which the verifier sees by itself */
 	__u64 task[TASK_LOOPS], coro_frame[TASK_LOOPS]; /* tasks that may run, 0 none, and where their coroutines have their frames */
 	__u32 task_at; /* index of the task's frame in the stack; WALK_NO_TASK */
+	__u32 callback; /* EV_F_CALLBACK or 0; here and not in the walk's state, as its n is */
 	__u64 context; /* with EV_F_CALLBACK: the thread's number of contexts, else 0 */
 };
 #define WALK_NO_TASK 0xffffffffU
@@ -86,13 +93,17 @@ static inline __attribute__((always_inline)) void walk_running_task(const struct
 	}
 }
 
-static inline __attribute__((always_inline)) void walk_find_tasks(const struct walk_tasks *t, __u64 tstate, struct walk_buf *b)
+/* Always 0. */
+WALK_PART int walk_find_tasks(const struct walk_tasks *t, __u64 tstate, struct walk_buf *b)
 {
+	if (!t || !b)
+		return 0;
 	b->task_at = WALK_NO_TASK;
+	b->callback = 0;
 	for (int i = 0; i < TASK_LOOPS; i++)
 		b->task[i] = b->coro_frame[i] = 0;
 	if (!t->coro)
-		return;
+		return 0;
 	walk_running_task(t, tstate, b);
 	for (int i = 0; i < TASK_LOOPS; i++) {
 		__u64 coro = 0;
@@ -100,6 +111,7 @@ static inline __attribute__((always_inline)) void walk_find_tasks(const struct w
 		if (b->task[i] && !WALK_READ(&coro, sizeof(coro), b->task[i] + t->coro) && coro)
 			b->coro_frame[i] = coro + t->coro_frame;
 	}
+	return 0;
 }
 
 /* The task whose coroutine's frame this is, 0 none. */
@@ -155,10 +167,12 @@ static inline __attribute__((always_inline)) void walk_name(const struct walk_ta
 }
 
 /* The name of the task whose place was kept; returns the stack's key with it. */
-static inline __attribute__((always_inline)) __u64 walk_task_name(const struct walk_tasks *t, __u64 key, struct walk_buf *b, struct ev_frame *f)
+WALK_PART __u64 walk_task_name(const struct walk_tasks *t, __u64 key, struct walk_buf *b, struct ev_frame *f)
 {
 	__u64 name = 0;
 
+	if (!t || !b || !f)
+		return key;
 	if (WALK_READ(&name, sizeof(name), f->code + t->name))
 		name = 0;
 	walk_name(t, name, b, f);

@@ -36,6 +36,8 @@ def check(stack):
     if who is None or not named:
         return who, False
     assert len(named) == 1, stack
+    if named[0] == 0:  # nothing called it any more: the coroutine left while it was read
+        return who, False
     assert who != "compute_in_callback", stack
     name, inner, outer = stack[named[0]][0], stack[named[0] + 1][0], stack[named[0] - 1]
     assert inner == OUTERMOST[who] and named[0] < at, stack

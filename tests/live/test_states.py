@@ -1,4 +1,10 @@
 """Sums of states, samples, and what is left of them without knowledge of Python."""
+import os
+import re
+
+import pytest
+
+import harness
 import recording
 import test_lines
 
@@ -33,3 +39,27 @@ def test_no_python(any_python, can_record, recorded):
     report, path = recorded("cpu4", any_python, 1, record_args=("--no-python",))
     assert report["processes"][0]["runtime"] is None
     test_lines.partition(path)
+
+
+VERIFIED_MOST = 80000  # 1,000 take the kernel a millisecond: what of attaching belongs to it
+
+
+def test_the_kernel_checks_the_programs_soon(any_python, tmp_path):
+    """Instructions that the verifier went through, of all programs together; a path taken apart needlessly is found here, not by a clock."""
+    if tuple(int(x) for x in os.uname().release.split(".")[:2]) < (5, 16):
+        pytest.skip("this kernel does not say how many instructions it verified")
+    with harness.Workload("cpu4", any_python) as target:
+        recorder = harness.Recorder(target.pid, str(tmp_path / "r.gilscope"))
+        try:
+            folder, verified = "/proc/%d/fdinfo" % recorder.process.pid, {}
+            for fd in os.listdir(folder):
+                try:
+                    with open(os.path.join(folder, fd)) as f:
+                        text = f.read()
+                except FileNotFoundError:
+                    continue
+                for number, n in re.findall(r"^prog_id:\s+(\d+)\n(?:.*\n)*?verified_insns:\s+(\d+)", text, re.M):
+                    verified[number] = int(n)
+        finally:
+            recorder.stop()
+    assert len(verified) >= 8 and 10000 < sum(verified.values()) < VERIFIED_MOST, verified

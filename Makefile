@@ -63,7 +63,7 @@ help:
 # Packages.  Nothing is asked of apt-get when all are there.
 BUILD_DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libdw-dev libelf-dev zlib1g-dev libsqlite3-dev libjansson-dev \
 	libprotobuf-c-dev protobuf-c-compiler uthash-dev linux-libc-dev libc6-dev scdoc
-TEST_DEPS := libcmocka-dev python3 python3-pytest python3-junitparser python3-yaml python3-greenlet gunicorn git sqlite3 jq libclang-rt-dev clang-format golang-1.19-go prometheus protobuf-compiler \
+TEST_DEPS := libcmocka-dev python3 python3-pytest python3-junitparser python3-yaml python3-greenlet python3-gevent python3-uvloop gunicorn git sqlite3 jq libclang-rt-dev clang-format golang-1.19-go prometheus protobuf-compiler \
 	chromium-headless-shell fonts-dejavu-core python3-numpy uwsgi-core uwsgi-plugin-python3 apache2-bin libapache2-mod-wsgi-py3
 .PHONY: deps test-deps page-deps
 deps:

@@ -127,6 +127,7 @@ struct session_target {
 	pid_t shown_pid;
 	uint32_t pid; /* the same, as events name it */
 	bool root; /* named by the user, not found by following */
+	bool loops_told; /* that its event loops run in C, in a note */
 	unsigned silent_told; /* places of its memory that did not answer, told in a note */
 	atomic_bool changed; /* interpreters changed: the collector must be told */
 	atomic_bool ended;

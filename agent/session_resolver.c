@@ -162,14 +162,28 @@ static bool has_gil(const struct target *target)
 	return r && r->n_interps && r->interps[r->n_interps - 1].gil;
 }
 
+static void tell_loops(struct session *s, struct session_target *t)
+{
+	const struct runtime *r = target_runtime(t->target);
+
+	if (!r || !r->loops_in_c || t->loops_told)
+		return;
+	t->loops_told = true;
+	session_note(s, "pid %d: it has imported uvloop, whose event loops run in C: callbacks of tasks that take long are told, others are not",
+		     (int)t->shown_pid);
+}
+
 static void refresh(struct session *s, struct session_target *t)
 {
 	bool had_gil;
+	int r;
 
 	if (atomic_load(&t->changed) || !t->symbols)
 		return;
 	had_gil = has_gil(t->target);
-	if (target_refresh(t->target) != RUNTIME_CHANGED)
+	r = target_refresh(t->target);
+	tell_loops(s, t);
+	if (r != RUNTIME_CHANGED)
 		return;
 	if (target_runtime(t->target)->free_threaded && has_gil(t->target) != had_gil)
 		session_note(s, "pid %d: its GIL was switched %s while it ran (an extension that needs it was imported, or its last user ended)",

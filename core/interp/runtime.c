@@ -460,12 +460,13 @@ static void find_tasks(struct runtime *r, const struct mem *mem)
 	uint64_t interp = r->interps[r->n_interps - 1].interp, modules;
 	int err;
 
-	if (r->walk.tasks.coro)
-		return;
 	modules = tasks_modules(r->layout, mem, interp);
 	if (modules == r->modules && !(r->wants_task_table && r->task_table))
 		return;
 	r->modules = modules;
+	r->loops_in_c = r->loops_in_c || tasks_loops_in_c(r->layout, mem, interp);
+	if (r->walk.tasks.coro)
+		return;
 	err = tasks_find(r->layout, mem, interp, r->task_table, &r->walk.tasks);
 	r->wants_task_table = err == TASKS_WANT_TABLE;
 	if (err < 0) /* torn, perhaps: once more */
@@ -528,6 +529,7 @@ int runtime_refresh(struct runtime *r, const struct mem *mem)
 	    memcmp(now.interps, r->interps, now.n_interps * sizeof(now.interps[0])) == 0) {
 		r->modules = now.modules;
 		r->wants_task_table = now.wants_task_table;
+		r->loops_in_c = now.loops_in_c;
 		return 0;
 	}
 	*r = now;

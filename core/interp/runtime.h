@@ -44,6 +44,7 @@ struct runtime {
 	bool more_interps; /* there were more than fit */
 	uint64_t modules; /* how many were imported when asyncio was last looked for */
 	uint64_t task_table; /* address of its .AsyncioDebug, 0 not found */
+	bool loops_in_c; /* uvloop is imported: its callbacks have no Python frame of their own, but for those of tasks */
 	bool wants_task_table; /* asyncio is there, and that is all that is missing */
 };
 

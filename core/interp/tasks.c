@@ -65,6 +65,13 @@ static int module_names(const struct layout *l, const struct mem *mem, uint64_t 
 	return r == 0 ? mem_u64(mem, module + l->module_dict, ret) : r;
 }
 
+bool tasks_loops_in_c(const struct layout *l, const struct mem *mem, uint64_t interp)
+{
+	uint64_t names;
+
+	return row_of(l) && module_names(l, mem, interp, "uvloop.loop", &names) == 0;
+}
+
 /* asyncio.events.Handle._run.__code__ */
 static uint64_t callback_code(const struct layout *l, const struct mem *mem, uint64_t interp)
 {

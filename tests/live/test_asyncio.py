@@ -1,7 +1,7 @@
 """Event loops: which task a stack belongs to, and what stops a loop."""
 import collections
 import re
-import sys
+import subprocess
 
 import pytest
 
@@ -29,8 +29,8 @@ def marker(stack):
     return None, None
 
 
-def check(stack):
-    """Is the task's name where it belongs?  Its absence is no lie: a stack of a thread that ran on may be of two moments."""
+def check(stack, loops_in_c=()):
+    """loops_in_c: what runs such a loop.  Is the task's name where it belongs?  Its absence is no lie: a stack of a thread that ran on may be of two moments."""
     who, at = marker(stack)
     named = [i for i, frame in enumerate(stack) if frame[1] == "asyncio"]
     if who is None or not named:
@@ -41,7 +41,7 @@ def check(stack):
     assert who != "compute_in_callback", stack
     name, inner, outer = stack[named[0]][0], stack[named[0] + 1][0], stack[named[0] - 1]
     assert inner == OUTERMOST[who] and named[0] < at, stack
-    assert outer[0] in ("Handle._run", "_run") and "asyncio/events.py" in outer[1], stack
+    assert outer[0] in ("Handle._run", "_run") and "asyncio/events.py" in outer[1] or outer[0] in loops_in_c, stack
     if who == "of_number":
         assert re.fullmatch(r"task Task-\d+", name), stack
     else:
@@ -49,26 +49,29 @@ def check(stack):
     return who, True
 
 
-def names_of_tasks(rec, stacks):
+def names_of_tasks(rec, stacks, loops_in_c=()):
     seen = collections.Counter()
     for stack in stacks.values():  # of holders and of threads that were woken too
-        check(stack)
+        check(stack, loops_in_c)
     own = rec.db.execute("SELECT stack FROM sample WHERE stack IS NOT NULL UNION ALL SELECT stack FROM wait WHERE stack IS NOT NULL")
     for (stack,) in own:
         if stack in stacks:
-            seen[check(stacks[stack])] += 1
+            seen[check(stacks[stack], loops_in_c)] += 1
     for who in OUTERMOST:
         assert seen[who, True] >= 2 and seen[who, False] == 0, seen
 
 
-def stops_of_loops(rec, stacks):
+def stops_of_loops(rec, stacks, callbacks=True):
     """Truth: stop_the_loop sleeps and compute_in_callback computes 150 ms each, and nothing else stops a loop for long but the machine."""
     stops = collections.defaultdict(list)
     for ns, gil, asleep, runnable, stack in rec.db.execute("SELECT dur_ns, wait_gil_ns, asleep_ns, runnable_ns, stack FROM stall"):
         assert gil + asleep + runnable <= ns
         who, _ = marker(stacks.get(stack, []))
         stops[who].append((ns, asleep))
-    assert sum(0.12e9 <= ns for ns, _ in stops["compute_in_callback"]) >= 2, dict(stops)  # two more may be cut by the ends
+    if callbacks:
+        assert sum(0.12e9 <= ns for ns, _ in stops["compute_in_callback"]) >= 2, dict(stops)  # two more may be cut by the ends
+    else:
+        assert "compute_in_callback" not in stops, dict(stops)
     assert sum(0.12e9 <= asleep <= 0.16e9 for _, asleep in stops["stop_the_loop"]) >= 2, dict(stops)
     assert all(asleep <= 0.16e9 for rows in stops.values() for _, asleep in rows), dict(stops)
 
@@ -85,3 +88,22 @@ def test_tasks_are_named_and_stops_of_their_loops_found(loop_python, can_record,
     assert asleep["certainty"] == "measured" and asleep["wait_ns"] >= 0.24e9, asleep
     computed = next(f for f in findings if "compute_in_callback" in f["title"])
     assert "task" not in computed["detail"], computed
+
+
+def test_uvloop(can_record, recorded):
+    """Its loops are written in C: tasks are told as ever; a callback that is no task's has no beginning on the stack, and that is said."""
+    python = interpreter("3.11-debian")
+    if subprocess.run([python, "-c", "import uvloop"], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("no uvloop here (Debian package python3-uvloop)")
+    report, path = recorded("aio", python, 2.5, ["--loop", "uvloop"])
+    rec = recording.Recording(path)
+    stacks = rec.stacks()
+    names_of_tasks(rec, stacks, {"Runner.run"})
+    stops_of_loops(rec, stacks, callbacks=False)
+    assert any(f["id"] == "loop_stalled" and "task stopper" in f["detail"] for f in report["processes"][0]["findings"])
+    assert sum("uvloop" in note and "callback" in note for note in report["recording"]["notes"]) == 1, report["recording"]["notes"]
+
+
+def test_asyncios_own_loop_has_no_such_note(any_python, can_record, recorded):
+    report, _ = recorded("aio", any_python, 1)
+    assert not any("uvloop" in note for note in report["recording"]["notes"]), report["recording"]["notes"]

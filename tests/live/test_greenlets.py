@@ -34,16 +34,45 @@ threading.Thread(target=spin, args=(10 ** 12,), name="other", daemon=True).start
 print("ready", flush=True)
 time.sleep(20)
 """
-CALLERS = {"spin": {"ping_inner", "pong_inner", "Thread.run"}, "ping_inner": {"ping"}, "pong_inner": {"pong"}, "ping": {None}, "pong": {None},
+GEVENT = """
+import sys, time
+sys.path.append("/usr/lib/python3/dist-packages")
+from gevent import monkey; monkey.patch_all()
+import gevent
+from gevent.threadpool import ThreadPool
+def spin(n):
+    for i in range(n): pass
+def ping_inner():
+    while True:
+        spin(3000)
+        gevent.sleep(0)
+def ping(): ping_inner()
+def pong_inner():
+    while True:
+        spin(3000)
+        time.sleep(0.0005)  # gevent's, by now
+def pong(): pong_inner()
+def pool_inner():
+    while True: spin(10000)
+def in_pool(): pool_inner()
+gevent.spawn(ping)
+gevent.spawn(pong)
+pool = ThreadPool(1)
+pool.spawn(in_pool)
+print("ready", flush=True)
+gevent.sleep(30)
+"""
+CALLERS = {"spin": {"ping_inner", "pong_inner", "pool_inner", "Thread.run"}, "ping_inner": {"ping"}, "pong_inner": {"pong"}, "ping": {None}, "pong": {None},
+           "pool_inner": {"in_pool"}, "sleep": {"ping_inner", "pong_inner", "<module>"}, "Hub.run": {None}, "_WorkerGreenlet.run": {None},
            "switcher": {"Thread.run"}, "Thread.run": {"Thread._bootstrap_inner"}, "Thread._bootstrap_inner": {"Thread._bootstrap"}, "Thread._bootstrap": {None}}
 
 
-@pytest.fixture(scope="module")
-def greenlets():
-    python = "/usr/bin/python3"
-    if subprocess.run([python, "-c", "import greenlet"], stderr=subprocess.DEVNULL).returncode:
-        pytest.skip("no greenlet here (Debian package python3-greenlet)")
-    process = subprocess.Popen([python, "-c", GREENLETS], stdout=subprocess.PIPE)
+@pytest.fixture(scope="module", params=["greenlet", "gevent"])
+def greenlets(request):
+    python, module = "/usr/bin/python3", request.param
+    if subprocess.run([python, "-c", "import " + module], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("no %s here (Debian package python3-%s)" % (module, module))
+    process = subprocess.Popen([python, "-c", GEVENT if module == "gevent" else GREENLETS], stdout=subprocess.PIPE)
     assert process.stdout.readline() == b"ready\n"
     yield process.pid
     process.kill()

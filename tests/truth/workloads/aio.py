@@ -1,5 +1,5 @@
 """Event loops: tasks that compute, sleep on the loop, stop it, and are many; one loop in the main thread, one in another, and a CPU
-thread beside them, so that the loops wait for the GIL.
+thread beside them, so that the loops wait for the GIL.  --loop uvloop: that one's event loops instead of asyncio's own.
 
 Every function that computes or stops is called by one task only, whose name its own name tells: that is the truth about names.
 Python 3.11 and newer; for older ones it says that it has nothing to do."""
@@ -102,10 +102,12 @@ async def second_loop(state):
 
 
 def main():
-    options = _load.parse("aio", hogs=(int, 0))
+    options = _load.parse("aio", hogs=(int, 0), loop=(str, None))
     if sys.version_info < (3, 11):
         _load.say(skip="asyncio is not read before 3.11")
         return
+    if options.loop:
+        asyncio.set_event_loop_policy(__import__(options.loop).EventLoopPolicy())
     state = _load.Work("aio", options)
     for name in ("short", "long", "number", "stops", "computed"):
         counters[name] = state.slot(name)

@@ -132,20 +132,11 @@ static void probe_gil(struct doctor *d, const struct check *c, struct finding *f
 
 static void probe_libc(struct doctor *d, const struct check *c, struct finding *f)
 {
-	static char maps[1 << 20]; /* enough for the libraries; they come early */
-	const char *kind = "statically linked";
+	const char *name = target_libc(d->target);
 	bool known = target_knows_own_state(d->target);
-	char path[64];
 
 	(void)c;
-	snprintf(path, sizeof(path), "/proc/%d/maps", d->pid);
-	if (file_read(path, maps, sizeof(maps)) < 0)
-		kind = "unknown";
-	else if (strstr(maps, "/ld-musl-") || strstr(maps, "/libc.musl-"))
-		kind = "musl";
-	else if (strstr(maps, "/libc.so.6") || strstr(maps, "/libc-2."))
-		kind = "glibc";
-	finding_set(f, known ? FINDING_OK : FINDING_WARN, "%s%s", kind,
+	finding_set(f, known ? FINDING_OK : FINDING_WARN, "%s%s", name ? name : "not known",
 		    known ? "" : ": thread-specific data is not where it is known to be");
 }
 

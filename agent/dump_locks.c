@@ -148,7 +148,8 @@ static bool asleep_on_gil(const struct dump_wait_input *in, pid_t tid, const str
 	if (target_threads(in->target, false, &now, &n) < 0)
 		return false;
 	for (unsigned i = 0; i < n; i++)
-		asleep |= now[i].tid == tid && now[i].nr == NR_FUTEX && now[i].arg0 - gil->address < rt->walk.gil_size;
+		asleep |= now[i].tid == tid && now[i].nr == NR_FUTEX &&
+			  runtime_gil_slept_on(rt, target_mem(in->target), now[i].arg0, now[i].sp) == gil->address;
 	free(now);
 	return asleep;
 }

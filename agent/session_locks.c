@@ -7,6 +7,7 @@
 #include "agent/lock_kinds.h"
 #include "agent/session_priv.h"
 #include "core/base/clock.h"
+#include "core/interp/cond_list.h"
 #include "core/interp/frames.h"
 #include "core/symbols/lock_finder.h"
 #include "core/symbols/symbols.h"
@@ -183,8 +184,11 @@ static bool look_at(struct session_locks *x, struct session *s, struct session_t
 	return true;
 }
 
-static bool in_a_gil(const struct runtime *rt, uint64_t word)
+/* … or perhaps in the list of its condition, which has no name of its own either. */
+static bool in_a_gil(const struct runtime *rt, uint64_t word, uint64_t sp)
 {
+	if (rt && rt->walk.cond_list && cond_may_list(word, sp))
+		return true;
 	for (unsigned i = 0; rt && i < rt->n_interps; i++)
 		if (word - rt->interps[i].gil < rt->walk.gil_size)
 			return true;
@@ -193,7 +197,7 @@ static bool in_a_gil(const struct runtime *rt, uint64_t word)
 
 static bool sleeps_at_a_lock(const struct session_target *t, const struct target_thread *thread)
 {
-	return thread->nr == NR_FUTEX && thread->state != 'R' && !in_a_gil(target_runtime(t->target), thread->arg0);
+	return thread->nr == NR_FUTEX && thread->state != 'R' && !in_a_gil(target_runtime(t->target), thread->arg0, thread->sp);
 }
 
 static uint64_t grown(uint64_t gap_ns, uint64_t most_ns)

@@ -29,6 +29,7 @@ INTERP_SRCS := \
 	core/interp/gil_choice.c \
 	core/interp/instance.c \
 	core/interp/layout.c \
+	core/interp/libc.c \
 	core/interp/linetable.c \
 	core/interp/lock_object.c \
 	core/interp/object_names.c \

@@ -93,16 +93,28 @@ static __always_inline void woken_by_process(struct thread_rec *r, struct task_s
 		take_waker(r, proc, waker);
 }
 
+/* The GIL it sleeps on, or is about to; 0 none. */
+static __always_inline __u64 sleeps_on_gil(struct thread_rec *r, struct bpf_proc *proc, __u64 word)
+{
+	struct bpf_gil *gil;
+
+	if (!proc->python)
+		return 0;
+	if (r->t_out)
+		return r->flags & EV_F_GIL_WAIT ? r->gil : 0;
+	gil = gil_of_word(proc, word, &r->wake_slot);
+	return gil ? gil->addr : 0;
+}
+
 SEC("tp_btf/sched_waking")
 int BPF_PROG(on_waking, struct task_struct *p)
 {
 	struct thread_rec *r;
 	struct task_struct *waker;
 	struct bpf_proc *proc;
-	struct bpf_gil *gil;
 	struct gil_words w;
 	struct pt_regs *regs;
-	__u64 word;
+	__u64 word, gil;
 	bool looked;
 
 	if (!dials.armed || !(proc = proc_of(p)))
@@ -118,8 +130,8 @@ int BPF_PROG(on_waking, struct task_struct *p)
 		woken_by_process(r, waker);
 		return 0;
 	}
-	gil = proc->python ? gil_of_word(proc, word, &r->wake_slot) : 0;
-	looked = gil && read_gil(proc, gil->addr, &w);
+	gil = sleeps_on_gil(r, proc, word);
+	looked = gil && read_gil(proc, gil, &w);
 	if (looked && r->t_out)
 		note_number(r, &w);
 	/* Woken by a thread, or by a timer that happened to interrupt one?  A futex(WAKE) on our word is the former. */
@@ -127,7 +139,7 @@ int BPF_PROG(on_waking, struct task_struct *p)
 	if ((__s32)regs->orig_ax != NR_FUTEX || regs->di != word || futex_waits(NR_FUTEX, regs->si))
 		return 0;
 	if (looked)
-		note_waker(r, proc, waker, &w, word - gil->addr);
+		note_waker(r, proc, waker, &w, word - gil);
 	take_waker(r, proc, waker);
 	return 0;
 }

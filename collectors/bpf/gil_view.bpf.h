@@ -96,6 +96,16 @@ __noinline __u64 listed_tstate(struct bpf_proc *proc, struct thread_rec *r, __u6
 	return s.found;
 }
 
+/* musl: thread-specific data has a place of its own. */
+static __noinline __u64 pointed_tstate(struct bpf_proc *proc, struct task_struct *p)
+{
+	__u64 at = 0, tstate = 0;
+
+	if (!bpf_probe_read_user(&at, sizeof(at), (void *)(p->thread.fsbase + proc->walk.tss_pointer)))
+		bpf_probe_read_user(&tstate, sizeof(tstate), (void *)(at + proc->tss_offset));
+	return tstate;
+}
+
 static __always_inline __u64 own_tstate(struct bpf_proc *proc, struct task_struct *p)
 {
 	__u64 tstate = 0;
@@ -105,6 +115,8 @@ static __always_inline __u64 own_tstate(struct bpf_proc *proc, struct task_struc
 
 		return r ? listed_tstate(proc, r, p->thread.fsbase) : 0;
 	}
+	if (proc->walk.tss_pointer)
+		return pointed_tstate(proc, p);
 	if (proc->tss_offset)
 		bpf_probe_read_user(&tstate, sizeof(tstate), (void *)(p->thread.fsbase + proc->tss_offset));
 	return tstate;
@@ -209,19 +221,4 @@ static __always_inline __u32 gc_flag(struct bpf_gil *gil)
 	if (gil->gc_collecting && !bpf_probe_read_user(&gc, sizeof(gc), (void *)gil->gc_collecting) && gc)
 		return EV_F_GC;
 	return 0;
-}
-
-static __always_inline void classify_word(struct thread_rec *r, const struct walk_layout *l, struct bpf_gil *gil)
-{
-	__u64 at = r->arg0 - gil->addr;
-
-	bool queues = l->gil_words == WALK_GIL_IDENT;
-
-	r->flags |= EV_F_GIL_WAIT;
-	if (at - l->gil_wait < l->gil_wait_len)
-		r->flags |= queues ? EV_F_GIL_POLL : 0;
-	else if (at - l->gil_forced < l->gil_forced_len)
-		r->flags |= queues ? EV_F_GIL_QUEUE : EV_F_FORCED_SWITCH;
-	else
-		r->flags |= EV_F_GIL_MUTEX; /* … or inside pthread_cond_signal, which waits for old waiters to leave */
 }

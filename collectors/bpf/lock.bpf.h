@@ -20,7 +20,7 @@ static __noinline void look_at_lock(struct thread_rec *r, struct bpf_proc *proc,
 		r->parked = parked.at;
 		r->lock_owner = parked.owner;
 		r->parked_as = parked.as;
-	} else if ((r->arg1 & FUTEX_CMD_MASK) == FUTEX_WAIT) {
+	} else if ((r->arg1 & FUTEX_CMD_MASK) == FUTEX_WAIT && !proc->walk.cond_list) { /* musl's mutex names none */
 		bpf_probe_read_user(&tid, sizeof(tid), (void *)(r->arg0 + 8));
 		r->lock_owner = tid;
 	}

@@ -1,6 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* What is read in the memory of a thread that leaves the CPU, as often as the dials allow: its Python, the GIL, both stacks. */
+#include "collectors/bpf/asleep.bpf.h"
 #include "collectors/bpf/counting.bpf.h"
 #include "collectors/bpf/gil_view.bpf.h"
 #include "collectors/bpf/lock.bpf.h"
@@ -132,12 +133,14 @@ static __always_inline void look_at_python(struct thread_rec *r, struct bpf_proc
 
 	if (r->flags & EV_F_FUTEX_WAIT) {
 		gil = gil_of_word(proc, r->arg0, &r->gil_slot);
-		if (gil) {
+		if (gil)
 			classify_word(r, &proc->walk, gil);
+		else if (proc->walk.cond_list && cond_may_list(r->arg0, r->sp))
+			gil = listed_gil(r, proc, p);
+		if (gil)
 			r->gil = gil->addr;
-		} else {
+		else
 			look_at_lock(r, proc, p);
-		}
 	}
 	if (look_due(r, now))
 		look(r, proc, now, gil != 0);

@@ -21,6 +21,7 @@ static __always_inline void run_walk(struct walk_state *w); /* stacks.bpf.h */
 static __always_inline void note_entry(struct walk_state *w, __u64 addr);
 #include "core/interp/frame_walk.h" /* with the walk: before anything that includes it without */
 #include "core/interp/parked.h"
+#include "core/interp/cond_list.h"
 
 #include "collectors/bpf/wire.h"
 

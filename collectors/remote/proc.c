@@ -162,7 +162,7 @@ static bool is_futex(const struct proc_syscall *c)
 
 static struct proc_gil *asleep_on(struct proc *p, const struct proc_syscall *c)
 {
-	return c->running || !is_futex(c) ? NULL : proc_gil_at(p, c->arg[0]);
+	return c->running || !is_futex(c) ? NULL : proc_gil_slept_on(p, c->arg[0], c->sp);
 }
 
 static bool same_place(const struct track_place *a, const struct track_place *b)
@@ -229,7 +229,7 @@ static void find_woken(struct proc *p, const struct proc_gil *g, uint64_t now)
 
 static void judge(struct proc *p, const struct track *t, uint32_t index, const struct proc_seen *seen, struct track_sight *s)
 {
-	struct proc_gil *g = asleep_on(p, &seen->call), *own = proc_gil_of(p, t);
+	struct proc_gil *g = seen->gil, *own = proc_gil_of(p, t);
 	bool was_waiting = t->looked_ns && t->state == TRACK_GIL_WAIT;
 
 	s->state = seen->call.running ? TRACK_CPU : TRACK_OFF;
@@ -327,7 +327,7 @@ static void look_at_thread(struct proc *p, uint32_t i, uint64_t now)
 		emit(p->shared, &e.h);
 	if (t->state != TRACK_CPU && t->since_ns != since)
 		t->stack = stack_at(p, t, t->place, now);
-	if (t->state == TRACK_GIL_WAIT && (g = proc_gil_at(p, t->arg0))) {
+	if (t->state == TRACK_GIL_WAIT && (g = p->seen[i].gil ? p->seen[i].gil : proc_gil_of(p, t))) {
 		t->gil = g->addr;
 		g->waiters++;
 	}
@@ -432,16 +432,16 @@ static void read_calls(struct proc *p, uint64_t now)
 {
 	for (uint32_t i = 0; i < p->n_tracks;) {
 		struct proc_seen *seen = &p->seen[i];
-		struct proc_gil *g;
 
 		seen->woken = false;
+		seen->gil = NULL;
 		if (proc_threads_call(p, i, &seen->call) == THREAD_GONE) {
 			proc_threads_drop(p, i, now);
 			continue;
 		}
-		g = asleep_on(p, &seen->call);
-		if (g)
-			proc_gil_asleep(p, g, seen->call.arg[0]);
+		seen->gil = asleep_on(p, &seen->call);
+		if (seen->gil)
+			proc_gil_asleep(p, seen->gil, seen->call.arg[0]);
 		i++;
 	}
 }

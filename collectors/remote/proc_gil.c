@@ -163,6 +163,14 @@ struct proc_gil *proc_gil_at(struct proc *p, uint64_t word)
 	return NULL;
 }
 
+struct proc_gil *proc_gil_slept_on(struct proc *p, uint64_t word, uint64_t sp)
+{
+	const struct runtime *r = target_runtime(p->target);
+	uint64_t gil = r ? runtime_gil_slept_on(r, target_mem(p->target), word, sp) : 0;
+
+	return gil ? proc_gil_at(p, gil) : NULL;
+}
+
 struct proc_gil *proc_gil_of(struct proc *p, const struct track *t)
 {
 	return t->gil ? proc_gil_at(p, t->gil) : p->n_gils ? &p->gils[0] : NULL;
@@ -174,7 +182,7 @@ void proc_gil_asleep(struct proc *p, struct proc_gil *g, uint64_t word)
 	uint64_t at = word - g->addr - (w->gil_wait - COND_SIGNALS_NEW), at_forced = word - g->addr - w->gil_forced;
 
 	g->asleep += w->gil_words == WALK_GIL_SEMAPHORE || at < COND_SIZE || at_forced < COND_SIZE; /* else on a mutex */
-	if (w->gil_words == WALK_GIL_TOGETHER && !g->refs_at) {
+	if (w->gil_words == WALK_GIL_TOGETHER && !w->cond_list && !g->refs_at) {
 		if (at == COND_SIGNALS_OLD || at == COND_SIGNALS_OLD + 4)
 			g->refs_at = COND_SIGNALS_OLD - COND_REFS_BEFORE;
 		else if (at == COND_SIGNALS_NEW || at == COND_SIGNALS_NEW + 4)

@@ -43,7 +43,8 @@ struct walk_layout {
 	__u8 gil_words; /* enum walk_gil_words: what is at gil_holder */
 	__u8 frame_entry; /* is_entry (3.11), WALK_NO_OWNER elsewhere */
 	__u16 gil_size, gil_wait, gil_wait_len, gil_forced, gil_forced_len;
-	__u16 gil_locked, gil_cond; /* with WALK_GIL_IDENT only */
+	__u16 gil_locked; /* with WALK_GIL_IDENT only */
+	__u16 gil_cond;
 	/* Where the list of thread states begins, for programs that keep a thread's own nowhere else (2.7) */
 	__u16 interp_tstate_head, tstate_next;
 	__u16 code_tlbc; /* list of the copies: its size, their addresses */
@@ -52,7 +53,10 @@ struct walk_layout {
 	__u8 object_mutex; /* … or WALK_NO_OWNER */
 	__u8 object_type;
 	__u8 frame_tlbc; /* index of the copy of the bytecode that the frame runs; WALK_SPAN: there is one only */
-	__u8 pad[3];
+	/* Of the C library (libc.h) */
+	__u8 cond_list; /* in a condition: where its list of waiters begins (cond_list.h), 0 none.  Its own words are then no waits for it */
+	__u8 tss_pointer; /* from the thread pointer: the pointer to thread-specific data, 0 they are there */
+	__u8 pad;
 	__u64 interpreters; /* address of the pointer to the first interpreter; 0: the thread knows its own */
 	__u64 gil_holder; /* may lie elsewhere in the process: the sum wraps */
 	__u64 world; /* address of the whole process's struct _stoptheworld_state, 0 none */

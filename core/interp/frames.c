@@ -17,6 +17,7 @@ static void note_entry(const struct walk_state *w, __u64 addr);
 #define WALK_READ(dst, len, addr) mem_read(walked, (addr), (dst), (len))
 #define WALK_FN static
 #define WALK_ENTRY(w, addr) note_entry(w, addr)
+#include "core/interp/cond_list.h"
 #include "core/interp/frame_walk.h"
 #include "core/interp/parked.h"
 #include "core/interp/frames.h"
@@ -64,6 +65,16 @@ void frames_parked(const struct walk_layout *walk, const struct mem *mem, uint64
 	walked = mem;
 	parked_read(walk, tstate, ident, sema, ret);
 	walked = NULL;
+}
+
+bool frames_listed(const struct walk_layout *walk, const struct mem *mem, uint64_t gil, uint64_t word)
+{
+	enum cond_found found;
+
+	walked = mem;
+	found = cond_find(gil + walk->gil_cond + walk->cond_list, gil + walk->gil_forced + walk->cond_list, word);
+	walked = NULL;
+	return found == COND_FIRST || found == COND_SECOND;
 }
 
 void frames_task_name(const struct walk_layout *walk, const struct mem *mem, uint64_t name, struct ev_frame *ret)

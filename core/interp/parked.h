@@ -94,6 +94,8 @@ WALK_FN void parked_read(const struct walk_layout *l, __u64 tstate, __u64 ident,
 
 	ret->at = ret->owner = 0;
 	ret->as = EV_PARKED_NOT;
+	if (sema & 7) /* no struct wait_entry: musl's waiter (cond_list.h) */
+		return;
 	if (WALK_READ(&ret->at, sizeof(ret->at), sema - 8) || !ret->at)
 		return;
 	ret->as = EV_PARKED_ELSEWHERE;

@@ -10,9 +10,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/interp/cond_list.h"
 #include "core/interp/debug_offsets.h"
+#include "core/interp/frames.h"
 #include "core/interp/gil.h"
 #include "core/interp/layout.h"
+#include "core/interp/libc.h"
 #include "core/interp/pydict.h"
 #include "core/interp/pystr.h"
 #include "core/interp/statics.h"
@@ -153,10 +156,10 @@ static int walk_gil(const struct layout *l, struct walk_layout *w)
 		return 0;
 	if (l->gil_words == WALK_GIL_IDENT && l->gil_size == NO_FIELD) /* the same */
 		return 0;
+	w->gil_cond = half_or(l->gil_cond, WALK_NO_FIELD);
 	w->gil_wait = half_or(l->gil_cond + COND_SIGNALS, WALK_NO_FIELD);
 	w->gil_wait_len = COND_SIZE - COND_SIGNALS;
 	if (l->gil_words == WALK_GIL_IDENT) {
-		w->gil_cond = half_or(l->gil_cond, WALK_NO_FIELD);
 		w->gil_locked = half_or(l->gil_locked, WALK_NO_FIELD);
 		w->gil_forced = half_or(l->gil_switch_mutex, WALK_NO_FIELD);
 		w->gil_forced_len = MUTEX_SIZE;
@@ -471,6 +474,27 @@ static void find_tasks(struct runtime *r, const struct mem *mem)
 	r->wants_task_table = err == TASKS_WANT_TABLE;
 	if (err < 0) /* torn, perhaps: once more */
 		r->modules = 0;
+}
+
+void runtime_set_libc(struct runtime *r, const struct libc *libc)
+{
+	if (!libc->cond_list || !r->walk.gil_cond || r->walk.gil_words == WALK_GIL_IDENT)
+		return;
+	r->walk.cond_list = libc->cond_list;
+	r->walk.gil_wait_len = 0;
+}
+
+uint64_t runtime_gil_slept_on(const struct runtime *r, const struct mem *mem, uint64_t word, uint64_t sp)
+{
+	for (unsigned i = 0; i < r->n_interps; i++)
+		if (r->interps[i].gil && word - r->interps[i].gil < r->walk.gil_size)
+			return r->interps[i].gil;
+	if (!r->walk.cond_list || !cond_may_list(word, sp))
+		return 0;
+	for (unsigned i = 0; i < r->n_interps; i++)
+		if (r->interps[i].gil && frames_listed(&r->walk, mem, r->interps[i].gil, word))
+			return r->interps[i].gil;
+	return 0;
 }
 
 void runtime_set_task_table(struct runtime *r, uint64_t addr)

@@ -16,6 +16,7 @@
 #include "core/util/fail.h"
 
 struct layout;
+struct libc;
 struct static_vars;
 
 #define RUNTIME_MAX_INTERPS 32
@@ -60,6 +61,10 @@ int runtime_read(struct runtime *ret, const struct mem *mem, const struct runtim
 /* Reads interpreters and GILs again; returns 0 or RUNTIME_CHANGED, or -errno. */
 enum { RUNTIME_CHANGED = 1 };
 int runtime_refresh(struct runtime *r, const struct mem *mem);
+/* Which C library its process has: where its waiters sleep follows from that. */
+void runtime_set_libc(struct runtime *r, const struct libc *libc);
+/* The GIL that a thread sleeps on, by its futex word and its stack pointer; 0 none. */
+uint64_t runtime_gil_slept_on(const struct runtime *r, const struct mem *mem, uint64_t word, uint64_t sp);
 /* Its table was looked for; what it tells comes with the next refresh. */
 void runtime_set_task_table(struct runtime *r, uint64_t addr);
 /* Its distinct GILs, each by the first interpreter that names it; returns how many. */

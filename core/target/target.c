@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/interp/libc.h"
 #include "core/interp/tasks.h"
 #include "core/target/disposable.h"
 #include "core/target/find_runtime.h"
@@ -232,6 +233,15 @@ static void find_task_table(struct target *t)
 	proc_maps_done(&maps);
 }
 
+static void find_own_state(struct target *t)
+{
+	target_find_tss(t);
+	target_find_libc(t);
+	t->runtime.walk.tss_pointer = (uint8_t)t->tss.pointer;
+	if (t->libc)
+		runtime_set_libc(&t->runtime, t->libc);
+}
+
 static int attach_python(struct target *t, struct fail *why)
 {
 	struct runtime_search search;
@@ -251,13 +261,13 @@ static int attach_python(struct target *t, struct fail *why)
 		r = search.n ? read_runtime(t, &search, why) : target_refuse_not_python(t, &search, why);
 	proc_maps_done(&maps);
 	if (r == 0)
-		t->tss_offset = target_find_tss_offset(t);
+		find_own_state(t);
 	if (r == 0 && t->runtime.wants_task_table) {
 		find_task_table(t);
 		runtime_refresh(&t->runtime, &t->mem.mem);
 	}
-	if (r == 0 && !target_knows_own_state(t) && target_is_musl(t))
-		r = target_refuse_musl(t, why);
+	if (r == 0 && t->libc && t->libc->cond_list && t->runtime.layout->by_ident)
+		r = target_refuse_libc(t, why);
 	return r;
 }
 
@@ -381,19 +391,24 @@ int target_refresh(struct target *t)
 		return 0;
 	find_task_table(t);
 	r = runtime_refresh(&t->runtime, &t->mem.mem);
-	if (r >= 0 && t->tss_offset == 0)
-		t->tss_offset = target_find_tss_offset(t);
+	if (r >= 0 && !t->tss.known)
+		find_own_state(t);
 	return r;
 }
 
 uint64_t target_tss_offset(const struct target *t)
 {
-	return t->tss_offset;
+	return t->tss.offset;
+}
+
+const char *target_libc(const struct target *t)
+{
+	return t->libc ? t->libc->name : NULL;
 }
 
 bool target_knows_own_state(const struct target *t)
 {
-	return t->tss_offset || t->runtime.walk.interpreters;
+	return t->tss.known || t->runtime.walk.interpreters;
 }
 
 #define KERNEL_DEVICE_SHIFT 20 /* MKDEV of linux/kdev_t.h */

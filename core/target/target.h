@@ -43,9 +43,10 @@ void target_refuse_place(struct target *t, uint64_t addr, uint64_t len);
 unsigned target_silent_places(const struct target *t, unsigned from, uint64_t *ret_addr);
 /* New interpreters, a GIL moved: 0, RUNTIME_CHANGED, -ESRCH gone, -errno. */
 int target_refresh(struct target *t);
-/* Offset in struct pthread (from the thread's fs base) of the thread-specific block that holds key, per the mapped
- * libc; 0 if unknown.  glibc x86-64: 0x310 + key*16 + 8 for key < 32 (nptl/descr.h specific_1stblock). */
+/* Where a thread has its own thread state: so far from its fs base, or with walk.tss_pointer from where that leads; 0 then too, or unknown. */
 uint64_t target_tss_offset(const struct target *t);
+/* "glibc", "musl"; NULL not known.  By what its threads keep where, not by the names of files. */
+const char *target_libc(const struct target *t);
 /* Can a thread's own state be told from the thread: by that offset, or on the list of states (2.7)? */
 bool target_knows_own_state(const struct target *t);
 

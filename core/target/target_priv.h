@@ -7,6 +7,13 @@
 #include "core/target/process_mem.h"
 #include "core/target/target.h"
 
+/* Where a thread keeps its Python thread state. */
+struct tss_place {
+	bool known;
+	uint16_t pointer; /* from its thread pointer: leads to the place that `offset` is from; 0: that is the thread pointer */
+	uint64_t offset;
+};
+
 struct target {
 	pid_t pid;
 	int proc_fd; /* directory /proc/PID, opened once: never another process's */
@@ -15,9 +22,9 @@ struct target {
 	uint64_t start_ns;
 	bool other_namespace; /* thread ids inside differ from ours */
 	bool has_runtime;
-	uint64_t tss_offset;
+	struct tss_place tss;
 	int64_t state_slot; /* candidate for it, from the code; 0 none */
-	uint32_t pthread_tid_offset; /* of tid in struct pthread, where tstates do not hold it; 0 not found yet */
+	const struct libc *libc; /* NULL not found yet */
 	char name[PROC_COMM_SIZE * 4];
 	char command[513];
 	char module[256];
@@ -35,8 +42,8 @@ int target_refuse_silent(const struct target *t, uint64_t limit_ns, struct fail 
 int target_refuse_access(const struct target *t, int err, struct fail *why);
 struct runtime_search;
 int target_refuse_not_python(const struct target *t, const struct runtime_search *search, struct fail *why);
-/* Offset of the thread-specific value from the pthread id, proven on a live thread; 0 unknown. */
-uint64_t target_find_tss_offset(struct target *t);
-/* Is its libc musl?  By where a thread keeps its tid, so in a static program as well. */
-bool target_is_musl(const struct target *t);
-int target_refuse_musl(const struct target *t, struct fail *why);
+/* Where a thread has its own state, proven on a live thread, and with a pthread key by that its C library. */
+void target_find_tss(struct target *t);
+/* Its C library, where that has not told it: by where threads keep their number. */
+void target_find_libc(struct target *t);
+int target_refuse_libc(const struct target *t, struct fail *why);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/interp/layout.h"
+#include "core/interp/libc.h"
 #include "core/target/find_runtime.h"
 #include "core/target/target_priv.h"
 #include "core/util/escape.h"
@@ -80,12 +81,11 @@ int target_refuse_not_python(const struct target *t, const struct runtime_search
 			 "pgrep -a -P %d. With --no-python its thread states can be recorded all the same.", t->pid);
 }
 
-/* musl 1.2.3 and 1.2.6: a waiter sleeps on a word on its own stack (pthread_cond_timedwait.c, struct waiter), not in the condition. */
-int target_refuse_musl(const struct target *t, struct fail *why)
+/* PyPy's queue of waiters has not been seen with another library than glibc. */
+int target_refuse_libc(const struct target *t, struct fail *why)
 {
-	fail_set(why, -ENOTSUP, FAIL_ATTACH, "could not attach to pid %d: its C library is musl (Alpine), which is not supported", t->pid);
-	return fail_hint(why, "There a thread waits for the GIL on a word of its own, so that wait cannot be told from others. Use an image "
-			 "with glibc (python:3 instead of python:3-alpine). With --no-python thread states and locks can be recorded.");
+	fail_set(why, -ENOTSUP, FAIL_ATTACH, "could not attach to pid %d: PyPy with %s as its C library is not supported", t->pid, t->libc->name);
+	return fail_hint(why, "Use one with glibc. With --no-python thread states and locks can be recorded.");
 }
 
 static int refuse_kind(const struct target *t, const struct proc_stat *stat, const struct proc_status *status,

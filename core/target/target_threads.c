@@ -12,6 +12,7 @@
 
 #include "core/interp/gil.h"
 #include "core/interp/layout.h"
+#include "core/interp/libc.h"
 #include "core/interp/thread_names.h"
 #include "core/interp/threads.h"
 #include "core/target/disposable.h"
@@ -22,11 +23,6 @@
 #include "core/util/xalloc.h"
 
 #define ATTEMPTS 5
-/* Where libc keeps the tid in struct pthread: glibc x86-64 (2.31 to 2.44), musl x86-64. */
-#define MUSL_PTHREAD_TID 0x30
-static const uint32_t pthread_tid_offsets[] = { 0x2d0, MUSL_PTHREAD_TID };
-#define GLIBC_FIRST_TSS_BLOCK 0x310 /* nptl/descr.h specific_1stblock, x86-64 */
-#define GLIBC_FIRST_TSS_KEYS 32
 #define TSS_SEARCH_END 0x900 /* struct pthread is not larger */
 #define TSS_PROOF_THREADS 64
 #define TLS_SEARCH_BYTES 2048 /* thread variables of a program and its first libraries */
@@ -56,30 +52,44 @@ static void read_tstates(const struct target *t, py_thread_vec *ret)
 	}
 }
 
-/* Under a pthread key. */
-static uint64_t find_key_offset(const struct target *t, const py_thread_vec *threads)
+/* Under a pthread key: the library that has the value where it is, proven on a live thread. */
+static bool find_libc_by_key(struct target *t, const py_thread_vec *threads)
 {
+	const struct mem *mem = &t->mem.mem;
 	uint32_t key = t->runtime.tss_key;
-	uint64_t found = 0, block[TSS_SEARCH_END / 8];
 
-	for (size_t i = 0; i < threads->n && i < TSS_PROOF_THREADS && !found; i++) {
-		uint64_t expected = GLIBC_FIRST_TSS_BLOCK + (uint64_t)key * 16 + 8, value;
+	for (size_t i = 0; i < threads->n && i < TSS_PROOF_THREADS; i++) {
 		const struct py_thread *thread = &threads->items[i];
 
-		if (thread->ident == 0)
-			continue;
-		if (mem_u64(&t->mem.mem, thread->ident + expected, &value) == 0 && value == thread->tstate) {
-			found = expected;
-			break;
+		for (const struct libc *l = libcs; thread->ident && l < libcs + n_libcs; l++) {
+			uint64_t at = thread->ident, offset = l->tss_first + (uint64_t)key * l->tss_step, value;
+
+			if (key >= l->tss_keys || (l->tss_pointer && mem_u64(mem, at + l->tss_pointer, &at) != 0) ||
+			    mem_u64(mem, at + offset, &value) != 0 || value != thread->tstate)
+				continue;
+			t->libc = l;
+			t->tss = (struct tss_place){ .known = true, .pointer = l->tss_pointer, .offset = offset };
+			return true;
 		}
-		/* another libc: the value itself shows where its slot is */
-		if (mem_read(&t->mem.mem, thread->ident, block, sizeof(block)) != 0)
-			continue;
-		for (uint64_t at = 0x200 / 8; at < TSS_SEARCH_END / 8 && !found; at++)
-			if (block[at] == thread->tstate && block[at - 1] != 0 && block[at - 1] < 1u << 20)
-				found = at * 8;
 	}
-	return found;
+	return false;
+}
+
+/* Another library: the value itself shows where its slot is. */
+static uint64_t find_key_offset(const struct target *t, const py_thread_vec *threads)
+{
+	uint64_t block[TSS_SEARCH_END / 8];
+
+	for (size_t i = 0; i < threads->n && i < TSS_PROOF_THREADS; i++) {
+		const struct py_thread *thread = &threads->items[i];
+
+		if (thread->ident == 0 || mem_read(&t->mem.mem, thread->ident, block, sizeof(block)) != 0)
+			continue;
+		for (uint64_t at = 0x200 / 8; at < TSS_SEARCH_END / 8; at++)
+			if (block[at] == thread->tstate && block[at - 1] != 0 && block[at - 1] < 1u << 20)
+				return at * 8;
+	}
+	return 0;
 }
 
 /* How many threads have their state at this distance from the thread pointer, which is their ident. */
@@ -133,7 +143,7 @@ static uint64_t find_ident_offset(const struct target *t, const py_thread_vec *t
 	return found;
 }
 
-uint64_t target_find_tss_offset(struct target *t)
+void target_find_tss(struct target *t)
 {
 	py_thread_vec threads = {0};
 	uint64_t found = 0;
@@ -141,12 +151,13 @@ uint64_t target_find_tss_offset(struct target *t)
 	read_tstates(t, &threads);
 	if (t->runtime.layout->by_ident)
 		found = find_ident_offset(t, &threads);
-	else if (t->runtime.tss_key < GLIBC_FIRST_TSS_KEYS)
+	else if (t->runtime.tss_key != UINT32_MAX && !find_libc_by_key(t, &threads))
 		found = find_key_offset(t, &threads);
 	else if (t->runtime.layout->runtime_tss_key == NO_FIELD && !t->runtime.walk.interpreters)
 		found = find_slot_offset(t, &threads);
+	if (found)
+		t->tss = (struct tss_place){ .known = true, .offset = found };
 	vec_done(&threads);
-	return found;
 }
 
 static void read_task(int task_fd, pid_t tid, target_thread_vec *ret)
@@ -245,50 +256,50 @@ static pid_t pthread_tid(const struct target *t, uint64_t ident, uint32_t offset
 	return ident && mem_u32(&t->mem.mem, ident + offset, &tid) == 0 && tid <= INT32_MAX ? (pid_t)tid : 0;
 }
 
-/* The libc is recognised by its effect: the offset under which most threads name a thread of the process. */
-static uint32_t find_pthread_tid_offset(const struct target *t, const py_thread_vec *py, const struct tid_map *map, size_t n)
+/* The library under whose offset most threads have the number of a thread of the process, and their own where their state tells it. */
+static const struct libc *libc_by_tid(const struct target *t, const py_thread_vec *py, const struct tid_map *map, size_t n)
 {
-	uint32_t best = 0;
+	const struct libc *best = NULL;
 	size_t best_hits = 0;
 
-	for (size_t k = 0; k < sizeof(pthread_tid_offsets) / sizeof(pthread_tid_offsets[0]); k++) {
+	for (const struct libc *l = libcs; l < libcs + n_libcs; l++) {
 		size_t hits = 0;
 
 		for (size_t i = 0; i < py->n && i < TSS_PROOF_THREADS; i++)
-			hits += find_tid(map, n, pthread_tid(t, py->items[i].ident, pthread_tid_offsets[k])) != NULL;
+			hits += find_tid(map, n, pthread_tid(t, py->items[i].ident, l->tid)) != NULL;
 		if (hits > best_hits) {
-			best = pthread_tid_offsets[k];
+			best = l;
 			best_hits = hits;
 		}
 	}
 	return best;
 }
 
-bool target_is_musl(const struct target *t)
+void target_find_libc(struct target *t)
 {
 	target_thread_vec threads = {0};
 	py_thread_vec py = {0};
 	struct tid_map *map;
-	bool musl = false;
 
-	if (read_tasks(t, &threads) == 0) {
-		map = map_tids(t, &threads);
-		read_tstates(t, &py);
-		musl = find_pthread_tid_offset(t, &py, map, threads.n) == MUSL_PTHREAD_TID;
-		free(map);
-	}
+	if (t->libc || read_tasks(t, &threads) < 0)
+		return;
+	map = map_tids(t, &threads);
+	read_tstates(t, &py);
+	t->libc = libc_by_tid(t, &py, map, threads.n);
+	free(map);
 	vec_done(&py);
 	vec_done(&threads);
-	return musl;
 }
 
 /* The state that a thread has made its own last (PyGILState), read from its thread-specific data; 0 unknown.
  * 3.12 runs a subinterpreter on a state that still names the thread which created it; this is what tells the two apart. */
 static uint64_t tss_state(const struct target *t, uint64_t ident)
 {
-	uint64_t tstate;
+	uint64_t at = ident, tstate;
 
-	return t->tss_offset && ident && mem_u64(&t->mem.mem, ident + t->tss_offset, &tstate) == 0 ? tstate : 0;
+	if (!t->tss.known || !ident || (t->tss.pointer && mem_u64(&t->mem.mem, ident + t->tss.pointer, &at) != 0))
+		return 0;
+	return mem_u64(&t->mem.mem, at + t->tss.offset, &tstate) == 0 ? tstate : 0;
 }
 
 static bool holds_a_gil(const struct target *t, uint64_t tstate)
@@ -351,12 +362,12 @@ static struct claim *claim_threads(struct target *t, const py_thread_vec *py, ta
 	struct claim *claims = xcalloc(py->n ? py->n : 1, sizeof(*claims));
 	struct tid_map *map = map_tids(t, threads);
 
-	if (t->runtime.layout->tstate_native_thread_id == NO_FIELD && t->pthread_tid_offset == 0)
-		t->pthread_tid_offset = find_pthread_tid_offset(t, py, map, threads->n);
+	if (t->runtime.layout->tstate_native_thread_id == NO_FIELD && !t->libc)
+		t->libc = libc_by_tid(t, py, map, threads->n);
 	for (size_t i = 0; i < py->n; i++) {
 		const struct py_thread *p = &py->items[i];
 		pid_t inner = p->native_tid ? (pid_t)p->native_tid :
-			      t->pthread_tid_offset ? pthread_tid(t, p->ident, t->pthread_tid_offset) : 0;
+			      t->libc ? pthread_tid(t, p->ident, t->libc->tid) : 0;
 
 		claims[i] = (struct claim){ .py = p, .thread = inner ? find_tid(map, threads->n, inner) : NULL };
 		if (claims[i].thread)
@@ -424,7 +435,7 @@ struct roll { /* shared */
 	struct target *target;
 	bool want_names;
 	int result;
-	uint32_t pthread_tid_offset; /* found on the way */
+	const struct libc *libc; /* found on the way; of the rows, which lie where they do here */
 	unsigned n;
 	struct target_thread threads[];
 };
@@ -435,7 +446,7 @@ static void call_roll(void *roll)
 	target_thread_vec threads = {0};
 
 	r->result = read_threads(r->target, r->want_names, &threads);
-	r->pthread_tid_offset = r->target->pthread_tid_offset;
+	r->libc = r->target->libc;
 	r->n = (unsigned)(threads.n < THREADS_MAX ? threads.n : THREADS_MAX);
 	if (r->n)
 		memcpy(r->threads, threads.items, r->n * sizeof(*threads.items));
@@ -457,7 +468,7 @@ static int read_threads_apart(struct target *t, bool want_names, target_thread_v
 	if (!err)
 		err = r->result;
 	if (!err) {
-		t->pthread_tid_offset = r->pthread_tid_offset;
+		t->libc = r->libc;
 		for (unsigned i = 0; i < r->n; i++)
 			vec_push(ret, r->threads[i]);
 	}

@@ -77,6 +77,9 @@ test_proc_SRCS := core/target/proc_maps.c core/target/proc_task.c core/util/vec.
 UNIT_TESTS += test_parked
 test_parked_SRCS := $(INTERP_SRCS) core/util/fail.c
 
+UNIT_TESTS += test_cond_list
+test_cond_list_SRCS := $(INTERP_SRCS) core/util/fail.c
+
 UNIT_TESTS += test_pystr
 test_pystr_SRCS := $(INTERP_SRCS) core/util/fail.c
 

@@ -141,14 +141,15 @@ try:
 except ImportError:
     import _xxsubinterpreters as I
     create = lambda legacy: I.create(isolated=not legacy)
-# 3.12 sets the drop request in the waiter's interpreter: those that share a GIL must give it up by themselves
+# 3.12 sets the drop request in the waiter's interpreter: those that share a GIL must give it up by themselves,
+# after turns so long that a look at all threads fits into one
 burn = "def burn():\n  while True: pass\nburn()"
-share = "import time\ndef burn():\n  while True:\n    sum(range(50000)); time.sleep(0)\nburn()"
+share = "import time\ndef burn():\n  while True:\n    sum(range(500000)); time.sleep(0)\nburn()"
 for name, legacy in ("own-1", False), ("own-2", False), ("own-3", False), ("shared", True):
     threading.Thread(target=I.run_string, args=(create(legacy), share if legacy else burn), name=name, daemon=True).start()
 def spin():
     while True:
-        sum(range(50000)); time.sleep(0)
+        sum(range(500000)); time.sleep(0)
 threading.Thread(target=spin, name="spin", daemon=True).start()
 print("ready", flush=True)
 time.sleep(60)

@@ -60,6 +60,11 @@ test_mapped_file_LIBS := -ldw -lelf
 UNIT_TESTS += test_machine_code
 test_machine_code_SRCS := core/target/machine_code.c
 
+UNIT_TESTS += test_find_pypy
+test_find_pypy_SRCS := tests/images/image.c core/target/find_pypy.c core/target/machine_code.c core/target/elf_file.c $(INTERP_SRCS) core/util/fail.c \
+	core/util/vec.c core/util/xalloc.c
+test_find_pypy_LIBS := -lelf -lz
+
 UNIT_TESTS += test_native_stack
 test_native_stack_SRCS := core/symbols/native_stack.c
 

@@ -70,10 +70,12 @@ SYMBOLS_SRCS := \
 
 TIMELINE_SRCS := \
 	core/timeline/callback.c \
+	core/timeline/counted.c \
 	core/timeline/credit.c \
 	core/timeline/episode.c \
 	core/timeline/estimate.c \
 	core/timeline/holder.c \
+	core/timeline/holder_share.c \
 	core/timeline/line.c \
 	core/timeline/lock_place.c \
 	core/timeline/model.c \

@@ -71,7 +71,7 @@ bool history_covers(const struct history *h, uint32_t thread, uint64_t t)
 	return i != HISTORY_NONE && h->holds.items[i].thread == thread && t < h->holds.items[i].t1;
 }
 
-static void insert(struct history *h, size_t i, const struct hold_rec *r)
+void history_put(struct history *h, size_t i, const struct hold_rec *r)
 {
 	vec_reserve(&h->holds, h->holds.n + 1);
 	memmove(&h->holds.items[i + 1], &h->holds.items[i], (h->holds.n - i) * sizeof(*r));
@@ -103,7 +103,7 @@ static bool cut(struct history *h, size_t i, uint64_t t)
 		rest.t0 = rest.seen_ns;
 		rest.flags |= HOLD_F_START_INFERRED;
 		if (rest.t1 > rest.t0)
-			insert(h, i + 1, &rest);
+			history_put(h, i + 1, &rest);
 		else
 			++*h->two_holders;
 		r = &h->holds.items[i];
@@ -128,7 +128,7 @@ static size_t add(struct history *h, uint32_t thread, uint64_t t, uint32_t flags
 		r.t1 = h->holds.items[i].t0;
 		r.flags |= HOLD_F_END_INFERRED;
 	}
-	insert(h, i, &r);
+	history_put(h, i, &r);
 	return i;
 }
 
@@ -403,7 +403,7 @@ void history_claim(struct history *h, uint32_t thread, uint64_t a, uint64_t b, u
 			       next->t0 == r.t1;
 		a = next ? next->t0 : b;
 		if (r.t1 > r.t0 && !handoff)
-			insert(h, i, &r);
+			history_put(h, i, &r);
 	}
 }
 
@@ -421,7 +421,7 @@ void history_estimated(struct history *h, uint32_t thread, uint64_t t0, uint64_t
 		last->t1 = last->seen_ns = t1;
 		return;
 	}
-	insert(h, h->holds.n, &(struct hold_rec){ .thread = thread, .t0 = t0, .t1 = t1, .seen_ns = t1,
+	history_put(h, h->holds.n, &(struct hold_rec){ .thread = thread, .t0 = t0, .t1 = t1, .seen_ns = t1,
 						  .flags = HOLD_F_START_INFERRED | HOLD_F_END_INFERRED });
 }
 

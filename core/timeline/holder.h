@@ -95,6 +95,11 @@ void history_free_at(struct history *h, uint64_t t);
 /* It ran a..b and then blocked: what of it is not held by others was probably its own.  holder: who was seen to hold the lock at b,
  * MODEL_NONE if it was free; `seen` false if nobody looked. */
 void history_claim(struct history *h, uint32_t thread, uint64_t a, uint64_t b, uint32_t holder, bool seen);
+/* Its holds within a..b are made to add up to ns, as far as what is known exactly allows: inferred ends and starts give way, or
+ * what nobody holds is claimed (may_fill).  Returns what they add up to. */
+uint64_t history_share(struct history *h, uint32_t thread, uint64_t a, uint64_t b, uint64_t ns, bool may_fill);
+/* As hold number i, which must be its place in the order of time. */
+void history_put(struct history *h, size_t i, const struct hold_rec *r);
 
 void history_add_sight(struct history *h, uint32_t thread, uint64_t t, uint64_t stack, uint64_t native);
 /* The stack of sight i, which lies in the hold: with native frames if the same Python stack was seen with them at any time during it. */

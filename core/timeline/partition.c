@@ -221,8 +221,8 @@ static void one_tally(struct timeline *t, struct thread *th, const struct ev_agg
 	if (cls == EV_AGG_GIL && !held)
 		for (int i = 0; i < EV_AGG_BUCKETS; i++)
 			row.hist[i] = e->hist[i];
-	th->debt_ns += ns;
-	th->debt_later_ns += ns;
+	th->debt[held].ns += ns;
+	th->debt[held].later_ns += ns;
 	line_add(t, ITEM_TALLY, th)->tally = row;
 }
 
@@ -273,6 +273,15 @@ static void piece(struct timeline *t, struct thread *th, const struct segment *s
 	th->merging = true;
 }
 
+/* A part of a stretch on the CPU, but for short stretches off it that were only counted. */
+static void on_cpu_piece(struct timeline *t, struct thread *th, const struct segment *s, bool held, uint64_t t0, uint64_t t1)
+{
+	uint64_t absorbed = t1 > t0 ? min_u64(th->debt[held].ns, t1 - t0) : 0;
+
+	th->debt[held].ns -= absorbed;
+	piece(t, th, s, t0 + absorbed, t1);
+}
+
 /* Splits a stretch on the CPU by the thread's own holds. */
 static void pieces_by_hold(struct timeline *t, struct thread *th, const struct segment *s, uint64_t t0)
 {
@@ -290,23 +299,18 @@ static void pieces_by_hold(struct timeline *t, struct thread *th, const struct s
 
 		if (r->thread != th->row.thread || b <= a)
 			continue;
-		piece(t, th, &without, t0, a);
+		on_cpu_piece(t, th, &without, false, t0, a);
 		with.flags = s->flags | (r->flags & (HOLD_F_START_INFERRED | HOLD_F_END_INFERRED) ? INTERVAL_F_INFERRED : 0);
-		piece(t, th, &with, a, b);
+		on_cpu_piece(t, th, &with, true, a, b);
 		t0 = b;
 	}
-	piece(t, th, &without, t0, s->t1);
+	on_cpu_piece(t, th, &without, false, t0, s->t1);
 }
 
 void segment_settle(struct timeline *t, struct thread *th, struct segment *s)
 {
-	uint64_t t0 = s->t0, until, absorbed;
+	uint64_t t0 = s->t0, until;
 
-	if (s->on_cpu && th->debt_ns) {
-		absorbed = min_u64(th->debt_ns, s->t1 - s->t0);
-		th->debt_ns -= absorbed;
-		t0 += absorbed;
-	}
 	if (s->state != STATE_N) {
 		piece(t, th, s, t0, s->t1);
 		return;
@@ -315,14 +319,14 @@ void segment_settle(struct timeline *t, struct thread *th, struct segment *s)
 	if (s->t1 - t0 > TAKE_GIL_NS && loss_within(t, t0, s->t1, &until)) {
 		until = min_u64(until, s->t1);
 		s->state = STATE_UNKNOWN;
-		piece(t, th, s, t0, until);
+		on_cpu_piece(t, th, s, false, t0, until);
 		t0 = until;
 	}
 	if (s->gil) {
 		pieces_by_hold(t, th, s, t0);
 	} else {
 		s->state = STATE_NOGIL;
-		piece(t, th, s, t0, s->t1);
+		on_cpu_piece(t, th, s, false, t0, s->t1);
 	}
 }
 
@@ -362,14 +366,15 @@ static void tally_sum(struct timeline *t, struct thread *th, const struct tally 
 /* What no on-CPU segment had room for was counted twice: it is not given out. */
 void tally_settle(struct timeline *t, struct thread *th, struct tally *row)
 {
+	bool held = row->flags & INTERVAL_F_HELD;
 	uint64_t too_much;
 
-	th->debt_later_ns -= row->ns;
-	too_much = th->debt_ns > th->debt_later_ns ? th->debt_ns - th->debt_later_ns : 0;
+	th->debt[held].later_ns -= row->ns;
+	too_much = th->debt[held].ns > th->debt[held].later_ns ? th->debt[held].ns - th->debt[held].later_ns : 0;
 	too_much = min_u64(too_much, row->ns);
 	if (too_much)
 		t->odd.overlapping++;
-	th->debt_ns -= too_much;
+	th->debt[held].ns -= too_much;
 	row->ns -= too_much;
 	if (row->ns || row->n)
 		tally_sum(t, th, row);

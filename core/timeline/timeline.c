@@ -366,6 +366,7 @@ static void feed_off(struct timeline *t, const struct ev_off *event)
 		step = EPISODE_GOES_ON;
 	}
 	off_put(t, th, &e, &s, step);
+	counted_forget(&th->counted);
 	th->in_ns = e.t_in_ns;
 }
 
@@ -391,6 +392,8 @@ static void feed_sample(struct timeline *t, const struct ev_sample *e)
 			stretch_done(t, th, &s, s.self ? STRETCH_HOLDS : STRETCH_RELEASED, EPISODE_NONE);
 
 		apply_sight(t, &s);
+		if (s.seen)
+			counted_sample(&th->counted, s.self);
 	}
 	if ((e->h.flags & EV_F_LOCKED) && (e->h.flags & EV_F_SELF_HOLDS)) {
 		row.state = STATE_GIL;
@@ -424,6 +427,7 @@ static void feed_agg(struct timeline *t, const struct ev_agg *e)
 	struct thread *th = thread_of(t, &e->h, min_u64(e->t0_ns, e->t1_ns));
 	struct sight s = { .t = e->t1_ns };
 	enum episode_step step = EPISODE_NONE;
+	uint64_t from;
 
 	if (!th)
 		return;
@@ -435,7 +439,14 @@ static void feed_agg(struct timeline *t, const struct ev_agg *e)
 	s.gil = e->gil ? lock_of(t, th, LOCK_GIL, e->gil) : th->gil;
 	if (e->t0_ns >= th->in_ns && e->t1_ns > th->cursor_ns) {
 		step = episode_decide_agg(t, th, e);
-		stretch_done(t, th, &s, agg_blocked_without_gil(e) ? STRETCH_BLOCKS : STRETCH_NOTHING, step);
+		from = th->in_ns;
+		stretch_done(t, th, &s, STRETCH_NOTHING, step);
+		if (step != EPISODE_GOES_ON && th->gil) {
+			if (agg_blocked_without_gil(e))
+				history_lost(&th->gil->history, th->row.thread, e->t1_ns, false);
+			counted_window(&th->counted, &th->gil->counted, &th->gil->history, th->row.thread, from, e, th->python);
+		}
+		counted_forget(&th->counted);
 		th->in_ns = e->t1_ns;
 	}
 	if (step != EPISODE_GOES_ON) /* else they are inside the wait, which has its own row */

@@ -3,6 +3,7 @@
  *   timeline.c   checks it and takes it apart; finds the thread (threads.c)
  *   episode.c    is a wait for the GIL going on, and did the thread get it?
  *   holder.c     what the event says about who held the GIL when
+ *   counted.c    how much of a window that was only counted it held the GIL
  *   partition.c  the stretch on the CPU and the stretch off it become segments of the thread's life
  *   releases.c   who let go of a lock that is no GIL, as the waiters it woke tell
  *   line.c       segments, finished waits and tallies lie there for SETTLE_DELAY_NS; what other threads tell meanwhile
@@ -13,6 +14,7 @@
 #include <uthash.h>
 
 #include "core/timeline/callback.h"
+#include "core/timeline/counted.h"
 #include "core/timeline/holder.h"
 #include "core/timeline/releases.h"
 #include "core/timeline/timeline.h"
@@ -28,7 +30,7 @@ enum {
 	GILS_MAX = 1024, /* at once; threads of more are recorded without GIL knowledge */
 	LINE_MAX = 32768, /* segments and waits waiting to be settled */
 	SWEEP_EVENTS = 1024,
-	LOSSES_MAX = 16,
+	LOSSES_MAX = 16, RUNS_MAX = 8,
 };
 
 struct proc {
@@ -50,16 +52,14 @@ struct lock {
 	bool waited; /* its row tells where it was first waited for */
 	uint64_t first_stack;
 	struct history history; /* of a GIL */
+	struct counted_ratio counted; /* of a GIL: of all its threads */
 	struct releases releases; /* of another lock */
 	uint32_t in_line; /* waits for it that are not settled */
 	struct lock *next_gil;
 	UT_hash_handle hh;
 };
 
-struct ident_key {
-	uint64_t ident;
-	uint32_t proc, pad;
-};
+struct ident_key { uint64_t ident; uint32_t proc, pad; };
 
 /* One wait for a GIL, while it goes on. */
 struct episode {
@@ -89,8 +89,6 @@ struct segment {
 	uint64_t stack;
 };
 
-enum { RUNS_MAX = 8 };
-
 struct thread {
 	uint32_t tid;
 	struct proc *proc;
@@ -110,7 +108,8 @@ struct thread {
 	uint32_t wait_lock;
 	uint64_t futex_stack; /* the same of other locks */
 	uint32_t futex_lock;
-	uint64_t debt_ns, debt_later_ns; /* tallied time to be taken out of on-CPU segments; part of it from tallies still in the line */
+	struct { uint64_t ns, later_ns; } debt[2]; /* tallied time, without the GIL and with it, to be taken out of on-CPU segments; part of it from tallies still in the line */
+	struct counted counted;
 	struct tally *sums; /* TALLY_SUMS of them, being added up; NULL while it has none */
 	uint32_t n_sums;
 	struct callback callback; /* of an event loop */

@@ -39,7 +39,18 @@ def combine(runs):
         combined[key] = statistics.median(values) if values else None
         if key in WORST:
             combined["worst"][key] = WORST[key](values) if values else None
+    combined["held"] = held(runs)
     return combined
+
+
+def held(runs):
+    """How full the GIL was, in truth and as it was told, and how far off each told it at worst: {"truth": …, "holds": …, …}."""
+    told = [r["held"]["all"] for r in runs if r.get("held")]
+    if not told:
+        return None
+    return {"truth": statistics.median(r["truth"] for r in told), "worst": {
+        k: max((r[k] - r["truth"] for r in told), key=abs) for k in compare.HELD_BY if k != "truth"}, **{
+        k: statistics.median(r[k] - r["truth"] for r in told) for k in compare.HELD_BY if k != "truth"}}
 
 
 def measure(case, python, seconds, keep=None, hz=99):
@@ -69,6 +80,8 @@ def measure_once(case, python, seconds, keep=None, hz=99):
             raise RuntimeError("gilscope record ended with %d: %s" % (code, err))
         result = compare.compare(truth, rec, (summary["start_ns"], summary["end_ns"]))
         result["truth_lost"] = summary["lost"]
+        result["held"] = compare.compare_held(summary, rec)
+        result["bad"] += compare.judge_held(result["held"])
         return result
     finally:
         workload.close()

@@ -11,12 +11,13 @@ def mark(ok):
 
 def accuracy_rows(results):
     yield ["workload", "python", "waits (truth)", "of 50 us or more", "found", "largest error of a thread's total",
-           "start p50 / p99", "end p50 / p99", "false waits", "runs within limits"]
+           "start p50 / p99", "end p50 / p99", "false waits", "GIL held (truth)", "off: by holds / by states / by samples", "runs within limits"]
     for key, r in sorted(results.items()):
         case, python = key.split("@")
         if "error" in r:
-            yield [case, python, "failed: " + r["error"][:60]] + [""] * 7
+            yield [case, python, "failed: " + r["error"][:60]] + [""] * 9
             continue
+        held = r.get("held")
 
         def worst(name, form):
             return "%s (%s)" % (cell(r[name], form), cell(r["worst"][name], form))
@@ -24,7 +25,9 @@ def accuracy_rows(results):
                worst("total_error_pct", "%.3f") + " %",
                "%s / %s us" % (cell(r["start_p50_us"], "%.1f"), worst("start_p99_us", "%.1f")),
                "%s / %s us" % (cell(r["end_p50_us"], "%.1f"), worst("end_p99_us", "%.1f")),
-               worst("false_waits", "%d"), "%d of %d" % (r["runs_good"], r["runs"])]
+               worst("false_waits", "%d"), "%.1f %%" % held["truth"] if held else "-",
+               " / ".join("%+.1f (%+.1f)" % (held[k], held["worst"][k]) for k in ("holds", "states", "samples")) if held else "-",
+               "%d of %d" % (r["runs_good"], r["runs"])]
 
 
 def interval(x):
@@ -135,7 +138,9 @@ SECTIONS = (
      "Truth: probes on take_gil of an unstripped build (its entry, where it has just set gil.locked, its return) and drop_gil (what it sleeps before it has let go is a hold), on the same process "
      "at the same time (`tests/truth/truth`), compared wait by wait (`tests/truth/compare.py`). Medians of the runs of 10 s, the worst "
      "of them in parentheses. Limits: each thread's total within 1 %, at least 99.5 % of the waits of 50 us and more found, start and "
-     "end within 30 us (p99).",
+     "end within 30 us (p99).  How full the GIL was: from take_gil's having it to drop_gil's having let it go; what is told of it by holds, by what "
+     "the threads did and by samples alone (each stands for its part of a second; chance alone makes them differ by a point or two of such a run), in "
+     "points of a per cent. Limit: 3 by holds and by states.",
      accuracy_rows, "tests/bench/run --only accuracy"),
     ("overhead", "Overhead",
      "Slow-down of the target. Windows of 90 ms, bare and observed in turn in one life of the target (the observer switches on "

@@ -28,6 +28,7 @@ JOIN_NS = 10000  # drop_gil to take_gil at once, two probes lie between; a drop 
 # has locks of its own in a condition) is another matter, the thread runs on without the GIL
 LONG_NS = 50000
 LIMITS = {"thread_total_pct": 1.0, "found_pct": 99.5, "start_p99_us": 30.0, "end_p99_us": 30.0}
+HELD_POINTS = 3.0  # how full the GIL was may be told wrong by so many points of a per cent
 MIN_THREAD_NS = 50000000  # threads that waited less in all are shown, not judged by percentage
 
 
@@ -236,6 +237,35 @@ def compare(truth_path, recording_path, window=None):
     return result
 
 
+def compare_held(summary, recording_path):
+    """Share of the time in which the GIL was held, in per cent: by the tracer's summary, and as the recording tells it by holds, by what the
+    threads did, and by samples.  {"all": …, tid: …}; None where the truth does not tell (take_gil alone was traced)."""
+    rec = recording.Recording(recording_path)
+    t0, t1 = max(rec.armed_ns, summary["start_ns"]), min(rec.end_ns, summary["end_ns"])
+    told, whole = rec.held_shares(t0, t1), summary["end_ns"] - summary["start_ns"]
+    rows = {}
+    for tid, sums in summary["threads"].items():
+        shares = told.get(int(tid), {"holds": 0, "states": 0, "samples": 0})
+        rows[int(tid)] = {"truth": 100.0 * sums["held_ns"] / whole, **{k: None if v is None else 100.0 * v for k, v in shares.items()}}
+    if not any(r["truth"] for r in rows.values()):
+        return None
+    return {"all": {k: sum(r[k] or 0 for r in rows.values()) for k in HELD_BY}, **rows}
+
+
+HELD_BY = ("truth", "holds", "states", "samples")
+
+
+def judge_held(held):
+    off = {k: held["all"][k] - held["all"]["truth"] for k in ("holds", "states")} if held else {}
+    return ["held by %s %+.1f points" % (k, v) for k, v in off.items() if abs(v) > HELD_POINTS]
+
+
+def show_held(held):
+    print("held, %% of the time: %s" % ", ".join(HELD_BY))
+    for who, row in held.items():
+        print("%8s %s" % (who, " ".join("-".rjust(6) if row[k] is None else "%6.2f" % row[k] for k in HELD_BY)))
+
+
 def show(r):
     print("window %.2f s, %d waits in truth (%d of %d us or more), %d recorded, %d only counted, %d events lost" % (
         r["window_ns"] / 1e9, r["episodes"], r["long"], LONG_NS // 1000, r["recorded"], r["tallied"], r["lost_events"]))
@@ -266,6 +296,7 @@ def main():
     p.add_argument("truth")
     p.add_argument("recording")
     p.add_argument("--json", action="store_true")
+    p.add_argument("--summary", help="what the tracer printed: compares the held share too")
     options = p.parse_args()
     result = compare(options.truth, options.recording)
     if options.json:
@@ -273,6 +304,9 @@ def main():
         print()
     else:
         show(result)
+        if options.summary:
+            with open(options.summary) as f:
+                show_held(compare_held(json.load(f), options.recording))
     return 1 if result["bad"] else 0
 
 

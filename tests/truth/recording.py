@@ -1,6 +1,9 @@
 """A recording read with nothing but sqlite3, as FORMAT.md describes it: for the tests, independent of gilscope's reader."""
 import sqlite3
 
+# with a GIL on a CPU, or held meanwhile
+HELD_STATES = ("SELECT t0_ns, dur_ns FROM interval WHERE %s (state = 0 OR flags & 1)"
+               " UNION ALL SELECT t0_ns, ns FROM tally WHERE %s (state = 0 OR flags & 1)")
 STATES = ("gil", "nogil", "wait_gil", "wait_lock", "blocked", "sleep", "runnable", "unknown")
 
 
@@ -58,8 +61,20 @@ class Recording:
 
     def held_by_states(self, t0, t1):
         """The latter by what each thread did: with the GIL on a CPU, or held meanwhile."""
-        return self.share_of(t0, t1, "SELECT t0_ns, dur_ns FROM interval WHERE state = 0 OR flags & 1"
-                             " UNION ALL SELECT t0_ns, ns FROM tally WHERE state = 0 OR flags & 1")
+        return self.share_of(t0, t1, HELD_STATES % ("", ""))
+
+    def held_shares(self, t0, t1):
+        """{tid: shares of the time between two moments in which it held a GIL: by holds, by what it did, by samples of it}."""
+        rate = self.sample_rate()
+        return {tid: {"holds": self.share_of(t0, t1, "SELECT t0_ns, dur_ns FROM hold WHERE thread = ?1", thread),
+                      "states": self.share_of(t0, t1, HELD_STATES % ("thread = ?1 AND", "thread = ?1 AND"), thread),
+                      "samples": self.one("SELECT count(*) FROM sample WHERE thread = ?1 AND state = 0 AND t_ns BETWEEN ?2 AND ?3",
+                                          thread, t0 - self.start_ns, t1 - self.start_ns) / rate / (t1 - t0) * 1e9 if rate else None}
+                for thread, tid in self.db.execute("SELECT id, tid FROM thread").fetchall()}
+
+    def sample_rate(self):
+        """Samples a second of CPU time, 0 if there are none."""
+        return float(self.meta.get("sample_hz", 0))
 
     def stacks(self):
         """{stack: [(function, file, line)]}, outermost first."""

@@ -29,6 +29,7 @@ struct open_call {
 
 struct thread_calls {
 	struct open_call kind[TRUTH_KINDS];
+	__u64 held_since; /* it has the GIL; 0: not, or since before the probes */
 };
 
 const volatile __u32 target_tgid;
@@ -66,12 +67,11 @@ static __always_inline struct thread_calls *calls_of(__u32 tid)
 }
 
 /* Of the thread that runs, NULL when it is none of the target's. */
-static __always_inline struct truth_call *current_call(int kind)
+static __always_inline struct thread_calls *current_calls(void)
 {
 	__u64 id = bpf_get_current_pid_tgid();
-	struct thread_calls *t = id >> 32 == target_tgid ? calls_of((__u32)id) : NULL;
 
-	return t ? &t->kind[kind].c : NULL;
+	return id >> 32 == target_tgid ? calls_of((__u32)id) : NULL;
 }
 
 static __always_inline int enter(int kind)
@@ -92,20 +92,28 @@ static __always_inline int enter(int kind)
 		return 0;
 	}
 	__builtin_memset(&t->kind[kind], 0, sizeof(t->kind[kind]));
+	if (kind == TRUTH_TAKE)
+		t->held_since = 0;
 	t->kind[kind].c.t_entry = bpf_ktime_get_ns();
 	return 0;
 }
 
-static __always_inline void count(__u32 tid, __u64 ns, int slept)
+static __always_inline struct truth_totals *totals_of(__u32 tid)
 {
 	struct truth_totals zero = {}, *sum = bpf_map_lookup_elem(&totals, &tid);
 
-	if (!sum) {
-		bpf_map_update_elem(&totals, &tid, &zero, BPF_NOEXIST);
-		sum = bpf_map_lookup_elem(&totals, &tid);
-		if (!sum)
-			return;
-	}
+	if (sum)
+		return sum;
+	bpf_map_update_elem(&totals, &tid, &zero, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&totals, &tid);
+}
+
+static __always_inline void count(__u32 tid, __u64 ns, int slept)
+{
+	struct truth_totals *sum = totals_of(tid);
+
+	if (!sum)
+		return;
 	sum->calls++;
 	sum->ns += ns;
 	if (slept) {
@@ -156,10 +164,15 @@ SEC("uprobe")
 int take_held(void *ctx)
 {
 	__u64 now = bpf_ktime_get_ns() - probe_ns;
-	struct truth_call *c = current_call(TRUTH_TAKE);
+	struct thread_calls *t = current_calls();
+	struct truth_call *c;
 
-	if (c && c->t_entry && !c->t_held)
+	if (!t || !t->kind[TRUTH_TAKE].c.t_entry)
+		return 0;
+	c = &t->kind[TRUTH_TAKE].c;
+	if (!c->t_held)
 		c->t_held = now > c->t_last_in ? now : c->t_last_in;
+	t->held_since = c->t_held;
 	return 0;
 }
 
@@ -167,10 +180,18 @@ int take_held(void *ctx)
 SEC("uprobe")
 int drop_released(void *ctx)
 {
-	struct truth_call *c = current_call(TRUTH_DROP);
+	__u64 now = bpf_ktime_get_ns() - probe_ns;
+	struct thread_calls *t = current_calls();
+	struct truth_totals *sum;
+	struct truth_call *c;
 
-	if (!c)
+	if (!t)
 		return 0;
+	sum = t->held_since ? totals_of((__u32)bpf_get_current_pid_tgid()) : NULL;
+	if (sum && now > t->held_since)
+		sum->held_ns += now - t->held_since;
+	t->held_since = 0;
+	c = &t->kind[TRUTH_DROP].c;
 	c->sleeps = 0;
 	c->t_first_out = c->t_sleep_in = c->asleep_ns = 0;
 	return 0;

@@ -186,8 +186,8 @@ static void print_summary(const struct tracer *t, const struct options *o, uint6
 		key = next;
 		if (bpf_map_lookup_elem(map, &key, &sum))
 			continue;
-		printf("%s\"%u\": {\"calls\": %llu, \"ns\": %llu, \"slept\": %llu, \"slept_ns\": %llu}", comma, key,
-		       sum.calls, sum.ns, sum.slept, sum.slept_ns);
+		printf("%s\"%u\": {\"calls\": %llu, \"ns\": %llu, \"slept\": %llu, \"slept_ns\": %llu, \"held_ns\": %llu}", comma, key,
+		       sum.calls, sum.ns, sum.slept, sum.slept_ns, sum.held_ns);
 		comma = ", ";
 	}
 	printf("}}\n");

@@ -22,4 +22,5 @@ struct truth_call {
 struct truth_totals { /* of all calls of take_gil by a thread, slept or not */
 	__u64 calls, ns;
 	__u64 slept, slept_ns;
+	__u64 held_ns; /* from having the GIL to having let it go */
 };

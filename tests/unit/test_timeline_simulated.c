@@ -1,6 +1,6 @@
 /* The timeline against a simulated interpreter: threads, a GIL as CPython's ceval_gil keeps it and a scheduler, in steps of
  * 1 us.  The simulation knows who held the GIL when; the timeline is told only what the bpf collector sees (stretches off
- * the CPU, the GIL's words at their start, wakers, samples).  Both must agree. */
+ * the CPU, the GIL's words at their start, wakers, samples), or, when it is thinned, how many short stretches there were.  Both must agree. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,6 +26,7 @@ struct sim_thread {
 	int latency, waker;
 	uint64_t waker_stack, saved_switch_number;
 	struct ev_off off; /* as it was seen at `out` */
+	struct ev_agg agg; /* what was counted since the last one; t1_ns 0 nothing */
 	bool waiting, moved; /* moved: ran Python code since its last sleep on the GIL */
 	int64_t wait_start, took_since; /* first sleep of the wait; last return to the CPU */
 	uint64_t line;
@@ -39,7 +40,8 @@ struct scenario {
 	int hold_us, call_us, native_us; /* on average */
 	int preempt; /* one in so many us on the CPU */
 	int seconds;
-	bool sampled;
+	int sample_us; /* a sample of each thread on the CPU in so many us, 0 none */
+	int thin_us; /* shorter stretches off the CPU are only counted, 0 none */
 };
 
 struct sim {
@@ -111,6 +113,30 @@ static void wake(struct sim *s, int i, int waker)
 		th->waker_stack = stack_of(s, waker);
 }
 
+static void send_agg(struct sim *s, struct sim_thread *th)
+{
+	if (th->agg.t1_ns)
+		timeline_feed(s->timeline, &th->agg.h);
+	th->agg = (struct ev_agg){ 0 };
+}
+
+static void count(struct sim *s, struct sim_thread *th)
+{
+	const struct ev_off *e = &th->off;
+	int cls = !(e->h.flags & EV_F_BLOCKED) ? EV_AGG_RUNNABLE : e->h.flags & EV_F_GIL_WAIT ? EV_AGG_GIL : EV_AGG_BLOCKED;
+	struct ev_agg *a = &th->agg;
+
+	if (!a->t1_ns)
+		*a = (struct ev_agg){ .h = { .kind = EV_AGG, .size = sizeof(*a), .pid = 1, .tid = e->h.tid }, .t0_ns = e->t_out_ns, .gil = GIL };
+	a->t1_ns = e->t_in_ns;
+	a->n[cls]++;
+	a->ns[cls] += e->t_in_ns - e->t_out_ns;
+	a->held_ns[cls] += e->h.flags & EV_F_SELF_HOLDS ? e->t_in_ns - e->t_out_ns : 0;
+	a->h.flags |= e->h.flags & EV_F_MOVED;
+	if (a->t1_ns - a->t0_ns > 50000000)
+		send_agg(s, th);
+}
+
 static void back_on_cpu(struct sim *s, int i)
 {
 	struct sim_thread *th = &s->th[i];
@@ -123,6 +149,11 @@ static void back_on_cpu(struct sim *s, int i)
 		th->off.waker_stack = th->waker_stack;
 	}
 	th->took_since = s->now;
+	if (th->off.t_in_ns - th->off.t_out_ns < (uint64_t)s->s->thin_us * US) {
+		count(s, th);
+		return;
+	}
+	send_agg(s, th);
 	timeline_feed(s->timeline, &th->off.h);
 }
 
@@ -273,7 +304,7 @@ static void tick(struct sim *s)
 			th->held_off_cpu_ns += US;
 		if (s->holder != NOBODY && s->holder != i && th->waiting)
 			s->th[s->holder].caused_ns += US;
-		if (running && s->s->sampled && roll(s, 10000) == 0)
+		if (running && s->s->sample_us && roll(s, (uint32_t)s->s->sample_us) == 0)
 			sample(s, i);
 		if (running)
 			on_cpu(s, i);
@@ -288,6 +319,7 @@ static void finish(struct sim *s)
 	for (int i = 0; i < s->s->threads; i++) {
 		struct sim_thread *th = &s->th[i];
 
+		send_agg(s, th);
 		if (th->place == HOLDING || th->place == NATIVE || th->place == TAKING)
 			continue;
 		th->off.h.flags |= EV_F_UNFINISHED;
@@ -325,6 +357,7 @@ struct result {
 	struct timeline_sink both;
 	const struct timeline_sink *check;
 	uint64_t wait_ns[MAX_THREADS], waits[MAX_THREADS], gil_ns[MAX_THREADS], held_off_ns[MAX_THREADS], caused_ns[MAX_THREADS];
+	uint64_t held_ns[MAX_THREADS]; /* by holds */
 	uint64_t end_ns, unknown_ns, wanted_ns, handoffs, forced;
 };
 
@@ -374,7 +407,23 @@ static void on_handoff(void *ctx, const struct handoff *r)
 static void pass_thread(void *ctx, const struct thread_row *r) { ((struct result *)ctx)->check->thread(((struct result *)ctx)->check->ctx, r); }
 static void pass_proc(void *ctx, const struct proc_row *r) { ((struct result *)ctx)->check->proc(((struct result *)ctx)->check->ctx, r); }
 static void pass_lock(void *ctx, const struct lock_row *r) { ((struct result *)ctx)->check->lock(((struct result *)ctx)->check->ctx, r); }
-static void pass_hold(void *ctx, const struct hold *r) { ((struct result *)ctx)->check->hold(((struct result *)ctx)->check->ctx, r); }
+
+static void on_hold(void *ctx, const struct hold *r)
+{
+	struct result *o = ctx;
+
+	o->check->hold(o->check->ctx, r);
+	o->held_ns[r->thread] += r->t1_ns - r->t0_ns;
+}
+
+static void on_tally(void *ctx, const struct tally *r)
+{
+	struct result *o = ctx;
+
+	o->check->tally(o->check->ctx, r);
+	if (r->flags & INTERVAL_F_HELD)
+		o->held_off_ns[r->thread] += r->ns;
+}
 
 static double apart(uint64_t a, uint64_t b, uint64_t of)
 {
@@ -388,21 +437,27 @@ static void assert_close(const char *what, int thread, uint64_t got, uint64_t tr
 			 apart(got, truth, of));
 }
 
+static void simulate_checked(struct sim *s, const struct scenario *scenario, uint32_t seed, struct result *ret)
+{
+	struct timeline_check *check = check_new();
+
+	memset(s, 0, sizeof(*s));
+	*ret = (struct result){ .end_ns = (uint64_t)scenario->seconds * 1000000000, .check = check_sink(check) };
+	s->s = scenario;
+	ret->both = (struct timeline_sink){ .ctx = ret, .wait = on_wait, .credit = on_credit, .interval = on_interval, .handoff = on_handoff,
+					    .thread = pass_thread, .proc = pass_proc, .lock = pass_lock, .hold = on_hold, .tally = on_tally };
+	simulate(s, &ret->both, seed);
+	assert_int_equal(check_verify(check, stderr), 0);
+	check_free(check);
+}
+
 static void run(const struct scenario *scenario, uint32_t seed)
 {
 	static struct sim s;
-	struct result o = { 0 };
-	struct timeline_check *check = check_new();
+	struct result o;
 	uint64_t all_caused = 0, all_waits = 0, life = (uint64_t)scenario->seconds * 1000000000;
 
-	memset(&s, 0, sizeof(s));
-	s.s = scenario;
-	o.end_ns = life;
-	o.check = check_sink(check);
-	o.both = (struct timeline_sink){ .ctx = &o, .wait = on_wait, .credit = on_credit, .interval = on_interval, .handoff = on_handoff,
-					 .thread = pass_thread, .proc = pass_proc, .lock = pass_lock, .hold = pass_hold };
-	simulate(&s, &o.both, seed);
-	assert_int_equal(check_verify(check, stderr), 0);
+	simulate_checked(&s, scenario, seed, &o);
 	for (int i = 0; i < scenario->threads; i++) {
 		all_caused += s.th[i].caused_ns;
 		all_waits += s.th[i].waits;
@@ -429,7 +484,30 @@ static void run(const struct scenario *scenario, uint32_t seed)
 			      apart(o.unknown_ns, 0, o.wanted_ns), (unsigned long long)o.handoffs, (unsigned long long)o.forced, (unsigned long long)s.forced,
 			      (unsigned long long)timeline_oddities(s.timeline)->two_holders);
 	timeline_free(s.timeline);
-	check_free(check);
+}
+
+/* Where short stretches are only counted, what a thread did with the GIL is told twice, by holds and by states: the same, and true. */
+static void run_thinned(const struct scenario *scenario, uint32_t seed)
+{
+	static struct sim s;
+	struct result o;
+	uint64_t truth = 0, holds = 0, life = (uint64_t)scenario->seconds * 1000000000;
+
+	simulate_checked(&s, scenario, seed, &o);
+	for (int i = 0; i < scenario->threads; i++) {
+		const struct sim_thread *th = &s.th[i];
+		uint64_t held = th->held_on_cpu_ns + th->held_off_cpu_ns;
+
+		if (getenv("SIM_PRINT"))
+			print_message("%s %d: held %.1f ms by states, %.1f by holds, %.1f in truth\n", scenario->name, i,
+				      (double)(o.gil_ns[i] + o.held_off_ns[i]) / 1e6, (double)o.held_ns[i] / 1e6, (double)held / 1e6);
+		truth += held;
+		holds += o.held_ns[i];
+		assert_close("time with the GIL, by states and by holds,", i, o.gil_ns[i] + o.held_off_ns[i], o.held_ns[i], life, 1.0);
+		assert_close("time with the GIL", i, o.held_ns[i], held, life, 3.0);
+	}
+	assert_close("time with the GIL of all", -1, holds, truth, life, 3.0);
+	timeline_free(s.timeline);
 }
 
 static void test_hogs(void **state)
@@ -453,7 +531,7 @@ static void test_hog_and_io(void **state)
 static void test_io_only(void **state)
 {
 	static const struct scenario io = { "io only", .threads = 6, .hold_us = 80, .call_us = 700, .native_us = 40, .seconds = 2,
-					    .sampled = true };
+					    .sample_us = 10000 };
 
 	(void)state;
 	for (uint32_t seed = 1; seed <= 3; seed++)
@@ -463,7 +541,7 @@ static void test_io_only(void **state)
 static void test_preempted(void **state)
 {
 	static const struct scenario busy = { "preempted", .threads = 6, .hogs = 2, .hold_us = 200, .call_us = 2000, .native_us = 200,
-					      .preempt = 3000, .seconds = 2, .sampled = true };
+					      .preempt = 3000, .seconds = 2, .sample_us = 10000 };
 
 	(void)state;
 	for (uint32_t seed = 1; seed <= 3; seed++)
@@ -479,11 +557,25 @@ static void test_many(void **state)
 	run(&many, 7);
 }
 
+static void test_thinned(void **state)
+{
+	static const struct scenario io = { "thinned", .threads = 6, .hold_us = 80, .call_us = 700, .native_us = 60, .seconds = 4,
+					    .sample_us = 1000, .thin_us = 1000 };
+	static const struct scenario half = { "half thinned", .threads = 5, .hogs = 1, .hold_us = 60, .call_us = 900, .native_us = 60, .seconds = 4,
+					      .sample_us = 1000, .thin_us = 1000 };
+
+	(void)state;
+	for (uint32_t seed = 1; seed <= 3; seed++) {
+		run_thinned(&io, seed);
+		run_thinned(&half, seed);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hogs), cmocka_unit_test(test_hog_and_io), cmocka_unit_test(test_io_only),
-		cmocka_unit_test(test_preempted), cmocka_unit_test(test_many),
+		cmocka_unit_test(test_preempted), cmocka_unit_test(test_many), cmocka_unit_test(test_thinned),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

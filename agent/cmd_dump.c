@@ -31,8 +31,8 @@ static const struct argp_option options[] = {
 };
 
 static const char doc[] =
-	"Show one moment of running Python processes: who holds each GIL, who waits for it, and every thread's name, state and "
-	"Python stack.\vNothing is stopped or changed, and no BPF is used: it needs only the right to read the "
+	"Show one moment of running Python processes: who holds each GIL, who waits for it, every thread's name, state and "
+	"Python stack, and asyncio's tasks.\vNothing is stopped or changed, and no BPF is used: it needs only the right to read the "
 	"process (the same user, or CAP_SYS_PTRACE).\n\n"
 	"Examples:\n"
 	"  gilscope dump -p 4242\n"

@@ -9,6 +9,7 @@
 
 #include "agent/dump_locks.h"
 #include "agent/dump_native.h"
+#include "agent/dump_tasks.h"
 #include "core/base/clock.h"
 #include "core/base/syscall_names.h"
 #include "core/interp/frames.h"
@@ -214,6 +215,15 @@ static void show_native_frame(struct dump *d, struct dump_frame *f, const struct
 	f->resolved = f->native = true;
 }
 
+static void show_frame(void *dump, const struct ev_frame *frame, struct dump_frame *ret)
+{
+	struct dump *d = dump;
+	struct symbol symbol;
+
+	symbols_frame(d->symbols, frame, &symbol);
+	*ret = (struct dump_frame){ keep_escaped(d, symbol.function), keep_escaped(d, symbol.file), symbol.line, symbol.resolved, false };
+}
+
 static void show_frames(struct dump *d, unsigned i)
 {
 	const struct ev_stack *stack = &d->stacks[i];
@@ -226,18 +236,13 @@ static void show_frames(struct dump *d, unsigned i)
 	d->frames[i] = xcalloc(stack->n ? stack->n : 1, sizeof(*d->frames[i]));
 	for (unsigned k = 0; k < stack->n; k++) {
 		struct dump_frame *f = &d->frames[i][k];
-		struct symbol symbol;
 
 		if (merged && merged->native[k]) {
 			show_native_frame(d, f, merged->native[k], names);
 			t->n_below += t->n_below == k;
 			continue;
 		}
-		symbols_frame(d->symbols, &stack->frames[k], &symbol);
-		f->function = keep_escaped(d, symbol.function);
-		f->file = keep_escaped(d, symbol.file);
-		f->line = symbol.line;
-		f->resolved = symbol.resolved;
+		show_frame(d, &stack->frames[k], f);
 	}
 	t->frames = d->frames[i];
 	t->n_frames = stack->n;
@@ -257,6 +262,13 @@ static void show_locks(struct dump *d)
 	d->shown.n_locks = dump_locks_find(&in, d->threads, &d->locks);
 	d->shown.locks = d->locks;
 	d->shown.n_deadlocks = dump_deadlocks_find(&in, d->threads, d->locks);
+}
+
+static void show_tasks(struct dump *d)
+{
+	const struct dump_task_input in = { .target = d->target, .keep = keep, .frame = show_frame, .ctx = d };
+
+	dump_tasks_find(&in, &d->shown);
 }
 
 static void show(struct dump *d)
@@ -287,6 +299,7 @@ static void show(struct dump *d)
 		if (d->gc_flag[g] && mem_u32(target_mem(d->target), d->gc_flag[g], &collecting) == 0)
 			d->gils[g].collecting = d->gils[g].locked && collecting == 1;
 	}
+	show_tasks(d);
 	show_locks(d);
 	d->shown.pid = target_pid(d->target);
 	d->shown.command = target_command(d->target)[0] ? target_command(d->target) : target_name(d->target);
@@ -330,6 +343,7 @@ void dump_free(struct dump *d)
 {
 	if (!d)
 		return;
+	dump_tasks_free(&d->shown);
 	for (unsigned i = 0; d->frames && i < d->n_raw; i++)
 		free(d->frames[i]);
 	while (d->texts) {

@@ -37,6 +37,7 @@ INTERP_SRCS := \
 	core/interp/pystr.c \
 	core/interp/runtime.c \
 	core/interp/statics.c \
+	core/interp/task_list.c \
 	core/interp/tasks.c \
 	core/interp/thread_names.c \
 	core/interp/threads.c \
@@ -257,6 +258,7 @@ AGENT_SRCS := \
 	agent/dump_locks.c \
 	agent/dump_native.c \
 	agent/dump_take.c \
+	agent/dump_tasks.c \
 	agent/mailbox.c \
 	agent/main.c \
 	agent/open_page.c \

@@ -70,6 +70,24 @@ struct dump_lock { /* that somebody waits for, other than a GIL */
 	unsigned waiters;
 };
 
+enum dump_task_state { DUMP_TASK_WAITS, DUMP_TASK_NEW /* not begun */, DUMP_TASK_RUNS /* its thread's stack has the rest of its frames */, DUMP_TASK_STATES };
+struct dump_task { /* of asyncio */
+	const char *name; /* "task worker" */
+	enum dump_task_state state;
+	const char *awaits; /* what the innermost coroutine waits for: a type, or a task's name; "" unknown */
+	const struct dump_frame *frames; /* of its coroutines, innermost first */
+	unsigned n_frames;
+	bool cut;
+};
+
+enum dump_tasks_known {
+	DUMP_TASKS_NONE, /* asyncio is not imported */
+	DUMP_TASKS_NOT_READ, /* of this version */
+	DUMP_TASKS_TORN, /* the list changed each time it was read; these are not all */
+	DUMP_TASKS_READ,
+	DUMP_TASKS_KNOWN_N
+};
+
 struct dump_snapshot {
 	pid_t pid;
 	const char *command, *runtime, *module;
@@ -82,5 +100,9 @@ struct dump_snapshot {
 	unsigned n_threads;
 	const struct dump_lock *locks;
 	unsigned n_locks;
+	const struct dump_task *tasks;
+	unsigned n_tasks;
+	enum dump_tasks_known tasks_known;
+	bool more_tasks; /* than were read */
 	unsigned n_deadlocks; /* cycles of threads that wait for each other, seen twice */
 };

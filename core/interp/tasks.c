@@ -55,7 +55,7 @@ uint64_t tasks_modules(const struct layout *l, const struct mem *mem, uint64_t i
 	return w.n;
 }
 
-static int module_names(const struct layout *l, const struct mem *mem, uint64_t interp, const char *name, uint64_t *ret)
+int tasks_module_names(const struct layout *l, const struct mem *mem, uint64_t interp, const char *name, uint64_t *ret)
 {
 	uint64_t modules, module;
 	int r = mem_u64(mem, interp + l->interp_modules, &modules);
@@ -69,7 +69,7 @@ bool tasks_loops_in_c(const struct layout *l, const struct mem *mem, uint64_t in
 {
 	uint64_t names;
 
-	return row_of(l) && module_names(l, mem, interp, "uvloop.loop", &names) == 0;
+	return row_of(l) && tasks_module_names(l, mem, interp, "uvloop.loop", &names) == 0;
 }
 
 /* asyncio.events.Handle._run.__code__ */
@@ -77,7 +77,7 @@ static uint64_t callback_code(const struct layout *l, const struct mem *mem, uin
 {
 	uint64_t names, handle, methods, run, code;
 
-	if (module_names(l, mem, interp, "asyncio.events", &names) == 0 && dict_find(l, mem, names, "Handle", &handle) == 0 &&
+	if (tasks_module_names(l, mem, interp, "asyncio.events", &names) == 0 && dict_find(l, mem, names, "Handle", &handle) == 0 &&
 	    mem_u64(mem, handle + l->type_name + 240, &methods) == 0 && /* PyTypeObject: tp_name … tp_dict */
 	    dict_find(l, mem, methods, "_run", &run) == 0 &&
 	    mem_u64(mem, run + head_bytes(l) + 32, &code) == 0) /* PyFunctionObject: globals, builtins, name, qualname, code */
@@ -137,7 +137,7 @@ int tasks_find(const struct layout *l, const struct mem *mem, uint64_t interp, u
 
 	if (!row)
 		return TASKS_NOT_READ;
-	r = module_names(l, mem, interp, "_asyncio", &names);
+	r = tasks_module_names(l, mem, interp, "_asyncio", &names);
 	if (r != 0)
 		return r < 0 ? r : TASKS_NOT_LOADED;
 	t.coro_frame = (__u8)(row->coro_frame + head_bytes(l));

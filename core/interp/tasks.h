@@ -21,6 +21,8 @@ enum { TASKS_NOT_READ = 1, TASKS_NOT_LOADED, TASKS_WANT_TABLE }; /* this version
 
 /* Is a change of it worth a look?  The number of modules that are imported, 0 unknown. */
 uint64_t tasks_modules(const struct layout *l, const struct mem *mem, uint64_t interp);
+/* The names of an imported module, a dict. */
+int tasks_module_names(const struct layout *l, const struct mem *mem, uint64_t interp, const char *module, uint64_t *ret);
 /* Is a module imported whose event loops run callbacks without asyncio's Handle._run (uvloop)? */
 bool tasks_loops_in_c(const struct layout *l, const struct mem *mem, uint64_t interp);
 /* interp: the main interpreter; table: address of the section's bytes in the process, 0 not looked for.  0, TASKS_… or -errno */

@@ -13,6 +13,7 @@
 #include "core/interp/layout.h"
 #include "core/interp/linetable.h"
 #include "core/interp/runtime.h"
+#include "core/interp/task_list.h"
 #include "core/interp/thread_names.h"
 #include "core/interp/threads.h"
 
@@ -85,6 +86,32 @@ static void walk_all(const struct runtime *rt, const struct mem *mem, uint64_t t
 	free(stack);
 }
 
+/* Offsets as of some build; what they lead to is the input. */
+static void walk_tasks(struct runtime *rt, const struct mem *mem, bool rings)
+{
+	struct task_list list = { .r = rt, .mem = mem, .module_names = 256 };
+	uint64_t tasks[8];
+	struct task_seen seen;
+	unsigned n = 0;
+	bool more;
+
+	rt->n_interps = 1;
+	rt->task_table = 72;
+	rt->walk.tasks.coro = 136;
+	rt->walk.tasks.name = 144;
+	rt->walk.tasks.coro_frame = 80;
+	rt->walk.tasks.tstate_task = rings ? 400 : 0;
+	if (rt->layout->version < 0x030b || mem_u64(mem, 64, &list.task_type) != 0) /* so that an object may be one */
+		return;
+	task_list_read(&list, tasks, 8, &n, &more);
+	if (n > 8)
+		abort();
+	tasks[n < 8 ? n++ : 0] = 96;
+	for (unsigned i = 0; i < n; i++)
+		if (task_list_look(&list, tasks[i], &seen) == 0 && (seen.n > TASK_FRAMES_MAX || strlen(seen.awaits) >= TASK_TYPE_MAX))
+			abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_mem m = { { fuzz_read }, data + 2, size > 2 ? size - 2 : 0, 0, size > 2 ? data[1] : 0 };
@@ -100,6 +127,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	rt.interps[0].interp = 128;
 	walk_all(&rt, &m.mem, 64 + data[0]);
+	m.reads = 0;
+	walk_tasks(&rt, &m.mem, data[1] & 1);
+	memset(&rt.walk.tasks, 0, sizeof(rt.walk.tasks));
 	m.reads = 0;
 	if (runtime_read(&rt, &m.mem, &(struct runtime_origin){ .addr = 64, .version_hex = version }, &why) == 0)
 		runtime_done(&rt);

@@ -4,7 +4,7 @@ fuzz_walk_SRCS :=
 
 INTERP_WALKERS := core/interp/code.c core/interp/debug_offsets.c core/interp/frames.c core/interp/gil.c core/interp/instance.c \
 	core/interp/layout.c core/interp/linetable.c core/interp/pydict.c core/interp/pystr.c core/interp/runtime.c core/interp/statics.c \
-	core/interp/tasks.c core/interp/thread_names.c core/interp/threads.c core/interp/world.c core/interp/gil_choice.c core/interp/lock_object.c core/util/fail.c
+	core/interp/task_list.c core/interp/tasks.c core/interp/thread_names.c core/interp/threads.c core/interp/world.c core/interp/gil_choice.c core/interp/lock_object.c core/util/fail.c
 
 FUZZERS += fuzz_linetable
 fuzz_linetable_SRCS := core/interp/linetable.c

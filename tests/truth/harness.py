@@ -120,6 +120,7 @@ class Workload:
         self.name = name
         self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=stderr)
         line = json.loads(self.process.stdout.readline() or b"{}")
+        self.said = line  # first
         self.skip = line.get("skip")
         self.pid = line.get("pid")
         if not self.pid:

@@ -23,12 +23,12 @@ static json_t *address(uint64_t a)
 	return a ? json_sprintf("0x%" PRIx64, a) : json_null();
 }
 
-static json_t *frames_json(const struct dump_thread *t)
+static json_t *frames_json(const struct dump_frame *frames, unsigned n)
 {
 	json_t *array = json_array();
 
-	for (unsigned i = 0; i < t->n_frames; i++) {
-		const struct dump_frame *f = &t->frames[i];
+	for (unsigned i = 0; i < n; i++) {
+		const struct dump_frame *f = &frames[i];
 
 		json_t *frame = json_pack("{s:s, s:o, s:o}", "function", f->function, "file", f->resolved ? text_or_null(f->file) : json_null(),
 					  "line", f->line ? json_integer(f->line) : json_null());
@@ -46,7 +46,7 @@ static json_t *thread_json(const struct dump_thread *t)
 			 text_or_null(t->name), "comm", text_or_null(t->comm), "main", t->main, "python", t->python, "state",
 			 state_names[t->state], "syscall", text_or_null(t->syscall), "lock", address(t->futex), "gil",
 			 t->gil >= 0 ? json_integer(t->gil) : json_null(), "interpreter",
-			 t->interp >= 0 ? json_integer(t->interp) : json_null(), "stack", frames_json(t), "truncated",
+			 t->interp >= 0 ? json_integer(t->interp) : json_null(), "stack", frames_json(t->frames, t->n_frames), "truncated",
 			 t->truncated, "torn", t->torn,
 			 "waits_for", t->lock >= 0 ? json_integer(t->lock) : json_null(), "deadlock",
 			 t->deadlock >= 0 ? json_integer(t->deadlock) : json_null());
@@ -101,8 +101,32 @@ static json_t *deadlock_json(const struct dump_snapshot *d, int number)
 	return json_pack("{s:i, s:o}", "id", number, "threads", tids);
 }
 
+static json_t *task_json(const struct dump_task *t)
+{
+	static const char *const states[DUMP_TASK_STATES] = { [DUMP_TASK_WAITS] = "waiting", [DUMP_TASK_NEW] = "new", [DUMP_TASK_RUNS] = "running" };
+
+	return json_pack("{s:s, s:s, s:o, s:o, s:b}", "name", t->name, "state", states[t->state], "awaits", text_or_null(t->awaits), "stack",
+			 frames_json(t->frames, t->n_frames), "truncated", t->cut);
+}
+
+/* null: not known, because asyncio is not imported or this version's tasks are not read. */
+static json_t *tasks_json(const struct dump_snapshot *d)
+{
+	json_t *array;
+
+	if (d->tasks_known < DUMP_TASKS_TORN)
+		return json_null();
+	array = json_array();
+	for (unsigned i = 0; i < d->n_tasks; i++)
+		json_array_append_new(array, task_json(&d->tasks[i]));
+	return array;
+}
+
 int json_dump(FILE *out, const struct dump_snapshot *d)
 {
+	static const char *const known[DUMP_TASKS_KNOWN_N] = {
+		[DUMP_TASKS_NONE] = "no_asyncio", [DUMP_TASKS_NOT_READ] = "not_read", [DUMP_TASKS_TORN] = "torn", [DUMP_TASKS_READ] = "read",
+	};
 	json_t *gils = json_array(), *threads = json_array(), *locks = json_array(), *deadlocks = json_array(), *root;
 	int r;
 
@@ -114,10 +138,11 @@ int json_dump(FILE *out, const struct dump_snapshot *d)
 		json_array_append_new(locks, lock_json(d, &d->locks[i], (int)i));
 	for (unsigned i = 0; i < d->n_deadlocks; i++)
 		json_array_append_new(deadlocks, deadlock_json(d, (int)i));
-	root = json_pack("{s:i, s:i, s:o, s:s, s:o, s:I, s:b, s:I, s:o, s:o, s:o, s:o}", "format", 1, "pid", (int)d->pid, "command",
+	root = json_pack("{s:i, s:i, s:o, s:s, s:o, s:I, s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:s, s:b}", "format", 1, "pid", (int)d->pid, "command",
 			 text_or_null(d->command), "runtime", d->runtime, "module", text_or_null(d->module),
 			 "switch_interval_ns", (json_int_t)d->switch_interval_ns, "consistent", d->consistent, "took_ns",
-			 (json_int_t)d->took_ns, "gils", gils, "threads", threads, "locks", locks, "deadlocks", deadlocks);
+			 (json_int_t)d->took_ns, "gils", gils, "threads", threads, "locks", locks, "deadlocks", deadlocks,
+			 "tasks", tasks_json(d), "tasks_known", known[d->tasks_known], "more_tasks", d->more_tasks);
 	if (!root)
 		return -ENOMEM;
 	r = json_dumpf(root, out, JSON_INDENT(1));

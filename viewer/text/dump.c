@@ -38,11 +38,9 @@ static void print_state(FILE *out, const struct dump_thread *t)
 		fprintf(out, " in system call %d", t->nr);
 }
 
-static void print_frames(FILE *out, const struct dump_thread *t, const struct paint *p)
+static void print_stack(FILE *out, const struct dump_frame *frames, unsigned n, const struct paint *p)
 {
-	for (unsigned i = 0; i < t->n_frames; i++) {
-		const struct dump_frame *f = &t->frames[i];
-
+	for (const struct dump_frame *f = frames; f < frames + n; f++) {
 		fprintf(out, "    %s", f->function);
 		if (f->resolved && f->line)
 			fprintf(out, "  %s%s:%" PRIu32 "%s", p->dim, f->file, f->line, p->plain);
@@ -50,6 +48,11 @@ static void print_frames(FILE *out, const struct dump_thread *t, const struct pa
 			fprintf(out, "  %s%s%s", p->dim, f->file, p->plain);
 		fputc('\n', out);
 	}
+}
+
+static void print_frames(FILE *out, const struct dump_thread *t, const struct paint *p)
+{
+	print_stack(out, t->frames, t->n_frames, p);
 	if (t->truncated)
 		fprintf(out, "    … (deeper frames were not read)\n");
 	if (t->torn)
@@ -182,6 +185,37 @@ static void print_thread(FILE *out, const struct dump_snapshot *d, const struct 
 	print_frames(out, t, p);
 }
 
+static void print_task(FILE *out, const struct dump_task *t, const struct paint *p)
+{
+	static const char *const words[DUMP_TASK_STATES] = {
+		[DUMP_TASK_WAITS] = "waits", [DUMP_TASK_NEW] = "has not begun", [DUMP_TASK_RUNS] = "runs",
+	};
+
+	fprintf(out, "\n%s%s%s: %s", p->strong, t->name, p->plain, words[t->state]);
+	if (t->state == DUMP_TASK_WAITS && t->awaits[0])
+		fprintf(out, " for %s", t->awaits);
+	fputc('\n', out);
+	print_stack(out, t->frames, t->n_frames, p);
+	if (t->cut)
+		fprintf(out, "    … (more coroutines inside were not read)\n");
+}
+
+static void print_tasks(FILE *out, const struct dump_snapshot *d, const struct paint *p)
+{
+	if (d->tasks_known == DUMP_TASKS_NONE)
+		return;
+	fprintf(out, "\n%sasyncio%s: ", p->strong, p->plain);
+	if (d->tasks_known == DUMP_TASKS_NOT_READ) {
+		fputs("tasks are not read of this version\n", out);
+		return;
+	}
+	fprintf(out, "%u %s%s\n", d->n_tasks, d->n_tasks == 1 ? "task" : "tasks",
+		d->tasks_known == DUMP_TASKS_TORN ? ", and perhaps others: the list changed while it was read" :
+		d->more_tasks ? ", and others that were not read" : "");
+	for (unsigned i = 0; i < d->n_tasks; i++)
+		print_task(out, &d->tasks[i], p);
+}
+
 void text_dump(FILE *out, const struct dump_snapshot *d, bool color)
 {
 	const struct paint *p = color ? &painted : &unpainted;
@@ -199,4 +233,5 @@ void text_dump(FILE *out, const struct dump_snapshot *d, bool color)
 		print_deadlock(out, d, (int)i, p);
 	for (unsigned i = 0; i < d->n_threads; i++)
 		print_thread(out, d, &d->threads[i], p);
+	print_tasks(out, d, p);
 }

@@ -140,7 +140,6 @@ static void forget_moved(const struct dump_wait_input *in, const struct dump_thr
 
 static bool asleep_on_gil(const struct dump_wait_input *in, pid_t tid, const struct dump_gil *gil)
 {
-	const struct runtime *rt = target_runtime(in->target);
 	struct target_thread *now = NULL;
 	bool asleep = false;
 	unsigned n = 0;
@@ -148,8 +147,7 @@ static bool asleep_on_gil(const struct dump_wait_input *in, pid_t tid, const str
 	if (target_threads(in->target, false, &now, &n) < 0)
 		return false;
 	for (unsigned i = 0; i < n; i++)
-		asleep |= now[i].tid == tid && now[i].nr == NR_FUTEX &&
-			  runtime_gil_slept_on(rt, target_mem(in->target), now[i].arg0, now[i].sp) == gil->address;
+		asleep |= now[i].tid == tid && now[i].gil == gil->address;
 	free(now);
 	return asleep;
 }

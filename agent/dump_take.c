@@ -158,10 +158,8 @@ static int read_pass(struct dump *d, bool *ret_same)
 
 static int gil_slept_on(const struct dump *d, const struct target_thread *raw)
 {
-	uint64_t gil = runtime_gil_slept_on(target_runtime(d->target), target_mem(d->target), raw->arg0, raw->sp);
-
-	for (unsigned g = 0; gil && g < d->shown.n_gils; g++)
-		if (gil == d->gils[g].address)
+	for (unsigned g = 0; raw->gil && g < d->shown.n_gils; g++)
+		if (raw->gil == d->gils[g].address)
 			return (int)g;
 	return -1;
 }
@@ -176,7 +174,7 @@ static int gil_held_by(const struct dump *d, const struct target_thread *raw)
 
 static void set_state(struct dump *d, struct dump_thread *t, const struct target_thread *raw)
 {
-	int waits = raw->nr == NR_FUTEX ? gil_slept_on(d, raw) : -1, holds = gil_held_by(d, raw);
+	int waits = gil_slept_on(d, raw), holds = gil_held_by(d, raw);
 
 	t->futex = raw->nr == NR_FUTEX ? raw->arg0 : 0;
 	t->nr = raw->nr;

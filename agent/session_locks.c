@@ -7,7 +7,6 @@
 #include "agent/lock_kinds.h"
 #include "agent/session_priv.h"
 #include "core/base/clock.h"
-#include "core/interp/cond_list.h"
 #include "core/interp/frames.h"
 #include "core/symbols/lock_finder.h"
 #include "core/symbols/symbols.h"
@@ -184,20 +183,9 @@ static bool look_at(struct session_locks *x, struct session *s, struct session_t
 	return true;
 }
 
-/* … or perhaps in the list of its condition, which has no name of its own either. */
-static bool in_a_gil(const struct runtime *rt, uint64_t word, uint64_t sp)
+static bool sleeps_at_a_lock(const struct target_thread *thread)
 {
-	if (rt && rt->walk.cond_list && cond_may_list(word, sp))
-		return true;
-	for (unsigned i = 0; rt && i < rt->n_interps; i++)
-		if (word - rt->interps[i].gil < rt->walk.gil_size)
-			return true;
-	return false;
-}
-
-static bool sleeps_at_a_lock(const struct session_target *t, const struct target_thread *thread)
-{
-	return thread->nr == NR_FUTEX && thread->state != 'R' && !in_a_gil(target_runtime(t->target), thread->arg0, thread->sp);
+	return thread->nr == NR_FUTEX && thread->state != 'R' && !thread->gil;
 }
 
 static uint64_t grown(uint64_t gap_ns, uint64_t most_ns)
@@ -215,7 +203,7 @@ static bool worth_a_look(struct session_locks *x, struct session_target *t, uint
 	if (target_tasks(t->target, &tasks, &n) < 0)
 		return false;
 	for (unsigned i = 0; i < n; i++) {
-		struct glance *g = sleeps_at_a_lock(t, &tasks[i]) ? glance_at(x, t->pid, tasks[i].arg0) : NULL;
+		struct glance *g = sleeps_at_a_lock(&tasks[i]) ? glance_at(x, t->pid, tasks[i].arg0) : NULL;
 
 		if (!g || now < g->due_ns)
 			continue;
@@ -267,7 +255,7 @@ void session_locks_look(struct session_locks *x, struct session *s, struct sessi
 	for (unsigned k = 0; k < n && looked < LOOKED_AT_MAX; k++) {
 		const struct target_thread *thread = &threads[look->from++ % n];
 
-		if (sleeps_at_a_lock(t, thread))
+		if (sleeps_at_a_lock(thread))
 			looked += look_at(x, s, t, thread);
 	}
 	free(threads);

@@ -17,6 +17,7 @@
 #include "collectors/remote/proc_threads.h"
 #include "core/base/clock.h"
 #include "core/event/event.h"
+#include "core/interp/cond_list.h"
 #include "core/target/proc_task.h"
 #include "core/target/target.h"
 #include "core/util/xalloc.h"
@@ -163,6 +164,14 @@ static bool is_futex(const struct proc_syscall *c)
 static struct proc_gil *asleep_on(struct proc *p, const struct proc_syscall *c)
 {
 	return c->running || !is_futex(c) ? NULL : proc_gil_slept_on(p, c->arg[0], c->sp);
+}
+
+/* With musl that is looked up in the target, where it may just have been taken off the list; then it sleeps elsewhere by now. */
+static bool to_be_read_again(struct proc *p, const struct proc_seen *seen)
+{
+	const struct runtime *r = target_runtime(p->target);
+
+	return r && r->walk.cond_list && !seen->gil && is_futex(&seen->call) && cond_may_list(seen->call.arg[0], seen->call.sp);
 }
 
 static bool same_place(const struct track_place *a, const struct track_place *b)
@@ -440,6 +449,8 @@ static void read_calls(struct proc *p, uint64_t now)
 			continue;
 		}
 		seen->gil = asleep_on(p, &seen->call);
+		if (to_be_read_again(p, seen) && proc_threads_call(p, i, &seen->call) != THREAD_GONE)
+			seen->gil = asleep_on(p, &seen->call);
 		if (seen->gil)
 			proc_gil_asleep(p, seen->gil, seen->call.arg[0]);
 		i++;

@@ -65,6 +65,10 @@ int signal_inject_possible(struct target *t, struct fail *why)
 		refuse(t, why, -ENOTSUP, text);
 		return fail_hint(why, "Start the program with gilscope (gilscope record -- COMMAND), or use --collector bpf or remote.");
 	}
+	if (!target_libc(t) || strcmp(target_libc(t), "glibc") != 0) {
+		refuse(t, why, -ENOTSUP, "its C library is not glibc, whose calls are led to the library");
+		return fail_hint(why, "Start the program with gilscope (gilscope record -- COMMAND), or use --collector bpf or remote.");
+	}
 	if (mem_u32(target_mem(t), interp->interp + r->layout->interp_remote_enabled, &enabled) || enabled != 1) {
 		refuse(t, why, -EACCES, "remote debugging is switched off in its Python");
 		return fail_hint(why, "PYTHON_DISABLE_REMOTE_DEBUG, -X disable_remote_debug or a build without it did that, when it was started.");

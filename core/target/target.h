@@ -75,6 +75,7 @@ struct target_thread {
 	int32_t nr; /* system call it sleeps in, -1 none/running/unreadable */
 	uint64_t arg0, arg1;
 	uint64_t sp; /* user stack pointer there */
+	uint64_t gil; /* it sleeps on a futex word for; 0 none */
 };
 /* What /proc shows of all threads, without their thread states: cheap. */
 int target_tasks(const struct target *t, struct target_thread **ret, unsigned *ret_n);

@@ -23,6 +23,7 @@
 #include "core/util/xalloc.h"
 
 #define ATTEMPTS 5
+#define NR_FUTEX 202 /* x86-64 */
 #define TSS_SEARCH_END 0x900 /* struct pthread is not larger */
 #define TSS_PROOF_THREADS 64
 #define TLS_SEARCH_BYTES 2048 /* thread variables of a program and its first libraries */
@@ -160,10 +161,33 @@ void target_find_tss(struct target *t)
 	vec_done(&threads);
 }
 
-static void read_task(int task_fd, pid_t tid, target_thread_vec *ret)
+/* What it sleeps in, and on which GIL.  With musl the latter is looked up in the target, where it may just have been taken off the list; then it
+ * sleeps elsewhere by now. */
+static void read_call(const struct target *t, int task_fd, struct target_thread *thread)
+{
+	struct proc_syscall call, before = { .nr = -1 };
+	char name[48];
+
+	snprintf(name, sizeof(name), "%d/syscall", thread->tid);
+	for (int i = 0; i < ATTEMPTS; i++) {
+		call = (struct proc_syscall){ .nr = -1 };
+		proc_syscall_read(task_fd, name, &call);
+		if (call.nr != NR_FUTEX || !t->has_runtime)
+			break;
+		thread->gil = runtime_gil_slept_on(&t->runtime, &t->mem.mem, call.arg[0], call.sp);
+		if (thread->gil || !t->runtime.walk.cond_list || (call.arg[0] == before.arg[0] && call.sp == before.sp))
+			break;
+		before = call;
+	}
+	thread->nr = call.nr;
+	thread->arg0 = call.arg[0];
+	thread->arg1 = call.arg[1];
+	thread->sp = call.sp;
+}
+
+static void read_task(const struct target *t, int task_fd, pid_t tid, target_thread_vec *ret)
 {
 	struct target_thread *thread;
-	struct proc_syscall call = { .nr = -1 };
 	struct proc_stat stat;
 	char name[48];
 
@@ -175,14 +199,9 @@ static void read_task(int task_fd, pid_t tid, target_thread_vec *ret)
 	thread->start_ns = stat.start_ns;
 	thread->state = stat.state;
 	escape_to(thread->comm, sizeof(thread->comm), stat.comm, strlen(stat.comm));
-	if (stat.state != 'R') {
-		snprintf(name, sizeof(name), "%d/syscall", tid);
-		proc_syscall_read(task_fd, name, &call);
-	}
-	thread->nr = call.nr;
-	thread->arg0 = call.arg[0];
-	thread->arg1 = call.arg[1];
-	thread->sp = call.sp;
+	thread->nr = -1;
+	if (stat.state != 'R')
+		read_call(t, task_fd, thread);
 }
 
 static int read_tasks(const struct target *t, target_thread_vec *ret)
@@ -203,7 +222,7 @@ static int read_tasks(const struct target *t, target_thread_vec *ret)
 		pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
 
 		if (tid > 0)
-			read_task(task_fd, tid, ret);
+			read_task(t, task_fd, tid, ret);
 	}
 	closedir(dir);
 	close(task_fd);

@@ -10,6 +10,7 @@ import harness
 RESULTS = os.path.join(harness.ROOT, "build", "matrix.json")
 TESTS = ("test_matrix.py", "test_servers.py")
 DEBIAN = "3.11-debian"  # what is tested with Debian's packages alone
+OF = dict({label: " with its GIL on" for label in harness.FREE_THREADED}, **{label: " with musl 1.2.3" for label in harness.MUSL})
 noted = {}
 
 
@@ -25,17 +26,17 @@ def features():
 
 def columns():
     """The interpreters, here or not."""
-    return ["%d.%d" % v for v in harness.WANTED] + list(harness.FREE_THREADED) + ["PyPy " + v for v in harness.PYPY_WANTED]
+    return ["%d.%d" % v for v in harness.WANTED] + list(harness.FREE_THREADED) + list(harness.MUSL) + ["PyPy " + v for v in harness.PYPY_WANTED]
 
 
 def others():
     """{label: path} of those that only the matrix has beside the CPythons of harness.interpreters()."""
-    return dict(harness.free_threaded(), **{"PyPy " + v: path for v, path in harness.pypys().items()})
+    return dict(harness.free_threaded(), **harness.musls(), **{"PyPy " + v: path for v, path in harness.pypys().items()})
 
 
 def column(label):
     """3.11-debian and 3.11: two that prove the same column."""
-    return label.split("-")[0]
+    return label if label in harness.MUSL else label.split("-")[0]
 
 
 def note(label, test, report):
@@ -52,7 +53,7 @@ def named(label, python):
     """The interpreter's own version, and whose it is."""
     code = "import sys; print('.'.join(map(str, getattr(sys, 'pypy_version_info', sys.version_info)[:3])))"
     version = subprocess.run([python, "-c", code], stdout=subprocess.PIPE, check=True).stdout.decode().strip()
-    return version + (" (Debian)" if "-" in label else " with its GIL on" if label in harness.FREE_THREADED else "")
+    return version + (OF.get(label) or (" (Debian)" if "-" in label else ""))
 
 
 def load():

@@ -22,6 +22,7 @@ WORKLOADS = os.path.join(HERE, "workloads")
 CACHE = os.environ.get("GILSCOPE_PYTHON_CACHE", os.path.expanduser("~/.cache/gilscope/pythons"))  # filled by tests/live/get-pythons
 WANTED = ((2, 7),) + tuple((3, minor) for minor in range(6, 16))
 FREE_THREADED = ("3.13t", "3.14t")
+MUSL = ("3.11-musl", "3.13-musl")
 
 
 def version_of(python):
@@ -70,6 +71,12 @@ def free_threaded():
     """{label: path} of those built by tests/live/get-free-threaded: they can run with the GIL or without it."""
     paths = {label: "%s/python%s/bin/python%s" % (CACHE, label, label) for label in FREE_THREADED}
     return {label: path for label, path in paths.items() if os.path.exists(path) and not os.environ.get("GILSCOPE_PYTHONS")}
+
+
+def musls():
+    """{label: path} of those built by tests/live/get-musl: with Alpine's C library."""
+    paths = {label: "%s/python%s/bin/python%s" % (CACHE, label, label.split("-")[0]) for label in MUSL}
+    return {label: path for label, path in paths.items() if os.path.exists(path) and version_of(path) and not os.environ.get("GILSCOPE_PYTHONS")}
 
 
 def with_symbols(pythons):

@@ -54,11 +54,21 @@ struct real real = {
 	.execvpe = stub_execvpe, .fexecve = stub_fexecve,
 };
 
+/* glibc only: musl, which gives its own library to whoever asks for glibc's, would refuse to start the program over a name that it lacks. */
+extern void *dlvsym(void *, const char *, const char *) __attribute__((weak));
+extern int __register_atfork(void (*)(void), void (*)(void), void (*)(void), void *) __attribute__((weak));
+extern void *__dso_handle __attribute__((visibility("hidden")));
+
+static bool is_glibc(void)
+{
+	return dlvsym != NULL;
+}
+
 /* pthread_cond_* of x86-64 exist twice: GLIBC_2.2.5 works on another structure.  We stand before the newer ones only
  * (symbols.map), and must call those. */
 static void *next(const char *name, const char *version)
 {
-	void *found = version ? dlvsym(RTLD_NEXT, name, version) : NULL;
+	void *found = version && is_glibc() ? dlvsym(RTLD_NEXT, name, version) : NULL;
 
 	return found ? found : dlsym(RTLD_NEXT, name);
 }
@@ -313,10 +323,25 @@ static bool find_door(bool *ret_injected)
 	return true;
 }
 
+/* glibc's pthread_atfork is a stub linked into each library, around what it really calls. */
+static void ask_after_fork(void)
+{
+	int (*atfork)(void (*)(void), void (*)(void), void (*)(void));
+
+	if (__register_atfork) {
+		__register_atfork(NULL, NULL, after_fork, &__dso_handle);
+		return;
+	}
+	atfork = (int (*)(void (*)(void), void (*)(void), void (*)(void)))dlsym(RTLD_NEXT, "pthread_atfork");
+	if (atfork)
+		atfork(NULL, NULL, after_fork);
+}
+
 static __attribute__((constructor)) void begin(void)
 {
 	bool injected;
 
+	lib.glibc = is_glibc();
 	real_find();
 	if (!find_door(&injected) || getauxval(AT_SECURE) || getuid() != geteuid() || getgid() != getegid() || !make_guard())
 		return;
@@ -329,5 +354,5 @@ static __attribute__((constructor)) void begin(void)
 		__atomic_store_n(&lib.shared->inside, 1, __ATOMIC_RELEASE);
 	}
 	if (lib.shared)
-		pthread_atfork(NULL, NULL, after_fork);
+		ask_after_fork();
 }

@@ -91,6 +91,7 @@ struct library {
 	uint64_t full_until_ns; /* no slot was free: not to be looked for before */
 	pthread_key_t key;
 	bool has_key;
+	bool glibc; /* whose locks say more than musl's */
 	char door[108];
 };
 extern struct library lib __attribute__((visibility("hidden")));

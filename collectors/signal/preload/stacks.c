@@ -127,6 +127,8 @@ uint64_t own_tstate(struct thread_rec *t)
 {
 	if (UNLIKELY(lib.walk.interpreters && lib.gil_size))
 		return listed_tstate(t);
+	if (UNLIKELY(lib.walk.tss_pointer))
+		return *(const uint64_t *)(uintptr_t)(*(const uint64_t *)(uintptr_t)(t->ident + lib.walk.tss_pointer) + lib.tss_offset);
 	return lib.tss_offset ? *(const uint64_t *)(uintptr_t)(t->ident + lib.tss_offset) : 0; /* in our own struct pthread */
 }
 

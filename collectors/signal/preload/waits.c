@@ -450,9 +450,9 @@ static __attribute__((noinline)) int mutex_lock_contended(pthread_mutex_t *mutex
 	struct wait w;
 	int err;
 
-	if (!wait_begin(&w, mutex, mutex->__data.__kind & MUTEX_SHARED ? FUTEX_WAIT : FUTEX_WAIT_PRIVATE))
+	if (!wait_begin(&w, mutex, lib.glibc && mutex->__data.__kind & MUTEX_SHARED ? FUTEX_WAIT : FUTEX_WAIT_PRIVATE))
 		return real.mutex_lock(mutex);
-	if (!w.gil)
+	if (!w.gil && lib.glibc)
 		w.e.lock_owner = (uint32_t)mutex->__data.__owner;
 	err = real.mutex_lock(mutex);
 	wait_end(&w);
@@ -480,10 +480,10 @@ EXPORT int pthread_mutex_lock(pthread_mutex_t *mutex)
 	return LIKELY(err != EBUSY) ? err : mutex_lock_contended(mutex);
 }
 
-/* glibc: struct new_sem has `private` behind the 8 bytes of its count; 0 for one process, 128 for several. */
+/* Behind the 8 bytes of its count glibc's struct new_sem has 0 when it is for one process, 128 for several; musl (sem_init.c) the other way round. */
 static uint32_t sem_operation(const sem_t *sem)
 {
-	return ((const uint32_t *)sem)[2] ? FUTEX_WAIT_BITSET : FUTEX_WAIT_BITSET_PRIVATE;
+	return !((const uint32_t *)sem)[2] != lib.glibc ? FUTEX_WAIT_BITSET : FUTEX_WAIT_BITSET_PRIVATE;
 }
 
 /* Had without waiting?  errno as it was, whatever the answer. */

@@ -14,6 +14,7 @@
 #define OWN_CPU_SHARE_PCT 2 /* of one CPU … */
 #define OWN_CPU_OVER_NS NS_PER_S /* … on average over so long: a tick alone is noise … */
 #define OWN_CPU_FAR_PCT 6 /* … but for one that is far over it */
+#define OWN_CPU_TWICE_PCT 4 /* from here on waits go for it that are worth keeping */
 
 #define US NS_PER_US
 static const struct {
@@ -23,7 +24,8 @@ static const struct {
 	{ 50 * US, 1000 * US }, { 100 * US, 1000 * US }, { 200 * US, 1000 * US }, { 1000 * US, 1000 * US }, { 5000 * US, 5000 * US },
 };
 #define CPU_STEP 3 /* up to here, where every sleep on a GIL is kept, our own CPU time thins whatever there is … */
-#define CPU_SHORT_STEP 9 /* … up to here (200 us) only where there are short sleeps on a GIL */
+#define CPU_SHORT_STEP 6 /* … up to here (20 us) only where there are short sleeps on a GIL … */
+#define CPU_TWICE_STEP 9 /* … and up to here (200 us) only if it is twice its share */
 #define SHORTS_PER_S 1000 /* fewer than these (BPF_SHORT_NS) are not what costs: without them there is hardly less */
 #define KEPT_STEP 10 /* waits of 1 ms and more are kept one by one, unless there are EVENTS_PER_S_HARD */
 static const uint64_t look_steps[] = { 0, 100 * US, 300 * US, 1000 * US, 3000 * US };
@@ -74,31 +76,37 @@ static bool step_rate(struct dial *d, size_t n, const struct detail_load *load, 
 	return true;
 }
 
-/* Whether our own CPU time is over its share. */
-static bool cpu_is_over(struct detail *d, const struct detail_load *load)
+/* How far our own CPU time is over its share. */
+enum cpu_use { CPU_WITHIN, CPU_OVER, CPU_TWICE };
+
+static enum cpu_use cpu_use(struct detail *d, const struct detail_load *load)
 {
-	bool over = load->own_cpu_ns * 100 > OWN_CPU_FAR_PCT * load->span_ns;
+	enum cpu_use use = load->own_cpu_ns * 100 > OWN_CPU_FAR_PCT * load->span_ns ? CPU_TWICE : CPU_WITHIN;
 
 	d->cpu_ns += load->own_cpu_ns;
 	d->cpu_span_ns += load->span_ns;
-	if (d->cpu_span_ns >= OWN_CPU_OVER_NS)
-		over |= d->cpu_ns * 100 > OWN_CPU_SHARE_PCT * d->cpu_span_ns;
-	if (over || d->cpu_span_ns >= OWN_CPU_OVER_NS)
+	if (use == CPU_WITHIN && d->cpu_span_ns >= OWN_CPU_OVER_NS) {
+		if (d->cpu_ns * 100 > OWN_CPU_TWICE_PCT * d->cpu_span_ns)
+			use = CPU_TWICE;
+		else if (d->cpu_ns * 100 > OWN_CPU_SHARE_PCT * d->cpu_span_ns)
+			use = CPU_OVER;
+	}
+	if (use != CPU_WITHIN || d->cpu_span_ns >= OWN_CPU_OVER_NS)
 		d->cpu_ns = d->cpu_span_ns = 0;
-	return over;
+	return use;
 }
 
-static bool step_events(struct dial *d, const struct detail_load *load, uint64_t per_s, bool cpu_over, uint32_t *reason)
+static bool step_events(struct dial *d, const struct detail_load *load, uint64_t per_s, enum cpu_use cpu, uint32_t *reason)
 {
 	bool shorts = load->shorts * NS_PER_S / load->span_ns > SHORTS_PER_S;
-	unsigned cpu_step = shorts ? CPU_SHORT_STEP : CPU_STEP;
+	unsigned cpu_step = !shorts ? CPU_STEP : cpu == CPU_TWICE ? CPU_TWICE_STEP : CPU_SHORT_STEP;
 	bool kept = d->step >= KEPT_STEP;
 
 	if (load->lost) {
 		*reason = EV_LEVEL_LOSS;
 		return rise(d, N_STEPS(event_steps), 1, load->now_ns);
 	}
-	if (d->step < cpu_step && cpu_over && per_s > EVENTS_PER_S / 4) {
+	if (d->step < cpu_step && cpu != CPU_WITHIN && per_s > EVENTS_PER_S / 4) {
 		*reason = EV_LEVEL_OWN_CPU;
 		return rise(d, N_STEPS(event_steps), 1, load->now_ns);
 	}
@@ -121,7 +129,7 @@ bool detail_step(struct detail *d, const struct detail_load *load, struct detail
 			     EV_LEVEL_STACK_RATE, &reason);
 	changed |= step_rate(&d->looks, N_STEPS(look_steps), load, load->looks * NS_PER_S / load->span_ns, LOOKS_PER_S,
 			     EV_LEVEL_EVENT_RATE, &reason);
-	changed |= step_events(&d->events, load, load->events * NS_PER_S / load->span_ns, cpu_is_over(d, load), &reason);
+	changed |= step_events(&d->events, load, load->events * NS_PER_S / load->span_ns, cpu_use(d, load), &reason);
 	if (!changed)
 		return false;
 	*ret = (struct detail_dials){

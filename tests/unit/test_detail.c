@@ -110,6 +110,18 @@ static void own_cpu_time_thins_short_sleeps_up_to_200us(void **state)
 	assert_int_equal(dials.min_wait_ns, 200000);
 }
 
+/* A little over its share it keeps what accuracy is promised for: sleeps of 50 us and more. */
+static void own_cpu_time_a_little_over_thins_up_to_20us(void **state)
+{
+	struct detail d = { 0 };
+	struct detail_dials dials = { 0 };
+
+	(void)state;
+	run(&d, &dials, 200, 7000, 0, 0, 3);
+	assert_int_equal(dials.min_wait_ns, 20000);
+	assert_int_equal(dials.reason, EV_LEVEL_OWN_CPU);
+}
+
 static void own_cpu_time_is_judged_over_a_second(void **state)
 {
 	struct detail d = { 0 };
@@ -211,6 +223,7 @@ int main(void)
 		cmocka_unit_test(other_stretches_are_thinned_before_sleeps_on_a_gil),
 		cmocka_unit_test(own_cpu_time_does_not_thin_sleeps_that_are_long),
 		cmocka_unit_test(own_cpu_time_thins_short_sleeps_up_to_200us),
+		cmocka_unit_test(own_cpu_time_a_little_over_thins_up_to_20us),
 		cmocka_unit_test(own_cpu_time_is_judged_over_a_second),
 		cmocka_unit_test(long_sleeps_in_great_number_do_not_thin_short_ones),
 		cmocka_unit_test(losses_count_as_overload),

@@ -34,6 +34,7 @@ struct fuzz_mem {
 };
 
 #define READS_MAX 2000
+#define READS_OF_TASKS 300
 
 static int fuzz_read(const struct mem *mem, uint64_t addr, void *ret, size_t len)
 {
@@ -127,7 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	rt.interps[0].interp = 128;
 	walk_all(&rt, &m.mem, 64 + data[0]);
-	m.reads = 0;
+	m.reads = READS_MAX - READS_OF_TASKS;
 	walk_tasks(&rt, &m.mem, data[1] & 1);
 	memset(&rt.walk.tasks, 0, sizeof(rt.walk.tasks));
 	m.reads = 0;

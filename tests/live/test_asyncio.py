@@ -88,6 +88,7 @@ def test_tasks_are_named_and_stops_of_their_loops_found(loop_python, can_record,
     assert asleep["certainty"] == "measured" and asleep["wait_ns"] >= 0.24e9, asleep
     computed = next(f for f in findings if "compute_in_callback" in f["title"])
     assert "task" not in computed["detail"], computed
+    assert not any("uvloop" in note for note in report["recording"]["notes"]), report["recording"]["notes"]
 
 
 def test_uvloop(can_record, recorded):
@@ -102,8 +103,3 @@ def test_uvloop(can_record, recorded):
     stops_of_loops(rec, stacks, callbacks=False)
     assert any(f["id"] == "loop_stalled" and "task stopper" in f["detail"] for f in report["processes"][0]["findings"])
     assert sum("uvloop" in note and "callback" in note for note in report["recording"]["notes"]) == 1, report["recording"]["notes"]
-
-
-def test_asyncios_own_loop_has_no_such_note(any_python, can_record, recorded):
-    report, _ = recorded("aio", any_python, 1)
-    assert not any("uvloop" in note for note in report["recording"]["notes"]), report["recording"]["notes"]

@@ -55,7 +55,7 @@ def test_nothing_is_said_without_asyncio(any_python):
 def test_while_they_come_and_go(any_python):
     """A loop at work: every look is an answer, and what is said to wait has a place."""
     with harness.Workload("aio", any_python, 60) as workload:
-        for _ in range(30):
+        for _ in range(12):
             shot = json.loads(dump(workload.pid, "--json"))
             assert shot["tasks_known"] in ("read", "torn"), shot["tasks_known"]
             for task in shot["tasks"]:

@@ -3,8 +3,9 @@
 
 enum {
 	REMEMBERED = 256, /* samples; then the older ones count half */
-	PRIOR = 8, /* samples' worth of what all threads of the GIL do */
-	OWED_MAX_NS = 100000000,
+	PRIOR = 4, /* samples' worth of what all threads of the GIL do */
+	LATELY_NS = 1000000000,
+	OWED_MAX_NS = 10000000, OWING_MAX_NS = 100000000,
 };
 
 static void add(struct counted_ratio *r, const struct counted_ratio *more)
@@ -51,16 +52,41 @@ static uint64_t off_time(const struct ev_agg *e, uint64_t *ret_held)
 	return off;
 }
 
-void counted_window(struct counted *c, struct counted_ratio *threads, struct history *h, uint32_t thread, uint64_t from,
-		    const struct ev_agg *e, bool python)
+static struct counted_ratio take_fresh(struct counted *c)
 {
-	uint64_t len = e->t1_ns - from, held_off, off = off_time(e, &held_off);
+	struct counted_ratio fresh = c->fresh;
+
+	counted_forget(c);
+	return fresh;
+}
+
+struct counted_time counted_window(struct counted *c, uint64_t from, const struct ev_agg *e, bool python)
+{
+	struct counted_time s = { .from = from, .to = e->t1_ns, .samples = take_fresh(c), .may_claim = python };
+	uint64_t off = off_time(e, &s.held_off_ns);
+
+	c->last_ns = s.to;
+	s.on_ns = s.to - from > off ? s.to - from - off : 0;
+	return s;
+}
+
+bool counted_lately(const struct counted *c, uint64_t t)
+{
+	return c->last_ns && t - c->last_ns < LATELY_NS;
+}
+
+struct counted_time counted_stretch(struct counted *c, uint64_t from, uint64_t to)
+{
+	return (struct counted_time){ .from = from, .to = to, .on_ns = to - from, .samples = take_fresh(c) };
+}
+
+void counted_settle(struct counted *c, struct counted_ratio *threads, struct history *h, uint32_t thread, const struct counted_time *s)
+{
 	int64_t share;
 
-	add(&c->all, &c->fresh);
-	add(threads, &c->fresh);
-	counted_forget(c);
-	share = (int64_t)((double)(len - off) * part_held(&c->all, threads)) + (int64_t)held_off + c->owed_ns;
-	share -= (int64_t)history_share(h, thread, from, e->t1_ns, share > 0 ? (uint64_t)share : 0, python);
-	c->owed_ns = share > OWED_MAX_NS ? OWED_MAX_NS : share < -OWED_MAX_NS ? -OWED_MAX_NS : share;
+	add(&c->all, &s->samples);
+	add(threads, &s->samples);
+	share = (int64_t)((double)s->on_ns * part_held(&c->all, threads)) + (int64_t)s->held_off_ns + c->owed_ns;
+	share -= (int64_t)history_share(h, thread, s->from, s->to, share > 0 ? (uint64_t)share : 0, s->may_claim);
+	c->owed_ns = share > OWED_MAX_NS ? OWED_MAX_NS : share < -OWING_MAX_NS ? -OWING_MAX_NS : share;
 }

@@ -53,8 +53,10 @@ static uint64_t shrink(struct history *h, uint32_t thread, uint64_t a, uint64_t 
 			continue;
 		end = part_of(loose_end(r, a, b), part);
 		start = part_of(loose_start(r, a, b), part);
-		if (end + start >= r->t1 - r->t0) /* a hold keeps a moment: its place in the list */
-			end = start = 0;
+		if (end + start >= r->t1 - r->t0) { /* a hold keeps a moment: its place in the list */
+			start = start < r->t1 - r->t0 ? start : r->t1 - r->t0 - 1;
+			end = r->t1 - r->t0 - start - 1;
+		}
 		r->t1 -= end;
 		r->t0 += start;
 		if (r->seen_ns < r->t0)

@@ -6,6 +6,7 @@
 
 #include "core/util/xalloc.h"
 
+#define SHARE_DELAY_NS (SETTLE_DELAY_NS / 2)
 #define SWEEP_NS (SETTLE_DELAY_NS / 10)
 #define HOLD_DELAY_NS (SETTLE_DELAY_NS + SETTLE_DELAY_NS / 2)
 
@@ -21,6 +22,10 @@ static void settle(struct timeline *t, struct item *it)
 	case ITEM_TALLY:
 		tally_settle(t, it->thread, &it->tally);
 		break;
+	case ITEM_SHARE:
+		counted_settle(&it->thread->counted, &it->share.gil->counted, &it->share.gil->history, it->thread->row.thread,
+			       &it->share.time);
+		break;
 	case ITEM_END:
 		merge_flush(t, it->thread);
 		tally_flush(t, it->thread);
@@ -30,9 +35,8 @@ static void settle(struct timeline *t, struct item *it)
 	}
 }
 
-static void settle_first(struct timeline *t)
+static void settle_first(struct timeline *t, struct line *l)
 {
-	struct line *l = &t->line;
 	struct item it = l->items[l->head];
 
 	l->head = (l->head + 1) & (l->cap - 1);
@@ -51,9 +55,8 @@ static void grow(struct line *l)
 	*l = (struct line){ .items = items, .cap = cap, .n = l->n };
 }
 
-struct item *line_add(struct timeline *t, enum item_kind kind, struct thread *th)
+static struct item *put(struct timeline *t, struct line *l, enum item_kind kind, struct thread *th)
 {
-	struct line *l = &t->line;
 	struct item *it;
 
 	if (l->n == l->cap)
@@ -63,6 +66,19 @@ struct item *line_add(struct timeline *t, enum item_kind kind, struct thread *th
 	it->at_ns = t->now_ns;
 	it->thread = th;
 	return it;
+}
+
+struct item *line_add(struct timeline *t, enum item_kind kind, struct thread *th)
+{
+	return put(t, &t->line, kind, th);
+}
+
+void line_add_share(struct timeline *t, struct thread *th, struct counted_time time)
+{
+	struct item *it = put(t, &t->shares, ITEM_SHARE, th);
+
+	it->share.gil = th->gil;
+	it->share.time = time;
 }
 
 /* Its thread has not told yet what it did until then: it may have let go before, and be asleep since. */
@@ -125,13 +141,15 @@ static void sweep(struct timeline *t)
 
 void line_advance(struct timeline *t, uint64_t now)
 {
-	struct line *l = &t->line;
+	struct line *l = &t->line, *s = &t->shares;
 
 	if (now > t->now_ns)
 		t->now_ns = now;
+	while (s->n && (l->n > LINE_MAX || t->now_ns - s->items[s->head].at_ns >= SHARE_DELAY_NS))
+		settle_first(t, s);
 	/* Only here, between two events: settling may free threads. */
 	while (l->n > LINE_MAX || (l->n && t->now_ns - l->items[l->head].at_ns >= SETTLE_DELAY_NS))
-		settle_first(t);
+		settle_first(t, l);
 	if (t->now_ns - t->swept_ns >= SWEEP_NS || ++t->since_sweep >= SWEEP_EVENTS) {
 		t->swept_ns = t->now_ns;
 		t->since_sweep = 0;
@@ -141,8 +159,10 @@ void line_advance(struct timeline *t, uint64_t now)
 
 void line_drain(struct timeline *t)
 {
+	while (t->shares.n)
+		settle_first(t, &t->shares);
 	while (t->line.n)
-		settle_first(t);
+		settle_first(t, &t->line);
 	for (struct lock *l = t->gils; l; l = l->next_gil)
 		holds_emit(t, l, UINT64_MAX, true);
 }

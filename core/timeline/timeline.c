@@ -26,6 +26,7 @@ void timeline_free(struct timeline *t)
 	memset(&t->sink, 0, sizeof(t->sink)); /* what was not finished is not given out */
 	registries_free(t);
 	free(t->line.items);
+	free(t->shares.items);
 	free(t);
 }
 
@@ -338,7 +339,9 @@ static void feed_off(struct timeline *t, const struct ev_off *event)
 	struct ev_off e = *event;
 	struct sight s = { 0 };
 	enum episode_step step;
+	enum stretch_end how;
 	bool waits, sight_first;
+	uint64_t from;
 
 	if (!th || !clip_off(t, th, &e))
 		return;
@@ -358,7 +361,11 @@ static void feed_off(struct timeline *t, const struct ev_off *event)
 	sight_first = waits && s.gil && !history_covers(&s.gil->history, th->row.thread, s.t);
 	if (sight_first)
 		apply_sight(t, &s);
-	stretch_done(t, th, &s, how_it_ended(th, &e, &s), step);
+	how = how_it_ended(th, &e, &s);
+	from = th->in_ns;
+	stretch_done(t, th, &s, how, step);
+	if (how == STRETCH_BLOCKS && step != EPISODE_GOES_ON && th->gil && counted_lately(&th->counted, s.t))
+		line_add_share(t, th, counted_stretch(&th->counted, from, s.t));
 	if (!sight_first)
 		apply_sight(t, &s);
 	if (waits) {
@@ -422,12 +429,29 @@ static bool agg_blocked_without_gil(const struct ev_agg *e)
 	return n && !held;
 }
 
+/* It came back, and these were counted.  A sample that came after them may have been told before. */
+static void window_done(struct timeline *t, struct thread *th, const struct sight *s, const struct ev_agg *e, enum episode_step step)
+{
+	uint64_t from = th->in_ns;
+
+	if (e->t1_ns <= from)
+		return;
+	if (e->t1_ns > th->cursor_ns)
+		stretch_done(t, th, s, STRETCH_NOTHING, step);
+	if (step != EPISODE_GOES_ON && th->gil) {
+		if (agg_blocked_without_gil(e))
+			history_lost(&th->gil->history, th->row.thread, e->t1_ns, false);
+		line_add_share(t, th, counted_window(&th->counted, from, e, th->python));
+	}
+	counted_forget(&th->counted);
+	th->in_ns = e->t1_ns;
+}
+
 static void feed_agg(struct timeline *t, const struct ev_agg *e)
 {
 	struct thread *th = thread_of(t, &e->h, min_u64(e->t0_ns, e->t1_ns));
 	struct sight s = { .t = e->t1_ns };
 	enum episode_step step = EPISODE_NONE;
-	uint64_t from;
 
 	if (!th)
 		return;
@@ -437,18 +461,10 @@ static void feed_agg(struct timeline *t, const struct ev_agg *e)
 	}
 	th->observed = true;
 	s.gil = e->gil ? lock_of(t, th, LOCK_GIL, e->gil) : th->gil;
-	if (e->t0_ns >= th->in_ns && e->t1_ns > th->cursor_ns) {
+	if (th->wait.lock && e->t0_ns >= th->in_ns && e->t1_ns > th->cursor_ns)
 		step = episode_decide_agg(t, th, e);
-		from = th->in_ns;
-		stretch_done(t, th, &s, STRETCH_NOTHING, step);
-		if (step != EPISODE_GOES_ON && th->gil) {
-			if (agg_blocked_without_gil(e))
-				history_lost(&th->gil->history, th->row.thread, e->t1_ns, false);
-			counted_window(&th->counted, &th->gil->counted, &th->gil->history, th->row.thread, from, e, th->python);
-		}
-		counted_forget(&th->counted);
-		th->in_ns = e->t1_ns;
-	}
+	if (!th->wait.lock || step != EPISODE_NONE)
+		window_done(t, th, &s, e, step);
 	if (step != EPISODE_GOES_ON) /* else they are inside the wait, which has its own row */
 		tally_put(t, th, e);
 }

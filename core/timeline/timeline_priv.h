@@ -119,7 +119,7 @@ struct thread {
 	UT_hash_handle hh_tid, hh_id, hh_ident;
 };
 
-enum item_kind { ITEM_SEGMENT, ITEM_WAIT, ITEM_TALLY, ITEM_END };
+enum item_kind { ITEM_SEGMENT, ITEM_WAIT, ITEM_TALLY, ITEM_SHARE, ITEM_END };
 
 struct wait_item {
 	struct wait row; /* without id */
@@ -140,6 +140,7 @@ struct item {
 		struct segment segment;
 		struct wait_item wait;
 		struct tally tally;
+		struct { struct lock *gil; struct counted_time time; } share;
 	};
 };
 
@@ -161,7 +162,7 @@ struct timeline {
 	uint32_t next_proc, next_thread, next_lock, n_threads, n_futexes, n_gils, since_sweep;
 	uint64_t next_wait;
 	uint64_t now_ns, swept_ns;
-	struct line line;
+	struct line line, shares; /* the latter settled earlier: segments and waits go by them */
 	struct loss_window losses[LOSSES_MAX];
 	uint32_t n_losses;
 	bool finished;
@@ -234,15 +235,14 @@ void estimate_hold(struct timeline *t, struct thread *th, const struct ev_hold *
 
 /* line.c */
 struct item *line_add(struct timeline *t, enum item_kind kind, struct thread *th);
+void line_add_share(struct timeline *t, struct thread *th, struct counted_time time); /* of its GIL */
 void line_advance(struct timeline *t, uint64_t now);
 void line_drain(struct timeline *t);
 bool loss_within(const struct timeline *t, uint64_t t0, uint64_t t1, uint64_t *ret_until);
 void holds_emit(struct timeline *t, struct lock *l, uint64_t upto_ns, bool even_doubted);
 
-/* credit.c */
+/* credit.c, timeline.c */
 void wait_settle(struct timeline *t, struct wait_item *w);
-
-/* timeline.c */
 void life_end(struct timeline *t, struct thread *th, uint64_t at);
 
 static inline uint64_t max_u64(uint64_t a, uint64_t b) { return a > b ? a : b; }

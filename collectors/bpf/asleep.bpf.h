@@ -18,7 +18,8 @@ static __always_inline void classify_word(struct thread_rec *r, const struct wal
 		r->flags |= EV_F_GIL_MUTEX; /* … or inside pthread_cond_signal, which waits for old waiters to leave */
 }
 
-/* musl: the word on which it sleeps lies on its own stack, in the list of one of the GIL's conditions. */
+/* musl: the word on which it sleeps lies on its own stack, in the list of one of the GIL's conditions.  One that is signalled on its way to sleep is
+ * on none any more, which is common when the GIL comes back at once; that it came the same way as before tells then where it is. */
 static __noinline struct bpf_gil *listed_gil(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p)
 {
 	struct bpf_gil *gil = &proc->gils[0];
@@ -29,10 +30,11 @@ static __noinline struct bpf_gil *listed_gil(struct thread_rec *r, struct bpf_pr
 	if (proc->n_gils > 1)
 		gil = home_gil(proc, own_tstate(proc, p), &r->gil_slot);
 	found = cond_find(gil->addr + proc->walk.gil_cond + proc->walk.cond_list, gil->addr + proc->walk.gil_forced + proc->walk.cond_list, r->arg0);
-	if (found == COND_WOKEN && r->place.tstate && r->place.sp[0] == r->sp) /* by the same way as into its last sleep on the GIL */
-		found = COND_FIRST;
-	if (found != COND_FIRST && found != COND_SECOND)
+	if (found == COND_WOKEN)
+		found = r->sp == r->cond_sp[0] ? COND_FIRST : r->sp == r->cond_sp[1] ? COND_SECOND : COND_NONE;
+	if (found == COND_NONE)
 		return 0;
+	r->cond_sp[found == COND_SECOND] = r->sp;
 	r->flags |= found == COND_FIRST ? EV_F_GIL_WAIT : EV_F_GIL_WAIT | EV_F_FORCED_SWITCH;
 	return gil;
 }

@@ -76,6 +76,7 @@ struct thread_rec {
 	__u32 waker_pid;
 
 	struct place place;
+	__u64 cond_sp[2]; /* musl: the user stack pointers of its last sleeps on the GIL's two conditions */
 	__u64 listed, listed_at; /* its thread state as found on a list, and when it was last looked for there */
 	__u64 holder_ident, switch_number; /* with EV_F_LOCKED, with EV_F_GIL_SEEN */
 	__u64 in_number; /* with EV_F_IN_SEEN */

@@ -1,4 +1,4 @@
-/* The BPF frame walk as host code: any layout, any memory.  Input: a struct walk_layout, then the memory at BASE. */
+/* The BPF frame walk, and the walk along musl's waiters, as host code: any layout, any memory.  Input: a struct walk_layout, then the memory at BASE. */
 #include <linux/types.h>
 #include <assert.h>
 #include <stddef.h>
@@ -24,6 +24,7 @@ static int image_read(void *ret, size_t len, uint64_t addr)
 #include "core/event/event.h"
 #define WALK_READ(dst, len, addr) image_read(dst, len, addr)
 #define WALK_FN static
+#include "core/interp/cond_list.h"
 #include "core/interp/frame_walk.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -48,6 +49,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(out->n <= WALK_MAX_FRAMES);
 	assert(!key == !out->n);
 	assert(reads <= 2 + 4 * WALK_STEPS + TASK_LOOPS + 6 + 1); /* of a frame itself, its code, and two for a thread's own byte code */
+	reads = 0;
+	cond_find(BASE, BASE + 8, BASE + (layout.world & 0xfff));
+	assert(reads <= 2 + COND_STEPS + 1);
 	free(buf);
 	free(out);
 	return 0;

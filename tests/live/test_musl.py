@@ -1,10 +1,12 @@
 """CPython with musl as its C library, as in Alpine (tests/live/get-musl builds it): its waiters sleep on their own stacks.  The rest of what it can
 is in the matrix, which has it as columns of its own."""
 import json
+import os
 import re
 
 import pytest
 
+import compare
 import contract
 import harness
 import test_lines
@@ -38,6 +40,27 @@ def test_attached_to(musl, can_record, recorded, collector):
     # no wait for the GIL is taken for one for another lock: but for the one that it is in when the recording begins
     assert waiter["gil_wait_ns"] > 1e9 and waiter["states_ns"].get("wait_lock", 0) < 30e6, waiter
     test_lines.partition(path)
+
+
+def test_waits_are_those_of_take_gil(musl, can_record, tmp_path):
+    """The holder gets the GIL back from a waiter that has it for some microseconds: it is signalled on its way to sleep, and on no list then."""
+    if not harness.with_symbols({"it": musl}) or not os.path.exists(harness.TRUTH):
+        pytest.skip("take_gil cannot be probed")
+    rec, truth = str(tmp_path / "r"), str(tmp_path / "t")
+    with harness.Workload("known_lines", musl, 60) as workload:
+        recorder = harness.Recorder(workload.pid, rec)
+        try:
+            tracer = harness.Tracer(workload.pid, truth, "-d", "2")
+            tracer.process.wait()
+            summary = tracer.stop()
+        finally:
+            code, _, err = recorder.stop()
+    assert code == 0, err
+    r = compare.compare(truth, rec, (summary["start_ns"], summary["end_ns"]))
+    waited = {t["truth_ns"]: t["found_ns"] for t in r["threads"]}
+    assert len(waited) >= 2 and sum(waited) > 1e9 and not r["false_waits"], r
+    for said, found in waited.items():
+        assert abs(found - said) < 0.15 * said + 2e6, r
 
 
 STARTED = """

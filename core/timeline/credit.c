@@ -49,7 +49,7 @@ struct sights {
 
 static const struct sight_rec *next_sight(struct sights *s)
 {
-	for (; s->next < s->h->sights.n && s->h->sights.items[s->next].t <= s->r->t1; s->next++)
+	for (; s->next < s->h->sights.n && s->h->sights.items[s->next].t <= hold_sights_until(s->r); s->next++)
 		if (s->h->sights.items[s->next].thread == s->r->thread)
 			return &s->h->sights.items[s->next];
 	return NULL;

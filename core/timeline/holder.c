@@ -479,7 +479,7 @@ uint64_t history_stack(const struct history *h, const struct hold_rec *r)
 {
 	uint64_t stack = 0;
 
-	for (size_t i = history_first_sight(h, r->t0); i < h->sights.n && h->sights.items[i].t <= r->t1; i++)
+	for (size_t i = history_first_sight(h, r->t0); i < h->sights.n && h->sights.items[i].t <= hold_sights_until(r); i++)
 		if (h->sights.items[i].thread == r->thread)
 			stack = history_sight_stack(h, r, i);
 	return stack;
@@ -494,7 +494,7 @@ uint64_t history_sight_stack(const struct history *h, const struct hold_rec *r, 
 	if (s->native || !h->natives)
 		return s->native ? s->native : s->stack;
 	for (size_t d = 1; d < SIGHTS_NEAR; d++) {
-		if (i + d < h->sights.n && all[i + d].t <= r->t1 && all[i + d].thread == r->thread && all[i + d].stack == s->stack &&
+		if (i + d < h->sights.n && all[i + d].t <= hold_sights_until(r) && all[i + d].thread == r->thread && all[i + d].stack == s->stack &&
 		    all[i + d].native)
 			return all[i + d].native;
 		if (d <= i && all[i - d].t >= r->t0 && all[i - d].thread == r->thread && all[i - d].stack == s->stack && all[i - d].native)

@@ -29,6 +29,7 @@
 struct hold_rec {
 	uint64_t t0, t1; /* t1 TIME_OPEN: holds it still, as far as known; only the last one */
 	uint64_t seen_ns; /* last moment at which it certainly held */
+	uint64_t told_ns; /* its end before it was shortened (history_share): what was seen of its thread up to there is of this hold */
 	uint64_t rewait_ns; /* when its thread came to wait for the lock again, 0 not within REWAIT_NS of CPU time */
 	uint32_t thread;
 	uint32_t flags; /* enum hold_flags */
@@ -36,6 +37,11 @@ struct hold_rec {
 	bool asked; /* a waiter slept a whole interval during it, and so asked for the lock */
 	bool emitted;
 };
+
+static inline uint64_t hold_sights_until(const struct hold_rec *r)
+{
+	return r->told_ns > r->t1 ? r->told_ns : r->t1;
+}
 
 struct sight_rec { /* a stack of whoever held the lock at t */
 	uint64_t t, stack;

@@ -57,6 +57,8 @@ static uint64_t shrink(struct history *h, uint32_t thread, uint64_t a, uint64_t 
 			start = start < r->t1 - r->t0 ? start : r->t1 - r->t0 - 1;
 			end = r->t1 - r->t0 - start - 1;
 		}
+		if (end && r->told_ns < r->t1)
+			r->told_ns = r->t1;
 		r->t1 -= end;
 		r->t0 += start;
 		if (r->seen_ns < r->t0)

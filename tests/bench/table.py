@@ -164,8 +164,7 @@ SECTIONS = (
     ("remote", "The remote collector", "One life of the workload, all of which the bpf collector records; the others take turns meanwhile, and what each says of its "
      "time is compared with what the bpf collector says of the same time: the share in which the GIL was held, and of each thread that in "
      "which it waited for the GIL (the thread that is off most). That the GIL was held the bpf collector tells twice, by holds and by what each "
-     "thread did; where it thins its detail (short stretches are only counted) the two differ, and only where they agree are they a "
-     "reference. Limits: 3 points of a per cent each at 1000 looks a second asked for; own CPU "
+     "thread did; where it thins its detail (short stretches are only counted) both are estimates by the samples, see Accuracy. Limits: 3 points of a per cent each at 1000 looks a second asked for; own CPU "
      "time (with that of the child that looks) 5 % of one.",
      remote_rows, "tests/bench/run --only remote"),
 )

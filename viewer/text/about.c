@@ -77,10 +77,12 @@ static void lines_detail(struct page *page, const struct summary *s)
 {
 	char since[HUMAN_LEN];
 	size_t shown = 0;
+	bool counted = false;
 
 	for (size_t i = 0; i < s->n_levels; i++) {
 		const struct summary_level *l = &s->levels[i];
 
+		counted |= l->level < 2;
 		/* the dials within a level turn often and change nothing a reader must know */
 		if ((i && l->level == l[-1].level) || shown++ >= LEVELS_SHOWN)
 			continue;
@@ -95,6 +97,12 @@ static void lines_detail(struct page *page, const struct summary *s)
 	if (shown > LEVELS_SHOWN) {
 		label(page, "");
 		page_putf(page, INK_DIM, "… %zu more changes", shown - LEVELS_SHOWN);
+		page_end(page);
+	}
+	if (counted) { /* core/timeline/counted.h */
+		label(page, "");
+		page_put(page, INK_DIM, s->sample_hz ? "so the time with the GIL is an estimate, by the samples" :
+						       "so the time with the GIL is an upper bound: no samples");
 		page_end(page);
 	}
 }

@@ -86,7 +86,7 @@ static struct other *other_of(struct loader *l, struct load_lock *k, uint64_t id
 		o->row = row;
 		HASH_ADD_KEYPTR(hh, p->others, o->key, strlen(o->key), o);
 	}
-	o->row.where = o->row.where ? o->row.where : row.where; /* a wait from before the recording has no stack */
+	o->row.where = o->row.where ? o->row.where : row.where; /* until all waiters are known; a wait from before the recording has no stack */
 	k->other = o;
 	k->other_stack = id;
 	return o;
@@ -163,6 +163,15 @@ static unsigned lay_out(struct parties *p, struct summary_party *ret)
 	return n;
 }
 
+/* Where most of the waiting was: its holder may have waited for it, too. */
+static const struct summary_frame *waited_most_at(const struct other *o)
+{
+	for (unsigned i = 0; i < o->row.n_waiters; i++)
+		if (o->row.waiters[i].where)
+			return o->row.waiters[i].where;
+	return o->row.where;
+}
+
 static int compare_lengths(const void *pa, const void *pb)
 {
 	const uint64_t a = *(const uint64_t *)pa, b = *(const uint64_t *)pb;
@@ -195,6 +204,7 @@ void summary_others(struct loader *l, struct load_proc *p)
 		if (o->row.kind == LOCK_STW)
 			o->row.pauses = span_union_count(&o->waiting, &o->row.pause_max_ns);
 		o->row.n_waiters = lay_out(&o->waiters, o->row.waiters);
+		o->row.where = waited_most_at(o);
 		o->row.n_holders = lay_out(&o->holders, o->row.holders);
 		s->others[s->n_others++] = o->row;
 	}

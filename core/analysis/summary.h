@@ -89,7 +89,7 @@ struct summary_other {
 	const char *name; /* what holds it in the program, NULL unknown */
 	uint64_t addr; /* 0: many */
 	const char *shared; /* device:inode:offset of the file it lies in, NULL: not shared by processes, as far as is known */
-	const struct summary_frame *where; /* the program's own innermost line, of the first wait; NULL unknown */
+	const struct summary_frame *where; /* the program's own innermost line, where a thread waited longest in all; NULL unknown */
 	struct summary_waits waits;
 	uint64_t contended_ns, pauses, pause_max_ns; /* when at least one thread waited; of LOCK_STW how often that was, the longest */
 	/* who had it meanwhile; of an idle one who ended the waits.  Most first. */

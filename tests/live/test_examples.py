@@ -29,7 +29,7 @@ def serve():
         sum(range(100))
 threads = [threading.Thread(target=t) for t in [hog] + 6 * [serve]]
 [t.start() for t in threads]
-time.sleep(0.8)
+time.sleep(0.6)
 stop.set()
 [t.join() for t in threads]
 """
@@ -70,13 +70,22 @@ def project(tmp_path, any_python, can_record):  # noqa: F811
     (programs / "sudo").chmod(0o755)
     os.symlink(harness.GILSCOPE, str(programs / "gilscope"))
     os.symlink(any_python, str(programs / "python3"))
-    env = dict(os.environ, PATH="%s:%s" % (programs, os.environ["PATH"]), ROUNDS="7")
+    env = dict(os.environ, PATH="%s:%s" % (programs, os.environ["PATH"]), ROUNDS="10")
     return tmp_path, base_commit, head_commit, env
 
 
 def shell(text, cwd, env):
     return subprocess.run(["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", text], cwd=str(cwd), env=env, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, universal_newlines=True, timeout=600)
+
+
+def compared(text, cwd, env):
+    """The job's comparison, again where another virtual machine took so much of the CPUs that it judges nothing."""
+    for _ in range(3):
+        done = shell(text, cwd, env)
+        if done.returncode != 3 or "(steal)" not in done.stdout:
+            break
+    return done
 
 
 def found_by(cwd, done):
@@ -98,7 +107,7 @@ def test_the_github_job(project):
     doctor = shell(steps["Would recording work here?"]["run"], workspace, env)
     assert doctor.returncode == 0, doctor.stdout
     folder = workspace / steps["Compare"]["working-directory"]
-    done = shell(steps["Compare"]["run"], folder, env)
+    done = compared(steps["Compare"]["run"], folder, env)
     found_by(folder, done)
     assert "::error file=bench/contended.py,line=" in done.stdout
     assert shell(steps["Summary"]["run"], folder, env).returncode == 0
@@ -112,7 +121,9 @@ def test_the_gitlab_job(project):
     script = "\n".join(job["script"]).replace("/tmp/base", str(workspace / "base"))
     env.update({key: str(value) for key, value in job["variables"].items() if key != "ROUNDS"}, CI_MERGE_REQUEST_DIFF_BASE_SHA=base_commit,
                CI_PROJECT_URL="https://git.example/o/r", CI_COMMIT_SHA=head_commit)
-    found_by(workspace / "head", shell(script, workspace / "head", env))
+    begin, comparison = script.split("\n", 1)
+    assert begin.startswith("git worktree add") and shell(begin, workspace / "head", env).returncode == 0
+    found_by(workspace / "head", compared(comparison, workspace / "head", env))
     assert job["artifacts"]["reports"]["junit"] == "gil.xml" and job["before_script"][-1] == "gilscope doctor"
 
 

@@ -174,7 +174,8 @@ def test_mutex_semaphore_and_condition(folder):
     by_lock = dict(c.rec().db.execute("SELECT l.addr, sum(w.dur_ns) FROM wait w JOIN lock l ON l.id = w.lock GROUP BY 1"))
     for kind in ("mutex", "sem", "cond"):
         seen = sum(ns for addr, ns in by_lock.items() if addr == said[kind + "_at"])
-        assert 0.95 * said[kind] <= seen <= 1.02 * said[kind] or abs(seen - said[kind]) < 5e6, (kind, seen, said)
+        # what is said has the way back to the program in it, and who takes its CPU there: of 20 waits
+        assert 0.95 * said[kind] <= seen <= 1.02 * said[kind] or abs(seen - said[kind]) < 15e6, (kind, seen, said)
 
 
 def test_errno_is_kept(folder):

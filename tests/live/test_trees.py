@@ -217,7 +217,8 @@ def test_signals_reach_the_command(tree, any_python, number, to_group):
                 "signal.signal(signal.SIGTERM, end), signal.signal(signal.SIGINT, end)\n"
                 "print('ready', flush=True)\nwhile True:\n    time.sleep(0.1)\n")
     recorder = subprocess.Popen([harness.GILSCOPE, "record", "-o", tree.file, "--", any_python, tree.path("wait.py")],
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # in the background it is ignored
     try:
         assert recorder.stdout.readline() == b"ready\n"
         (os.killpg if to_group else os.kill)(recorder.pid, number)

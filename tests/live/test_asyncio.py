@@ -40,6 +40,8 @@ def check(stack, loops_in_c=()):
         return who, False
     assert who != "compute_in_callback", stack
     name, inner, outer = stack[named[0]][0], stack[named[0] + 1][0], stack[named[0] - 1]
+    if inner != OUTERMOST[who] and stack[at - 1][0] == inner:  # its coroutine is being made: a call of its function, by another task
+        return who, False
     assert inner == OUTERMOST[who] and named[0] < at, stack
     assert outer[0] in ("Handle._run", "_run") and "asyncio/events.py" in outer[1] or outer[0] in loops_in_c, stack
     if who == "of_number":

@@ -125,7 +125,8 @@ def test_own_cpu_time_is_bound(any_python, nobody, limit):
     rec = recording.Recording(path)
     first, last = (rec.db.execute("SELECT t_ns, cpu_ns FROM own ORDER BY t_ns %s LIMIT 1" % order).fetchone() for order in ("", "DESC"))
     share = (last[1] - first[1]) / (last[0] - first[0])
-    assert share < 1.4 * limit / 100, (share, rec.db.execute("SELECT t_ns, cpu_ns FROM own").fetchall())
+    # the bound is kept on average over longer than this runs, and a CPU that others slow down costs more of it
+    assert share < (1.4 * limit + 1) / 100, (share, rec.db.execute("SELECT t_ns, cpu_ns FROM own").fetchall())
     assert rec.one("SELECT sum(n) FROM looks") > 50
 
 

@@ -12,6 +12,7 @@ import pytest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "truth"))
+import compare  # noqa: E402
 import harness  # noqa: E402
 
 FOUND = harness.interpreters()
@@ -99,3 +100,18 @@ def setpriv(*args):
     if subprocess.run(["which", "setpriv"], stdout=subprocess.DEVNULL).returncode:
         pytest.skip("no setpriv here")
     return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *args]
+
+
+def against_truth(workload, python, tmp_path, seconds=2):
+    """A recording compared with probes on take_gil of the same time (tests/truth/compare.py)."""
+    rec, truth = str(tmp_path / "r"), str(tmp_path / "t")
+    with harness.Workload(workload, python, 60) as target:
+        recorder = harness.Recorder(target.pid, rec)
+        try:
+            tracer = harness.Tracer(target.pid, truth, "-d", str(seconds))
+            tracer.process.wait()
+            summary = tracer.stop()
+        finally:
+            code, _, err = recorder.stop()
+    assert code == 0, err
+    return compare.compare(truth, rec, (summary["start_ns"], summary["end_ns"]))

@@ -4,9 +4,9 @@ import subprocess
 
 import pytest
 
-import compare
 import harness
 import recording
+from live import against_truth
 
 SCRIPT = os.path.join(harness.WORKLOADS, "known_lines.py")
 
@@ -43,18 +43,8 @@ def test_waits_agree_with_truth_roughly(python, can_record, tmp_path):
         pytest.skip("no symbols in this build: take_gil cannot be probed")
     if not os.path.exists(harness.TRUTH):
         pytest.skip("%s is not built" % harness.TRUTH)
-    rec, truth = str(tmp_path / "r"), str(tmp_path / "t")
     # 2.7 makes so many short waits of cpu_io that they are only counted when the machine is busy
-    with harness.Workload("known_lines" if "python2.7" in python else "cpu_io", python, 60) as workload:
-        recorder = harness.Recorder(workload.pid, rec)
-        try:
-            tracer = harness.Tracer(workload.pid, truth, "-d", "2")
-            tracer.process.wait()
-            summary = tracer.stop()
-        finally:
-            code, _, err = recorder.stop()
-    assert code == 0, err
-    r = compare.compare(truth, rec, (summary["start_ns"], summary["end_ns"]))
+    r = against_truth("known_lines" if "python2.7" in python else "cpu_io", python, tmp_path)
     # enough to compare: few waits or many, as the scheduler has it (the 2.7 waiter is passed over for hundreds of ms at a time)
     waited_ns = sum(t["truth_ns"] for t in r["threads"])
     assert r["long"] and waited_ns > 0.1 * r["window_ns"], r

@@ -6,11 +6,10 @@ import re
 
 import pytest
 
-import compare
 import contract
 import harness
 import test_lines
-from live import report
+from live import against_truth, report
 
 FOUND = harness.musls()
 
@@ -46,17 +45,7 @@ def test_waits_are_those_of_take_gil(musl, can_record, tmp_path):
     """The holder gets the GIL back from a waiter that has it for some microseconds: it is signalled on its way to sleep, and on no list then."""
     if not harness.with_symbols({"it": musl}) or not os.path.exists(harness.TRUTH):
         pytest.skip("take_gil cannot be probed")
-    rec, truth = str(tmp_path / "r"), str(tmp_path / "t")
-    with harness.Workload("known_lines", musl, 60) as workload:
-        recorder = harness.Recorder(workload.pid, rec)
-        try:
-            tracer = harness.Tracer(workload.pid, truth, "-d", "2")
-            tracer.process.wait()
-            summary = tracer.stop()
-        finally:
-            code, _, err = recorder.stop()
-    assert code == 0, err
-    r = compare.compare(truth, rec, (summary["start_ns"], summary["end_ns"]))
+    r = against_truth("known_lines", musl, tmp_path)
     waited = {t["truth_ns"]: t["found_ns"] for t in r["threads"]}
     assert len(waited) >= 2 and sum(waited) > 1e9 and not r["false_waits"], r
     for said, found in waited.items():

@@ -193,7 +193,7 @@ static uint64_t grown(uint64_t gap_ns, uint64_t most_ns)
 	return gap_ns * 2 < most_ns ? gap_ns * 2 : most_ns;
 }
 
-/* Whether a look would show anything new: to look into the target's memory takes a process of its own, the list of tasks does not. */
+/* Whether a look would show anything new: to look into the target's memory takes a process of its own, the list of tasks does not (but for musl, target_tasks). */
 static bool worth_a_look(struct session_locks *x, struct session_target *t, uint64_t now)
 {
 	struct target_thread *tasks = NULL;

@@ -77,7 +77,7 @@ struct target_thread {
 	uint64_t sp; /* user stack pointer there */
 	uint64_t gil; /* it sleeps on a futex word for; 0 none */
 };
-/* What /proc shows of all threads, without their thread states: cheap. */
+/* What /proc shows of all threads, without their thread states: cheap.  With musl the target is asked besides who sleeps on a GIL: a word of its own stack does not say. */
 int target_tasks(const struct target *t, struct target_thread **ret, unsigned *ret_n);
 /* Snapshot of all threads; *ret is malloc'ed.  want_names costs a walk of the threading module's dict. */
 int target_threads(struct target *t, bool want_names, struct target_thread **ret, unsigned *ret_n);

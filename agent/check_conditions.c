@@ -81,3 +81,8 @@ struct conditions_shares conditions_between(const struct conditions *before, con
 		s.throttled = (double)(after->throttled_ns - before->throttled_ns) / (double)(after->t_ns - before->t_ns);
 	return s;
 }
+
+bool conditions_disturbed(const struct conditions_shares *c, const struct conditions_limits *max)
+{
+	return c->steal > max->steal || c->throttled > max->throttled;
+}

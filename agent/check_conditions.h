@@ -10,6 +10,8 @@ struct conditions {
 	bool ticks_known, throttled_known;
 };
 struct conditions_shares { double steal, throttled; bool steal_known, throttled_known; };
+struct conditions_limits { double steal, throttled; }; /* a run that lost more was disturbed */
 
 void conditions_read(struct conditions *ret);
 struct conditions_shares conditions_between(const struct conditions *before, const struct conditions *after);
+bool conditions_disturbed(const struct conditions_shares *c, const struct conditions_limits *max);

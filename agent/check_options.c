@@ -15,10 +15,11 @@
 #include "core/util/xalloc.h"
 
 enum {
-	KEY_BASELINE = 0x100, KEY_BASE_CMD, KEY_HEAD_CMD, KEY_ROUNDS, KEY_WARMUP, KEY_SEED, KEY_AA, KEY_OPS, KEY_KEEP, KEY_MAX, KEY_LIMIT,
+	KEY_BASELINE = 0x100, KEY_BASE_CMD, KEY_HEAD_CMD, KEY_ROUNDS, KEY_WARMUP, KEY_SEED, KEY_AA, KEY_OPS, KEY_KEEP, KEY_STEAL_MAX, KEY_MAX, KEY_LIMIT,
 	KEY_FLOOR, KEY_METRIC, KEY_ALPHA, KEY_FORCE_UNLIKE, KEY_INCONCLUSIVE, KEY_GITHUB, KEY_RECORDER, KEY_SOURCE_URL, KEY_OUTPUT /* the last: + check_output */
 };
 enum { ROUNDS = 20, WARMUP = 2, MAX_WARMUP = 100 };
+static const double STEAL_MAX = 0.05, THROTTLED_MAX = 0.01;
 
 struct check_input { struct check_options *o; struct fail *why; };
 
@@ -31,6 +32,7 @@ static const struct argp_option check_options[] = {
 	{"seed", KEY_SEED, "N", 0, "Draw the order in each round from N (default: a random one, printed)", 1},
 	{"aa", KEY_AA, NULL, 0, "Compare the base command with itself: shows this machine's noise and proposes limits", 1},
 	{"ops", KEY_OPS, "N", 0, "Units of work each run does (default: what gilscope_mark.op() counted)", 1},
+	{"steal-max", KEY_STEAL_MAX, "SHARE", 0, "CPU time that a run may lose to other virtual machines; after more its round is run again (default 5%)", 1},
 	{"keep", KEY_KEEP, "DIR", 0, "Keep the recordings in DIR (default: remove them)", 1},
 	{"baseline", KEY_BASELINE, "FILE…", 0, "Recordings of the base version; unpaired, a weaker comparison", 1},
 	{"force-unlike", KEY_FORCE_UNLIKE, NULL, 0, "Compare recordings of unlike machines, interpreters or versions too (default: refuse)", 1},
@@ -221,6 +223,10 @@ static error_t parse_running(int key, char *arg, struct check_input *in)
 		err = parse_number(in, "--seed", arg, 0, INT64_MAX, &o->seed);
 		o->seed_given = true;
 		break;
+	case KEY_STEAL_MAX:
+		if (parse_share(arg, &o->disturbed.steal) || o->disturbed.steal > 1)
+			return ui_usage(in->why, "could not use --steal-max '%.64s': not a share, like 0.1 or 10%%", arg);
+		break;
 	case KEY_OPS:
 		err = parse_number(in, "--ops", arg, 1, INT64_MAX, &n);
 		o->ops = (double)n;
@@ -314,7 +320,7 @@ int check_options_parse(struct check_options *ret, int argc, char **argv)
 	int n, code;
 	char **spread = spread_baselines(argc, argv, &n);
 
-	*ret = (struct check_options){.rounds = ROUNDS, .warmup = WARMUP, .recorder = "/proc/self/exe"};
+	*ret = (struct check_options){.rounds = ROUNDS, .warmup = WARMUP, .recorder = "/proc/self/exe", .disturbed = {.steal = STEAL_MAX, .throttled = THROTTLED_MAX}};
 	regression_limits_init(&ret->limits);
 	code = ui_parse(&argp, n, spread, &in, &why);
 	free(spread);

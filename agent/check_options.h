@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/check_conditions.h"
 #include "core/analysis/regression.h"
 #include "core/util/vec.h"
 
@@ -19,6 +20,7 @@ struct check_options {
 	uint64_t seed;
 	double ops;
 	struct regression_limits limits;
+	struct conditions_limits disturbed;
 	vec(struct check_budget) budgets;
 	bool aa, force_unlike, fail_on_inconclusive, github, metrics_chosen, seed_given, rounds_given;
 	const char *outputs[CHECK_OUT_N]; /* NULL: not wanted */

@@ -289,7 +289,7 @@ static char *repository(void)
 void check_report_make(struct check_made *ret, const struct check_options *o, const struct check_runs *base, const struct check_runs *head)
 {
 	const bool compares = base->n > 0;
-	struct check_valid_options valid = {.compares = compares, .needs_waits = needs_waits(o, compares)};
+	struct check_valid_options valid = {.compares = compares, .needs_waits = needs_waits(o, compares), .disturbed = o->disturbed};
 	struct check_report *r = &ret->report;
 
 	memset(ret, 0, sizeof(*ret));

@@ -2,6 +2,7 @@
 #include "agent/check_rounds.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,12 +21,13 @@
 #include "core/util/strbuf.h"
 #include "core/util/xalloc.h"
 
-enum { LOG_TAIL = 2000, STATUS_OURS = 125 };
+enum { LOG_TAIL = 2000, STATUS_OURS = 125, ROUND_AGAIN = ROUNDS_STOPPED + 1 };
 
 struct rounds {
 	const struct check_rounds_options *o;
 	char *directory;
 	uint64_t state; /* of the random numbers */
+	unsigned spare; /* disturbed rounds that may still be run again */
 	struct fail *why;
 };
 
@@ -129,49 +131,63 @@ static int say_failed(struct rounds *s, const char *what, int status, const char
 	return fail_set(s->why, -ECANCELED, FAIL_OTHER, "could not compare: the %s command ended with status %d", what, status);
 }
 
-static int read_run(struct rounds *s, const char *recording, const char *marks, bool head, struct check_runs *runs)
-{
-	size_t i = runs->n;
-	int err = marks_read(&runs->marks[i], marks, s->why);
-	double ops = s->o->ops > 0 ? s->o->ops : (double)runs->marks[i].ops;
+/* One run of a round, and where it leaves what it makes. */
+struct run {
+	bool head;
+	char *recording, *log, *marks;
+	struct conditions_shares conditions;
+};
 
-	if (!err)
-		err = metrics_of_recording(&runs->metrics[i], recording, ops, s->why);
-	if (err)
-		return err;
-	runs->n++;
-	return check_page_add(s->o->page, recording, head, ops, s->why);
+static void name_run(const struct rounds *s, struct run *ret, bool head, bool counts, unsigned round)
+{
+	autofree char *name = xasprintf("%s/%s%03u-%s", s->directory, counts ? "round" : "warmup", round + 1, head ? "head" : "base");
+
+	*ret = (struct run){.head = head, .recording = xasprintf("%s.gilscope", name), .log = xasprintf("%s.log", name), .marks = xasprintf("%s.marks", name)};
 }
 
-/* runs NULL: a warm-up, of which nothing is kept. */
-static int run_once(struct rounds *s, bool head, unsigned round, struct check_runs *runs)
+static int run_command(struct rounds *s, struct run *r)
 {
-	const char *what = head ? "head" : "base", *command = head ? s->o->head_command : s->o->base_command;
-	autofree char *name = xasprintf("%s/%s%03u-%s", s->directory, runs ? "round" : "warmup", round + 1, what);
-	autofree char *recording = xasprintf("%s.gilscope", name), *log = xasprintf("%s.log", name), *marks = xasprintf("%s.marks", name);
-	struct check_run_options o = {.recorder = s->o->recorder, .command = command, .recording = recording, .log = log, .marks = marks};
+	const char *what = r->head ? "head" : "base", *command = r->head ? s->o->head_command : s->o->base_command;
+	struct check_run_options o = {.recorder = s->o->recorder, .command = command, .recording = r->recording, .log = r->log, .marks = r->marks};
 	struct conditions before, after;
 	int status = 0, err = 0;
 
-	if (mkdir(marks, 0700) < 0)
+	if (mkdir(r->marks, 0700) < 0)
 		return fail_set(s->why, -errno, FAIL_OTHER, "could not make a directory for marks: %s", strerror(errno));
-	err = give(marks, s->why);
+	err = give(r->marks, s->why);
 	conditions_read(&before);
 	if (!err)
 		err = check_run(&o, &status, s->why);
 	conditions_read(&after);
-	if (!err && status)
-		err = say_failed(s, what, status, log);
-	if (!err && runs) {
-		runs->conditions[runs->n] = conditions_between(&before, &after);
-		err = read_run(s, recording, marks, head, runs);
+	r->conditions = conditions_between(&before, &after);
+	return !err && status ? say_failed(s, what, status, r->log) : err;
+}
+
+static int read_run(struct rounds *s, const struct run *r, struct check_runs *runs)
+{
+	size_t i = runs->n;
+	int err = marks_read(&runs->marks[i], r->marks, s->why);
+	double ops = s->o->ops > 0 ? s->o->ops : (double)runs->marks[i].ops;
+
+	if (!err)
+		err = metrics_of_recording(&runs->metrics[i], r->recording, ops, s->why);
+	if (err)
+		return err;
+	runs->conditions[i] = r->conditions;
+	runs->n++;
+	return check_page_add(s->o->page, r->recording, r->head, ops, s->why);
+}
+
+static void end_run(struct run *r, bool keep)
+{
+	if (!keep) {
+		remove_recording(r->recording);
+		unlink(r->log);
 	}
-	if (!s->o->keep || !runs) {
-		remove_recording(recording);
-		unlink(log);
-	}
-	marks_remove(marks);
-	return err;
+	marks_remove(r->marks);
+	free(r->recording);
+	free(r->log);
+	free(r->marks);
 }
 
 static void drop_last(struct check_runs *runs, size_t n)
@@ -180,10 +196,31 @@ static void drop_last(struct check_runs *runs, size_t n)
 		metrics_done(&runs->metrics[--runs->n]);
 }
 
+static void set_aside(struct rounds *s, const struct run *runs, unsigned n, struct check_runs *head)
+{
+	struct conditions_shares *worst = &head->worst_again;
+	double steal = 0, throttled = 0;
+	char a[HUMAN_LEN], b[HUMAN_LEN];
+
+	for (unsigned i = 0; i < n; i++) {
+		steal = fmax(steal, runs[i].conditions.steal);
+		throttled = fmax(throttled, runs[i].conditions.throttled);
+	}
+	worst->steal = fmax(worst->steal, steal);
+	worst->throttled = fmax(worst->throttled, throttled);
+	head->again++;
+	s->spare--;
+	ui_note("a round is run again: a run lost %s of the CPU time to other virtual machines (steal), %s to a CPU quota", human_pct(a, steal, 1),
+		human_pct(b, throttled, 1));
+}
+
+/* head NULL: a warm-up, of which nothing is kept.  ROUND_AGAIN: it was disturbed, nothing of it counts. */
 static int run_round(struct rounds *s, unsigned round, struct check_runs *base, struct check_runs *head)
 {
 	size_t whole = head ? head->n : 0;
-	bool head_first = next_random(&s->state) & 1;
+	bool head_first = next_random(&s->state) & 1, disturbed = false;
+	struct run runs[2];
+	unsigned n = 0;
 	int err = 0;
 
 	for (int half = 0; half < 2 && !err; half++) {
@@ -191,8 +228,18 @@ static int run_round(struct rounds *s, unsigned round, struct check_runs *base, 
 
 		if (!is_head && !s->o->base_command)
 			continue;
-		err = run_once(s, is_head, round, is_head ? head : base);
+		name_run(s, &runs[n], is_head, head != NULL, round);
+		err = run_command(s, &runs[n]);
+		disturbed |= conditions_disturbed(&runs[n++].conditions, &s->o->disturbed);
 	}
+	if (!err && head && disturbed && s->spare) {
+		set_aside(s, runs, n, head);
+		err = ROUND_AGAIN;
+	}
+	for (unsigned i = 0; i < n && !err && head; i++)
+		err = read_run(s, &runs[i], runs[i].head ? head : base);
+	for (unsigned i = 0; i < n; i++)
+		end_run(&runs[i], s->o->keep && head && err != ROUND_AGAIN);
 	if (err && head) {
 		drop_last(head, whole);
 		drop_last(base, s->o->base_command ? whole : 0);
@@ -216,17 +263,19 @@ static void say_round(const struct rounds *s, unsigned round, const struct check
 
 int check_rounds(const struct check_rounds_options *o, struct check_runs *base, struct check_runs *head, struct fail *why)
 {
-	struct rounds s = {.o = o, .state = o->seed, .why = why};
+	struct rounds s = {.o = o, .state = o->seed, .spare = (o->rounds + 1) / 2, .why = why};
 	int err = make_directory(&s);
 
 	for (unsigned i = 0; i < o->warmup && !err; i++) {
 		ui_note("warm-up %u of %u", i + 1, o->warmup);
 		err = run_round(&s, i, NULL, NULL);
 	}
-	for (unsigned i = 0; i < o->rounds && !err; i++) {
+	for (unsigned i = 0; i < o->rounds && !err;) {
 		err = run_round(&s, i, base, head);
 		if (!err)
-			say_round(&s, i, base, head);
+			say_round(&s, i++, base, head);
+		else if (err == ROUND_AGAIN)
+			err = 0;
 	}
 	if (s.directory && !o->keep)
 		rmdir(s.directory);

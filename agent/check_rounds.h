@@ -1,6 +1,7 @@
 #pragma once
 /* Runs of base and head, turn by turn: in each round both run once, which first is drawn from the seed.  Neighbours in time share
- * the machine's mood, which is what makes their difference worth something.
+ * the machine's mood, which is what makes their difference worth something.  A round in which either
+ * lost too much CPU time to others is run again, at most half as many as there are rounds; then it counts as it is.
  *
  * Owns: check_rounds_done frees the runs and removes what the rounds left in the file system, unless it was asked to be kept.
  * Context: main thread.  Errors: struct fail; a command that fails ends the rounds with FAIL_OTHER. */
@@ -20,6 +21,7 @@ struct check_rounds_options {
 	unsigned rounds, warmup;
 	uint64_t seed;
 	double ops; /* per run; 0: what gilscope_mark counted */
+	struct conditions_limits disturbed;
 	struct check_page *page; /* gets every run that counts */
 };
 
@@ -28,7 +30,8 @@ struct check_runs {
 	struct run_metrics metrics[PAIRED_MAX];
 	struct conditions_shares conditions[PAIRED_MAX];
 	struct marks marks[PAIRED_MAX];
-	size_t n;
+	size_t n, again; /* of head: rounds that were run instead of disturbed ones, and the worst of those */
+	struct conditions_shares worst_again;
 };
 
 enum { ROUNDS_STOPPED = 1 };

@@ -1,5 +1,5 @@
 /* See check_valid.h.  Losses and damage count from the first run on: their metrics are wrong.  What the machine did to single runs is
- * borne by the ranks as long as it is few of them: one in ten. */
+ * borne by the ranks as long as it is few of them: one in ten.  (check_rounds has run disturbed rounds again before, while it could.) */
 #include "agent/check_valid.h"
 
 #include <math.h>
@@ -10,7 +10,7 @@
 
 #include "core/util/strbuf.h"
 
-static const double LOST_MAX = 0.001, SPREAD_MAX = 0.30, STEAL_MAX = 0.05, THROTTLED_MAX = 0.01, DISTURBED_RUNS = 0.1;
+static const double LOST_MAX = 0.001, SPREAD_MAX = 0.30, DISTURBED_RUNS = 0.1;
 
 void check_reasons_done(struct check_reasons *r)
 {
@@ -95,7 +95,7 @@ static void judge_disturbed(struct check_reasons *ret, const char *what, const c
 			     n, what, by, 100 * worst, 100 * max);
 }
 
-static void check_machine(struct check_reasons *ret, const struct check_runs *r, const char *what)
+static void check_machine(struct check_reasons *ret, const struct check_runs *r, const struct conditions_limits *max, const char *what)
 {
 	size_t stolen = 0, throttled = 0;
 	double worst_steal = 0, worst_throttled = 0;
@@ -103,13 +103,21 @@ static void check_machine(struct check_reasons *ret, const struct check_runs *r,
 	for (size_t i = 0; i < r->n; i++) {
 		const struct conditions_shares *c = &r->conditions[i];
 
-		stolen += c->steal > STEAL_MAX;
-		throttled += c->throttled > THROTTLED_MAX;
+		stolen += c->steal > max->steal;
+		throttled += c->throttled > max->throttled;
 		worst_steal = fmax(worst_steal, c->steal);
 		worst_throttled = fmax(worst_throttled, c->throttled);
 	}
-	judge_disturbed(ret, what, "lost CPU time to other virtual machines (steal)", stolen, r->n, worst_steal, STEAL_MAX);
-	judge_disturbed(ret, what, "were throttled by a CPU quota", throttled, r->n, worst_throttled, THROTTLED_MAX);
+	judge_disturbed(ret, what, "lost CPU time to other virtual machines (steal)", stolen, r->n, worst_steal, max->steal);
+	judge_disturbed(ret, what, "were throttled by a CPU quota", throttled, r->n, worst_throttled, max->throttled);
+}
+
+static void note_again(struct check_reasons *ret, const struct check_runs *head)
+{
+	if (head->again)
+		check_reason(&ret->notes, "%zu round%s more %s run, instead of those in which CPU time was lost to other virtual machines (steal, up to %.0f %%) "
+			     "or to a CPU quota (up to %.0f %%)", head->again, head->again == 1 ? "" : "s", head->again == 1 ? "was" : "were",
+			     100 * head->worst_again.steal, 100 * head->worst_again.throttled);
 }
 
 static void check_waits(struct check_reasons *ret, const struct check_runs *base, const struct check_runs *head, bool compares)
@@ -173,10 +181,11 @@ void check_valid(struct check_reasons *ret, const struct check_runs *base, const
 	}
 	if (base->n) {
 		check_recordings(ret, base, "base");
-		check_machine(ret, base, "base");
+		check_machine(ret, base, &o->disturbed, "base");
 	}
 	check_recordings(ret, head, "head");
-	check_machine(ret, head, "head");
+	check_machine(ret, head, &o->disturbed, "head");
+	note_again(ret, head);
 	if (base->n)
 		check_origins(ret, base, head, o);
 	if (o->needs_waits)

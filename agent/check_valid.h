@@ -15,6 +15,7 @@ struct check_valid_options {
 	bool compares; /* base and head, else budgets only */
 	bool needs_waits; /* a metric is judged that means nothing without enough waits */
 	bool force_unlike; /* unlike machines become a note */
+	struct conditions_limits disturbed;
 };
 enum { CHECK_WAITS_MIN = 200 };
 void check_valid(struct check_reasons *ret, const struct check_runs *base, const struct check_runs *head, const struct check_valid_options *o);

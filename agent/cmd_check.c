@@ -43,7 +43,8 @@ static int run_rounds(struct check *c)
 	const struct check_options *o = &c->options;
 	const struct check_rounds_options rounds = {
 		.recorder = o->recorder, .base_command = o->base_command, .head_command = o->aa ? o->base_command : o->head_command,
-		.keep = o->keep, .rounds = o->rounds, .warmup = o->warmup, .seed = o->seed, .ops = o->ops, .page = &c->page,
+		.keep = o->keep, .rounds = o->rounds, .warmup = o->warmup, .seed = o->seed, .ops = o->ops, .disturbed = o->disturbed,
+		.page = &c->page,
 	};
 
 	stop_on_signals();

@@ -84,7 +84,7 @@ _gilscope()
 	record) words="--children --no-children -p --pid -d --duration -o --output -r --rate --force --collector --cpu-limit --inject --no-python --native -q --quiet $common" ;;
 	report) words="--format -o --output --open --top $common" ;;
 	diff) words="-o --output --format --open --top --base-ops --head-ops $common" ;;
-	check) words="--base-cmd --head-cmd --rounds --warmup --seed --aa --ops --keep --baseline --force-unlike --metric --limit --floor --max \
+	check) words="--base-cmd --head-cmd --rounds --warmup --seed --aa --ops --steal-max --keep --baseline --force-unlike --metric --limit --floor --max \
 		--alpha --fail-on-inconclusive --json --junit --markdown --sarif --html --source-url --github $common" ;;
 	export) words="-o --output --to --view --weight $common" ;;
 	dump) words="-p --pid --json --native $common" ;;

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from live import can_record  # noqa: F401  (fixture)
 HERE = os.path.dirname(os.path.abspath(__file__))
 SCRIPTS = os.path.join(harness.ROOT, "scripts")
 PROGRAM = os.path.join(HERE, "check_program.py")
-ROUNDS = ("--rounds", "6", "--warmup", "0", "--metric", "gil_wait_per_op")
+ROUNDS = ("--rounds", "6", "--warmup", "0", "--metric", "gil_wait_per_op", "--steal-max", "100%")  # what is looked for is far larger
 
 # relative to the repository, else to where check runs
 NAMED = os.path.relpath(PROGRAM, harness.ROOT) if os.path.exists(os.path.join(harness.ROOT, ".git")) else "check_program.py"
@@ -216,17 +217,50 @@ def test_the_same_command_is_no_regression(can_record, any_python, tmp_path):  #
     assert "proposed" in done.stdout or "limit" in done.stdout
 
 
+def test_a_disturbed_round_is_run_again(can_record, any_python, tmp_path):  # noqa: F811
+    """With a /proc/stat of our own, in which the first, the third and the fourth run of the base lose a tenth of the CPU time."""
+    stat, count = tmp_path / "stat", tmp_path / "count"
+    tool = tmp_path / "base.sh"
+    tool.write_text("""%s
+n=$(cat %s); echo $((n + 1)) >%s
+case $n in 0|2|3) stolen=100;; *) stolen=0;; esac
+read -r cpu a b c d e f g steal rest <%s
+echo "cpu $((a + 1000 - stolen)) 0 0 0 0 0 0 $((steal + stolen)) 0 0" >%s
+""" % (program(any_python, 0.5, 0.2), count, count, stat, stat))
+
+    def checked(*args):
+        stat.write_text("cpu 1000 0 0 0 0 0 0 0 0 0\n")
+        count.write_text("0\n")
+        inside = "mount --bind %s /proc/stat && exec %s check --rounds 2 --warmup 0 --seed 1 --json %s --keep %s --base-cmd 'sh %s' --head-cmd '%s' %s" % (
+            stat, harness.GILSCOPE, tmp_path / "out.json", tmp_path / "kept", tool, program(any_python, 0.5, 0.2), " ".join(args))
+        done = subprocess.run(["unshare", "--mount", "sh", "-c", inside], stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=120)
+        if "unshare:" in done.stderr or "mount:" in done.stderr:
+            pytest.skip("no mount namespaces here")
+        with open(str(tmp_path / "out.json")) as f:
+            return done, json.load(f)
+
+    done, found = checked()
+    assert done.stderr.count("a round is run again: a run lost 10") == 1, done.stderr  # half of two rounds is one
+    assert [note for note in found["notes"] if note.startswith("1 round more was run")], found["notes"]
+    assert "1 of 2 runs of base lost CPU time" in " ".join(found["invalid"]), found["invalid"]  # the third one counts as it is
+    assert len(found["base"]["runs"]) == len(found["head"]["runs"]) == 2 and int(count.read_text()) == 3
+    assert sorted(x for x in os.listdir(str(tmp_path / "kept")) if x.endswith(".gilscope")) == [
+        "round001-base.gilscope", "round001-head.gilscope", "round002-base.gilscope", "round002-head.gilscope"]
+    shutil.rmtree(str(tmp_path / "kept"))
+    done, found = checked("--steal-max", "20%")
+    assert "run again" not in done.stderr and "steal" not in " ".join(found["invalid"] + found["notes"]), (done.stderr, found["invalid"])
+
+
 def unprivileged(any_python, folder, *prefix):
     """A check by a user without rights, in a folder of its own; what it found."""
     import live
-    import shutil
     for name in (PROGRAM, os.path.join(SCRIPTS, "gilscope_mark.py")):
         shutil.copy(name, str(folder))
     if "/root/" in any_python:
         any_python = "/usr/bin/python3"  # the other is not for everybody to read
     command = "PYTHONPATH=. %s check_program.py --seconds 0.8 --hold " % any_python
     done = subprocess.run([*prefix, *live.setpriv("--inh-caps=-all", "--bounding-set=-all"), "env", "TMPDIR=" + str(folder), "HOME=/", "SUDO_UID=",
-                           harness.GILSCOPE, "check", "--rounds", "6", "--warmup", "0", "--metric", "gil_wait_per_op", "--metric", "gil_held_blocked",
+                           harness.GILSCOPE, "check", "--rounds", "6", "--warmup", "0", "--metric", "gil_wait_per_op", "--metric", "gil_held_blocked", "--steal-max", "100%",
                            "--base-cmd", command + "0.5", "--head-cmd", command + "15", "--json", "check.json"],
                           cwd=str(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=300)
     assert done.returncode == 1, done.stdout + done.stderr

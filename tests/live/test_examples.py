@@ -84,8 +84,8 @@ def compared(text, cwd, env):
     for _ in range(3):
         done = shell(text, cwd, env)
         if done.returncode != 3 or "(steal)" not in done.stdout:
-            break
-    return done
+            return done
+    pytest.skip("other virtual machines take too much of the CPUs: nothing is judged")
 
 
 def found_by(cwd, done):

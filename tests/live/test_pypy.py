@@ -50,7 +50,7 @@ def test_waits_and_holders_are_those_of_its_own_slow_path(pypy, can_record, tmp_
     truth, found = (sum(t[key] for t in result["threads"]) for key in ("truth_ns", "found_ns"))
     assert result["long"] > 50, result
     assert abs(found - truth) < 0.03 * truth, (truth, found)
-    assert result["found_pct"] > 90 and not result["false_waits"], result
+    assert result["found_pct"] > 90 and result["false_waits"] <= result["long"] / 100, result  # one cut in two by a lost CPU is a missed and a false one
     rec = recording.Recording(path)
     seen = {rec.one("SELECT count(*) FROM hold h JOIN thread t ON t.id = h.thread WHERE t.tid = ?", t["tid"])
             for t in result["threads"] if t["truth_ns"] > 100e6}

@@ -22,6 +22,8 @@ comma := ,
 MODE := $(or $(BUILD_MODE),$(if $(filter 1,$(DEBUG)),debug,release)$(if $(SAN),-san)$(if $(filter 1,$(COV)),-cov))
 B := build/$(MODE)
 Q := $(if $(filter 1,$(V)),,@)
+# What only builds is built on all CPUs, also where the caller did not say -j; tests run one by one.
+PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 SAY = $(if $(filter 1,$(V)),@:,@echo "  $(1)")
 
 include scripts/sources.mk
@@ -76,17 +78,20 @@ page-deps: # the page's tests and its bundler; what is built and shown needs nei
 
 # Tests.
 ASAN := SAN=address,undefined
-.PHONY: test test-matrix check check-matrix-table check-preload check-ring check-unit check-golden golden-update check-live check-fault check-export check-layers check-headers check-sizes check-banned check-bundle check-format check-page check-browser
+.PHONY: test test-programs test-matrix check check-matrix-table check-preload check-ring check-unit check-golden golden-update check-live check-fault check-export check-layers check-headers check-sizes check-banned check-bundle check-format check-page check-browser
 .PHONY: fuzz bench bench-report demo
 test:
 	@$(MAKE) test-deps
-	@$(MAKE) all check
+	@$(MAKE) $(PARALLEL) all test-programs
+	@$(MAKE) check
+	@$(MAKE) $(PARALLEL) $(ASAN) test-programs
 	@$(MAKE) $(ASAN) check-unit check-golden # with the ring of the preloaded library, as below
 	@$(MAKE) BUILD_MODE=tsan SAN=thread check-ring
 	@$(MAKE) check-live
 	@$(MAKE) check-browser
 	@$(MAKE) check-export
 check: check-layers check-sizes check-headers check-banned check-matrix-table check-preload check-bundle check-format check-unit check-golden check-page
+test-programs: $(UNIT_BINS) $(B)/gilscope $(TOOL_BINS)
 check-unit: $(UNIT_BINS)
 	@scripts/run-unit $(UNIT_BINS)
 check-ring: $(B)/tests/unit/test_signal_ring # between processes, so without locks: under ThreadSanitizer too
@@ -127,8 +132,10 @@ check-banned:
 	@scripts/check-banned
 FUZZ_SECONDS ?= 30
 fuzz:
+	@$(MAKE) $(PARALLEL) BUILD_MODE=fuzz CC=$(CLANG) SAN=address,undefined,fuzzer-no-link fuzz-programs
 	@$(MAKE) BUILD_MODE=fuzz CC=$(CLANG) SAN=address,undefined,fuzzer-no-link fuzz-run
-.PHONY: fuzz-run
+.PHONY: fuzz-programs fuzz-run
+fuzz-programs: $(FUZZ_BINS)
 fuzz-run: $(FUZZ_BINS)
 	@scripts/run-fuzz $(FUZZ_SECONDS) $(FUZZ_BINS)
 bench: $(B)/gilscope $(TOOL_BINS)
@@ -138,7 +145,7 @@ bench-report: $(B)/gilscope $(TOOL_BINS)
 	@B=$(B) GILSCOPE=$(CURDIR)/$(B)/gilscope node tests/bench/report_bench.mjs
 demo: deps
 	@command -v python3 >/dev/null || scripts/install-packages demo python3
-	@$(MAKE) all
+	@$(MAKE) $(PARALLEL) all
 	@GILSCOPE=$(CURDIR)/$(B)/gilscope scripts/demo.sh
 
 # Housekeeping.

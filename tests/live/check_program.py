@@ -45,8 +45,10 @@ def main():
     time.sleep(0.1)
     for thread in threads:
         thread.start()
-    time.sleep(args.seconds)
-    stop.set()
+    try:
+        time.sleep(args.seconds)
+    finally:
+        stop.set()  # after Ctrl-C too
     for thread in threads:
         thread.join()
     return args.fail

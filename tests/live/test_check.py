@@ -204,7 +204,7 @@ MACHINE = ("lost CPU time to other virtual machines", "were throttled by a CPU q
 
 def test_the_same_command_is_no_regression(can_record, any_python, tmp_path):  # noqa: F811
     out = str(tmp_path / "aa.json")
-    done = check("--rounds", 6, "--warmup", 1, "--aa", "--base-cmd", program(any_python, 1), "--json", out)
+    done = check("--rounds", 6, "--warmup", 1, "--aa", "--base-cmd", program(any_python, 1, 0.4), "--json", out)
     with open(out) as f:
         found = json.load(f)
     if found["outcome"] == "not valid":
@@ -258,7 +258,7 @@ def unprivileged(any_python, folder, *prefix):
         shutil.copy(name, str(folder))
     if "/root/" in any_python:
         any_python = "/usr/bin/python3"  # the other is not for everybody to read
-    command = "PYTHONPATH=. %s check_program.py --seconds 0.8 --hold " % any_python
+    command = "PYTHONPATH=. %s check_program.py --seconds 0.4 --hold " % any_python
     done = subprocess.run([*prefix, *live.setpriv("--inh-caps=-all", "--bounding-set=-all"), "env", "TMPDIR=" + str(folder), "HOME=/", "SUDO_UID=",
                            harness.GILSCOPE, "check", "--rounds", "6", "--warmup", "0", "--metric", "gil_wait_per_op", "--metric", "gil_held_blocked", "--steal-max", "100%",
                            "--base-cmd", command + "0.5", "--head-cmd", command + "15", "--json", "check.json"],

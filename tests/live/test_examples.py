@@ -29,7 +29,7 @@ def serve():
         sum(range(100))
 threads = [threading.Thread(target=t) for t in [hog] + 6 * [serve]]
 [t.start() for t in threads]
-time.sleep(0.6)
+time.sleep(0.4)
 stop.set()
 [t.join() for t in threads]
 """

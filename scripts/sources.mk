@@ -111,6 +111,7 @@ ANALYSIS_SRCS := \
 	core/analysis/hold_log.c \
 	core/analysis/metric_infos.c \
 	core/analysis/metrics.c \
+	core/analysis/lock_words.c \
 	core/analysis/other_locks.c \
 	core/analysis/paired.c \
 	core/analysis/regression.c \

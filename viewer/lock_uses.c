@@ -46,7 +46,7 @@ int lock_uses_load(struct lock_uses *ret, struct reader *r)
 	*ret = (struct lock_uses){ .reader = r };
 	for (uint32_t i = 0; i < reader_info(r)->locks; i++) {
 		vec_push(&ret->items, no_use);
-		vec_push(&ret->locks, ((struct lock_own){ .kind = LOCK_FUTEX, .last = i }));
+		vec_push(&ret->locks, ((struct lock_own){ .kind = LOCK_FUTEX }));
 	}
 	err = reader_gils(r, on_gil, ret);
 	err = err ? err : reader_locks(r, on_lock, ret);
@@ -64,6 +64,7 @@ void lock_uses_done(struct lock_uses *u)
 	pool_done(&u->keys);
 	vec_done(&u->of_wait);
 	vec_done(&u->of_key);
+	lock_words_done(&u->words);
 	*u = (struct lock_uses){ 0 };
 }
 
@@ -121,7 +122,22 @@ static uint32_t use_of(struct lock_uses *u, uint32_t lock, enum lock_kind kind, 
 	return (uint32_t)u->items.n - 1;
 }
 
-uint32_t lock_uses_wait(struct lock_uses *u, uint32_t lock, uint64_t stack)
+/* Of several locks at one address, which no stack tells apart: one for each process. */
+static uint32_t unknown_use(struct lock_uses *u, uint32_t lock)
+{
+	const uint32_t proc = u->items.items[lock].proc;
+	bool is_new;
+	uint32_t number = pool_number(&u->keys, &proc, sizeof(proc), &is_new);
+
+	if (is_new) {
+		vec_push(&u->of_key, (uint32_t)u->items.n);
+		vec_push(&u->items, ((struct lock_use){ .known = true, .proc = proc, .kind = LOCK_FUTEX, .interp_id = -1, .where = "",
+							.name = "one of several at its address, no stack" }));
+	}
+	return u->of_key.items[number];
+}
+
+uint32_t lock_uses_wait(struct lock_uses *u, uint32_t lock, uint32_t thread, uint64_t stack)
 {
 	const struct { uint64_t stack, lock; } key = { stack, lock };
 	const struct reader_frame *frames;
@@ -132,8 +148,10 @@ uint32_t lock_uses_wait(struct lock_uses *u, uint32_t lock, uint64_t stack)
 
 	if (lock >= u->locks.n || u->locks.items[lock].kind == LOCK_GIL)
 		return lock;
-	if (!stack) /* goes with the last one for the same lock */
-		return u->locks.items[lock].last;
+	if (!stack) {
+		number = lock_words_use(&u->words, lock, thread);
+		return number == LOCK_WORDS_NEW ? lock : number == LOCK_WORDS_SEVERAL ? unknown_use(u, lock) : number;
+	}
 	number = pool_number(&u->waits, &key, sizeof(key), &is_new);
 	if (is_new) {
 		n = reader_stack(u->reader, stack, &frames, &flags);
@@ -141,10 +159,12 @@ uint32_t lock_uses_wait(struct lock_uses *u, uint32_t lock, uint64_t stack)
 		vec_push(&u->of_wait, use_of(u, lock, lock_place_kind(place.kind, u->locks.items[lock].kind),
 					      place.where < n ? &frames[place.where] : NULL));
 	}
-	return u->locks.items[lock].last = u->of_wait.items[number];
+	number = u->of_wait.items[number];
+	lock_words_saw(&u->words, lock, thread, number, lock_kind_fleeting(u->items.items[number].kind));
+	return number;
 }
 
-uint32_t lock_uses_find(const struct lock_uses *u, uint32_t lock, uint64_t stack)
+uint32_t lock_uses_find(const struct lock_uses *u, uint32_t lock, uint32_t thread, uint64_t stack)
 {
 	const struct { uint64_t stack, lock; } key = { stack, lock };
 	uint32_t number;
@@ -152,7 +172,14 @@ uint32_t lock_uses_find(const struct lock_uses *u, uint32_t lock, uint64_t stack
 	if (lock >= u->locks.n || u->locks.items[lock].kind == LOCK_GIL)
 		return lock;
 	number = pool_find(&u->waits, &key, sizeof(key));
-	return number == POOL_NONE ? u->locks.items[lock].last : u->of_wait.items[number];
+	if (number != POOL_NONE)
+		return u->of_wait.items[number];
+	number = lock_words_use(&u->words, lock, thread);
+	if (number == LOCK_WORDS_SEVERAL) {
+		number = pool_find(&u->keys, &u->items.items[lock].proc, sizeof(u->items.items[lock].proc));
+		return number == POOL_NONE ? lock : u->of_key.items[number];
+	}
+	return number == LOCK_WORDS_NEW ? lock : number;
 }
 
 const struct lock_use *lock_use(const struct lock_uses *u, uint32_t use)

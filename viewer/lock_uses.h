@@ -7,6 +7,7 @@
  * Errors: those of the reader (lock_uses_load). */
 #include <stdbool.h>
 
+#include "core/analysis/lock_words.h"
 #include "core/timeline/model.h"
 #include "core/util/arena.h"
 #include "core/util/pool.h"
@@ -27,7 +28,6 @@ struct lock_use {
 struct lock_own {
 	enum lock_kind kind; /* as far as it tells itself */
 	bool taken; /* its number means a use */
-	uint32_t last; /* use of its last wait */
 };
 
 struct lock_uses {
@@ -37,12 +37,13 @@ struct lock_uses {
 	vec(struct lock_own) locks;
 	struct pool waits, keys; /* (lock, stack) seen; what makes a use one */
 	vec(uint32_t) of_wait, of_key; /* their uses, by their numbers */
+	struct lock_words words; /* of waits without a stack */
 	bool several_gils;
 };
 
 int lock_uses_load(struct lock_uses *ret, struct reader *r);
 void lock_uses_done(struct lock_uses *u);
-uint32_t lock_uses_wait(struct lock_uses *u, uint32_t lock, uint64_t stack);
-/* Once the waits are in: of a stretch or count that has no wait of its own, what the lock was used for last. */
-uint32_t lock_uses_find(const struct lock_uses *u, uint32_t lock, uint64_t stack);
+uint32_t lock_uses_wait(struct lock_uses *u, uint32_t lock, uint32_t thread, uint64_t stack); /* thread: MODEL_NONE one of several */
+/* Once the waits are in: of a stretch or count that has no wait of its own. */
+uint32_t lock_uses_find(const struct lock_uses *u, uint32_t lock, uint32_t thread, uint64_t stack);
 const struct lock_use *lock_use(const struct lock_uses *u, uint32_t use); /* never NULL */

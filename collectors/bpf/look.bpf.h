@@ -9,9 +9,13 @@
 #include "collectors/bpf/place.bpf.h"
 #include "collectors/bpf/stacks.bpf.h"
 
+/* Stacks that a wait for a lock may leave to those after it.  Threads do the same things in the same order: if a long wait earned but one, the short
+ * wait behind it would always have it, and the long one none. */
+#define STACKS_LEFT 4
+
 static __always_inline bool stack_due(struct thread_rec *r)
 {
-	__u64 period = dials.stack_period_ns;
+	__u64 period = dials.stack_period_ns, left;
 	__u32 cls = agg_class(r->flags, r->nr);
 
 	if (cls >= EV_AGG_N || dials.no_stacks)
@@ -22,7 +26,8 @@ static __always_inline bool stack_due(struct thread_rec *r)
 		return false;
 	if (cls == EV_AGG_RUNNABLE && !(r->flags & EV_F_SELF_HOLDS))
 		return false; /* merely preempted: the samples tell where */
-	r->since_stack[cls] = 0;
+	left = cls == EV_AGG_LOCK ? r->since_stack[cls] - period : 0;
+	r->since_stack[cls] = left < STACKS_LEFT * period ? left : STACKS_LEFT * period;
 	return true;
 }
 

@@ -69,7 +69,7 @@ struct thread_rec {
 	__u64 tstate; /* its own, if it was known when it left the CPU */
 	__u32 python; /* EV_F_PYTHON when it had a thread state at the last look */
 	__u32 moved; /* EV_F_MOVED of a sleep that was only counted, for the next event */
-	__u32 since_stack[EV_AGG_N]; /* off-CPU time by class since a stack was last taken, up to 4 s */
+	__u32 since_stack[EV_AGG_N]; /* off-CPU time by class that no stack was taken for, up to 4 s */
 	__u32 waker_tid; /* 0: none was seen */
 
 	struct sums sums;

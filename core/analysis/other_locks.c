@@ -1,5 +1,5 @@
 /* Waits for anything but a GIL, gathered by what is waited for: the stack of each wait says so (lock_place.h), or the lock itself.
- * A wait without a stack goes with the last one for the same lock. */
+ * What one without a stack goes with: lock_words.h. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +22,7 @@ struct parties {
 
 struct other {
 	const char *key;
+	uint32_t number; /* in loader.uses */
 	struct summary_other row;
 	vec(uint64_t) lengths; /* the first LENGTHS_KEPT */
 	struct span_union waiting;
@@ -58,20 +59,32 @@ static void make_key(struct strbuf *key, const struct summary_other *o, const st
 		strbuf_addf(key, "%s\n%s\n%u", o->where->function, o->where->file, o->where->line);
 }
 
-/* What the wait was for; made when it is the first of its kind. */
-static struct other *other_of(struct loader *l, struct load_lock *k, uint64_t id)
+/* The one with this key; made, with this row, when it is the first. */
+static struct other *other_by_key(struct loader *l, struct load_proc *p, const char *key, const struct summary_other *row)
 {
-	struct load_proc *p = &l->procs[k->proc];
-	struct summary_stack stack;
+	struct other *o;
+
+	HASH_FIND_STR(p->others, key, o);
+	if (o)
+		return o;
+	o = arena_alloc(l->arena, sizeof(*o));
+	o->key = arena_strdup(l->arena, key);
+	o->number = (uint32_t)l->uses.n;
+	o->row = *row;
+	HASH_ADD_KEYPTR(hh, p->others, o->key, strlen(o->key), o);
+	vec_push(&l->uses, o);
+	return o;
+}
+
+/* What a wait at this stack was for; 0: nobody was seen to wait for the lock. */
+static struct other *other_at(struct loader *l, struct load_lock *k, uint64_t id)
+{
 	struct summary_other row = { .addr = k->lock->addr, .name = k->name, .shared = k->shared };
-	struct lock_place place;
+	struct summary_stack stack = summary_stack(l, id);
+	struct lock_place place = place_of(&stack, &row.where);
 	autostrbuf key = STRBUF_INIT;
 	struct other *o;
 
-	if (k->other && (!id || id == k->other_stack))
-		return k->other;
-	stack = summary_stack(l, id);
-	place = place_of(&stack, &row.where);
 	row.kind = lock_place_kind(place.kind, k->lock->kind);
 	row.idle = lock_kind_idle(row.kind);
 	if (lock_kind_fleeting(row.kind)) { /* address and name are those of the lock that one waiter has made for itself */
@@ -79,17 +92,35 @@ static struct other *other_of(struct loader *l, struct load_lock *k, uint64_t id
 		row.name = NULL;
 	}
 	make_key(&key, &row, k);
-	HASH_FIND_STR(p->others, key.s, o);
-	if (!o) {
-		o = arena_alloc(l->arena, sizeof(*o));
-		o->key = arena_strdup(l->arena, key.s);
-		o->row = row;
-		HASH_ADD_KEYPTR(hh, p->others, o->key, strlen(o->key), o);
-	}
+	o = other_by_key(l, &l->procs[k->proc], key.s, &row);
 	o->row.where = o->row.where ? o->row.where : row.where; /* until all waiters are known; a wait from before the recording has no stack */
-	k->other = o;
-	k->other_stack = id;
 	return o;
+}
+
+/* Several locks had the address, and no stack tells which this one was. */
+static struct other *other_unknown(struct loader *l, struct load_lock *k)
+{
+	return other_by_key(l, &l->procs[k->proc], "?", &(struct summary_other){ .kind = LOCK_FUTEX, .unknown = true });
+}
+
+/* What the thread waited for; with a stack there is no need of the thread. */
+static struct other *other_of(struct loader *l, struct load_lock *k, uint32_t thread, uint64_t id)
+{
+	uint32_t use;
+
+	if (id && (!k->other || id != k->other_stack)) {
+		k->other = other_at(l, k, id);
+		k->other_stack = id;
+	}
+	if (id)
+		return k->other;
+	use = lock_words_use(&l->words, k->lock->lock, thread);
+	if (use == LOCK_WORDS_SEVERAL)
+		return other_unknown(l, k);
+	if (use != LOCK_WORDS_NEW)
+		return l->uses.items[use];
+	k->unseen = k->unseen ? k->unseen : other_at(l, k, 0);
+	return k->unseen;
 }
 
 static void party_add(struct loader *l, struct parties *p, uint32_t thread, uint64_t stack, uint64_t ns)
@@ -115,9 +146,11 @@ static void party_add(struct loader *l, struct parties *p, uint32_t thread, uint
 
 void summary_other_wait(struct loader *l, struct load_lock *k, const struct wait *row)
 {
-	struct other *o = other_of(l, k, row->stack);
+	struct other *o = other_of(l, k, row->thread, row->stack);
 	uint64_t ns = row->t1_ns - row->t0_ns;
 
+	if (row->stack)
+		lock_words_saw(&l->words, k->lock->lock, row->thread, o->number, lock_kind_fleeting(o->row.kind));
 	o->row.waits.n++;
 	o->row.waits.ns += ns;
 	o->row.waits.max_ns = ns > o->row.waits.max_ns ? ns : o->row.waits.max_ns;
@@ -131,6 +164,17 @@ void summary_other_wait(struct loader *l, struct load_lock *k, const struct wait
 	party_add(l, &o->waiters, row->thread, row->stack, ns);
 }
 
+/* Of waiters without a stack: what all of them waited for. */
+static struct other *other_of_all(struct loader *l, struct load_lock *k, const uint32_t *threads, unsigned n)
+{
+	struct other *o = other_of(l, k, n ? threads[0] : MODEL_NONE, 0);
+
+	for (unsigned i = 1; i < n; i++)
+		if (other_of(l, k, threads[i], 0) != o)
+			return other_unknown(l, k);
+	return o;
+}
+
 /* Several threads that held it at the same stack are one entry, of no thread. */
 void summary_other_blame(struct loader *l, struct load_lock *k, const struct reader_blame *row)
 {
@@ -138,7 +182,7 @@ void summary_other_blame(struct loader *l, struct load_lock *k, const struct rea
 
 	if (!row->n_holders)
 		return;
-	o = other_of(l, k, row->waiter_stack);
+	o = row->waiter_stack ? other_of(l, k, MODEL_NONE, row->waiter_stack) : other_of_all(l, k, row->waiters, row->n_waiters);
 	o->row.holder_known_ns += row->ns;
 	party_add(l, &o->holders, row->n_holders == 1 ? row->holders[0] : MODEL_NONE, row->holder_stack, row->ns);
 }

@@ -284,6 +284,8 @@ static void loader_done(struct loader *l)
 	free(l->procs);
 	free(l->threads);
 	free(l->locks);
+	vec_done(&l->uses);
+	lock_words_done(&l->words);
 	vec_done(&l->levels);
 	vec_done(&l->notes);
 }

@@ -85,7 +85,7 @@ struct summary_party { /* who waits, or who had it */
 };
 struct summary_other {
 	enum lock_kind kind;
-	bool idle; /* waits for something to happen: no contention, and nobody held it */
+	bool idle, unknown; /* waits for something to happen: no contention, nobody held it; waits without a stack for any of several at an address */
 	const char *name; /* what holds it in the program, NULL unknown */
 	uint64_t addr; /* 0: many */
 	const char *shared; /* device:inode:offset of the file it lies in, NULL: not shared by processes, as far as is known */

@@ -6,6 +6,7 @@
 #include <uthash.h>
 
 #include "core/analysis/hold_log.h"
+#include "core/analysis/lock_words.h"
 #include "core/analysis/row_tap.h"
 #include "core/analysis/span_union.h"
 #include "core/analysis/stalls.h"
@@ -65,8 +66,9 @@ struct load_lock {
 	struct worst_window waited, forced;
 	uint64_t slowest_wake_ns;
 	const char *name, *shared; /* of another lock than a GIL; NULL unknown */
-	struct other *other; /* of its last wait, which had this stack */
+	struct other *other; /* of its last wait with a stack, which was this one */
 	uint64_t other_stack;
+	struct other *unseen; /* of those before any with a stack */
 };
 
 struct load_long_hold {
@@ -96,6 +98,8 @@ struct loader {
 	struct load_thread *threads;
 	struct load_lock *locks;
 	uint32_t n_procs, n_threads, n_locks;
+	vec(struct other *) uses; /* of locks that are no GIL, by their numbers */
+	struct lock_words words;
 	uint64_t samples, worst_loss;
 	size_t credits;
 	bool credits_voted; /* for the lines of holds, enough of them */

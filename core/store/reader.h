@@ -149,7 +149,8 @@ int reader_lock_waits(struct reader *r, int (*row)(void *ctx, const struct reade
 int reader_thread_waits(struct reader *r, int (*row)(void *ctx, const struct reader_wait_stats *s), void *ctx);
 
 /* Blame: who made whom wait, sorted by ns.  Over one lock the ns of all rows add up to its wait_ns: waits without
- * credit and tallied ones come as rows with holder_state HOLDER_UNKNOWN (waits counts them too). */
+ * credit and tallied ones come as rows with holder_state HOLDER_UNKNOWN (waits counts them too).  Waiters without a stack of a lock
+ * that is no GIL have a row each. */
 struct reader_blame {
 	uint32_t lock;
 	uint64_t waiter_stack, holder_stack; /* 0 unknown */

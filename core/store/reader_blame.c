@@ -18,7 +18,10 @@ struct thread_set { /* ascending, the first READER_BLAME_THREADS met */
 	unsigned n, cap;
 };
 
-struct waiter_key { uint64_t stack, lock; }; /* no padding: a pool's key */
+struct waiter_key { /* no padding: a pool's key */
+	uint64_t stack;
+	uint32_t lock, thread; /* thread: + 1; 0 all that wait at the stack */
+};
 
 struct holder_key { uint64_t stack; uint32_t state; int32_t nr; };
 
@@ -91,9 +94,9 @@ static uint32_t holder_side(struct credit_sums *c, uint64_t stack, uint32_t stat
 	return *last - 1;
 }
 
-static uint32_t waiter_side(struct credit_sums *c, uint64_t stack, uint32_t lock)
+static uint32_t waiter_side(struct credit_sums *c, uint64_t stack, uint32_t lock, uint32_t thread)
 {
-	const struct waiter_key key = { stack, lock };
+	const struct waiter_key key = { stack, lock, thread };
 
 	return pool_number(&c->waiter_sides, &key, sizeof(key), NULL);
 }
@@ -154,13 +157,16 @@ void credit_sums_add(struct credit_sums *c, const struct wait *w, const struct c
 {
 	const uint64_t holder_bit = row->holder < 64 ? UINT64_C(1) << row->holder : 0;
 	struct lock_sum *lock = &c->locks[w->lock];
+	uint32_t waiter;
 	struct pair *p;
 	size_t pair;
 
 	if (c->wait != row->wait)
-		c->waiter_side = waiter_side(c, w->stack, w->lock);
+		c->waiter_side = waiter_side(c, w->stack, w->lock, 0);
 	c->wait = row->wait;
-	pair = pair_of(c, c->waiter_side, holder_side(c, row->stack, row->state, row->nr));
+	/* of a lock that is no GIL (of a GIL's holder the state is known), only the thread may tell what the wait was for */
+	waiter = !w->stack && row->holder != MODEL_NONE && row->state == HOLDER_UNKNOWN ? waiter_side(c, 0, w->lock, w->thread + 1) : c->waiter_side;
+	pair = pair_of(c, waiter, holder_side(c, row->stack, row->state, row->nr));
 	p = &c->pairs.items[pair];
 	p->ns += row->ns;
 	if (p->last_wait != row->wait) { /* of a wait the thread is the same */
@@ -233,7 +239,7 @@ static int add_unexplained(void *ctx, const struct reader_wait_stats *s)
 
 	if (s->wait_ns <= credited->ns)
 		return 0;
-	pair = pair_of(c, waiter_side(c, 0, s->lock), holder_side(c, 0, HOLDER_UNKNOWN, -1)); /* may move the pairs */
+	pair = pair_of(c, waiter_side(c, 0, s->lock, 0), holder_side(c, 0, HOLDER_UNKNOWN, -1)); /* may move the pairs */
 	p = &c->pairs.items[pair];
 	p->ns += s->wait_ns - credited->ns;
 	p->waits += s->waits > credited->waits ? s->waits - credited->waits : 0;
@@ -248,7 +254,7 @@ static struct reader_blame blame_of(const struct credit_sums *c, size_t pair)
 	const struct holder_key *holder = pool_key(&c->holder_sides, (uint32_t)p->sides, NULL);
 
 	return (struct reader_blame){
-		.lock = (uint32_t)waiter->lock, .waiter_stack = waiter->stack, .holder_stack = holder->stack,
+		.lock = waiter->lock, .waiter_stack = waiter->stack, .holder_stack = holder->stack,
 		.holder_state = (enum holder_state)holder->state, .nr = holder->nr, .ns = p->ns, .waits = p->waits,
 		.waiters = t->waiters.items, .holders = t->holders.items, .n_waiters = t->waiters.n, .n_holders = t->holders.n,
 	};
@@ -277,7 +283,9 @@ static int by_ns(const void *pa, const void *pb, void *ctx)
 		return a.holder_stack < b.holder_stack ? -1 : 1;
 	if (a.holder_state != b.holder_state)
 		return a.holder_state < b.holder_state ? -1 : 1;
-	return a.nr < b.nr ? -1 : a.nr > b.nr;
+	if (a.nr != b.nr)
+		return a.nr < b.nr ? -1 : 1;
+	return a.n_waiters && b.n_waiters ? (a.waiters[0] > b.waiters[0]) - (a.waiters[0] < b.waiters[0]) : (a.n_waiters > b.n_waiters) - (a.n_waiters < b.n_waiters);
 }
 
 static int give(struct credit_sums *c, unsigned limit, int (*row)(void *ctx, const struct reader_blame *b), void *ctx)

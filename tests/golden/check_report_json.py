@@ -41,7 +41,7 @@ THREAD = {
     "gil_wait_max_ns": Null(COUNT), "caused_wait_ns": COUNT, "gil_spin_ns": Null(COUNT),
 }
 OTHER_LOCK = {
-    "kind": OneOf(*KINDS[1:]), "idle": bool, "name": Null(str), "address": Null(str), "shared": Null(str), "where": Null(FRAME),
+    "kind": OneOf(*KINDS[1:]), "unknown": bool, "idle": bool, "name": Null(str), "address": Null(str), "shared": Null(str), "where": Null(FRAME),
     "waits": COUNT, "wait_ns": COUNT, "wait_p50_ns": COUNT, "wait_p99_ns": COUNT, "wait_max_ns": COUNT, "contended_ns": COUNT,
     "pauses": Null(COUNT), "pause_max_ns": Null(COUNT), "holder_known_ns": COUNT, "holder_inferred": bool,
     "waiters": [{"tid": Null(COUNT), "wait_ns": COUNT, "stack": [FRAME]}],

@@ -128,7 +128,7 @@ make_recording_SRCS := $(STORE_SRCS) $(UTIL_SRCS) core/timeline/lock_place.c cor
 
 UNIT_TESTS += test_html
 test_html_SRCS := $(STORE_UNIT) viewer/html/columns.c viewer/html/markup.c viewer/html/pieces.c viewer/html/reduce.c \
-	viewer/html/rows.c viewer/html/stack_table.c viewer/lock_uses.c
+	viewer/html/rows.c viewer/html/stack_table.c viewer/lock_uses.c core/analysis/lock_words.c
 
 UNIT_TESTS += test_event_text
 test_event_text_SRCS := $(EVENT_SRCS)

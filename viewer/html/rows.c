@@ -58,7 +58,7 @@ static int add_interval(void *ctx, const struct interval *i)
 	uint64_t len = relative(x, i->t1_ns) - row.t0;
 	struct interval of_use = *i;
 
-	of_use.lock = lock_uses_find(&x->locks, i->lock, i->stack);
+	of_use.lock = lock_uses_find(&x->locks, i->lock, i->thread, i->stack);
 	if (x->reduce.on && reduce_interval(&x->reduce, x, &of_use, row.t0, row.t0 + len))
 		return 0;
 	row.look = look_of(x, &of_use);
@@ -87,7 +87,7 @@ static int on_wait(void *ctx, const struct wait *w)
 	vec_push(&x->wait_ids, w->wait);
 	vec_push(&x->waits, ((struct row_wait){
 		.t0 = relative(x, w->t0_ns), .t1 = relative(x, w->t1_ns), .wake = w->wake_latency_ns, .thread = w->thread,
-		.lock = lock_uses_wait(&x->locks, w->lock, w->stack), .stack = (uint32_t)w->stack, .sleeps = w->sleeps, .waker = w->waker,
+		.lock = lock_uses_wait(&x->locks, w->lock, w->thread, w->stack), .stack = (uint32_t)w->stack, .sleeps = w->sleeps, .waker = w->waker,
 		.end = (unsigned char)w->end, .flags = (unsigned char)w->flags,
 	}));
 	return 0;
@@ -172,7 +172,7 @@ static int on_tally(void *ctx, const struct tally *t)
 
 	vec_push(&x->tallies, ((struct row_tally){
 		.t0 = relative(x, t->t0_ns), .t1 = relative(x, t->t1_ns), .n = t->n, .ns = t->ns, .thread = t->thread,
-		.lock = lock_uses_find(&x->locks, t->lock, 0), .state = (unsigned char)t->state, .flags = (unsigned char)(t->flags & 31),
+		.lock = lock_uses_find(&x->locks, t->lock, t->thread, 0), .state = (unsigned char)t->state, .flags = (unsigned char)(t->flags & 31),
 	}));
 	return 0;
 }

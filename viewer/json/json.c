@@ -187,8 +187,8 @@ static json_t *other_lock(const struct summary_other *o)
 		json_array_append_new(waiters, party(&o->waiters[i], false));
 	for (unsigned i = 0; i < o->n_holders; i++)
 		json_array_append_new(holders, party(&o->holders[i], true));
-	return json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "kind", lock_kind_names[o->kind],
-			 "idle", (int)o->idle, "name", text_or_null(o->name), "address",
+	return json_pack("{s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "kind", lock_kind_names[o->kind],
+			 "unknown", (int)o->unknown, "idle", (int)o->idle, "name", text_or_null(o->name), "address",
 			 o->addr ? json_sprintf("0x%" PRIx64, o->addr) : json_null(), "shared", text_or_null(o->shared), "where",
 			 frame(o->where), "waits", integer(o->waits.n), "wait_ns", integer(o->waits.ns), "wait_p50_ns",
 			 integer(o->waits.p50_ns), "wait_p99_ns", integer(o->waits.p99_ns), "wait_max_ns", integer(o->waits.max_ns),

@@ -39,7 +39,9 @@ static void put_title(struct page *page, const struct summary_other *o)
 	char *name;
 
 	page_putf(page, INK_STRONG, "  %-13s ", lock_kind_names[o->kind]);
-	if (o->name)
+	if (o->unknown)
+		name = xstrdup("one of several at its address, no stack");
+	else if (o->name)
 		name = page_escape(o->name, NAME_COLUMNS - 2);
 	else if (o->addr && !o->idle)
 		name = xasprintf("0x%llx", (unsigned long long)o->addr);

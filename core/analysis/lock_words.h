@@ -1,0 +1,31 @@
+#pragma once
+/* What a wait without a stack was for.  A lock is known by the address of its word, and objects come and go at one: a C library whose threads
+ * share one heap (musl) gives the lock that one thread has just made for a wait to the next thread.  So where all were seen to wait for one
+ * lock that stays, whoever waits waits for that one.  Else a thread waits for what it was itself always seen to wait for there, and of any
+ * other wait nothing is known but the address.
+ * Uses are numbers of the caller's.  Waits come in the order of the recording: what is seen later changes no earlier answer.
+ * Owns: its lists, until lock_words_done.  Context: one thread.  Errors: none (xalloc). */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/util/pool.h"
+#include "core/util/vec.h"
+
+struct seen_use {
+	uint32_t use; /* LOCK_WORDS_NEW: none was seen */
+	bool fleeting; /* a lock of one wait (lock_kind_fleeting) */
+};
+
+struct lock_words {
+	struct pool threads; /* (lock, thread) */
+	vec(struct seen_use) of_thread, of_lock;
+};
+
+#define LOCK_WORDS_NEW UINT32_MAX /* nobody was seen here: it is whatever has the address */
+#define LOCK_WORDS_SEVERAL (UINT32_MAX - 1) /* several were, and nothing tells which this is */
+
+/* A wait of the thread (MODEL_NONE: of one of several) for this lock, whose stack told what for. */
+void lock_words_saw(struct lock_words *w, uint32_t lock, uint32_t thread, uint32_t use, bool fleeting);
+/* Of one without a stack: the use, or one of the two above. */
+uint32_t lock_words_use(const struct lock_words *w, uint32_t lock, uint32_t thread);
+void lock_words_done(struct lock_words *w);

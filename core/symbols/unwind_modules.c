@@ -1,6 +1,6 @@
 /* See unwind_modules.h.  A file is mapped in several pieces; the executable ones count.  What is mapped is opened by its inode, inside the
- * root of the process (core/target/mapped_file.h), and so is the separate debug file that a stripped one may have: by its build id,
- * never by the network (libdwfl's own search asks debuginfod). */
+ * root of the process (core/target/mapped_file.h), and so is the separate debug file that a stripped one may have: by its build id or
+ * its .gnu_debuglink, never by the network (libdwfl's own search asks debuginfod, and looks in our root). */
 #include "core/symbols/unwind_modules.h"
 
 #include <elfutils/libdwelf.h>
@@ -56,12 +56,14 @@ static int find_debug_file(Dwfl_Module *mod, void **data, const char *name, Dwar
 	GElf_Addr addr;
 	int n = dwfl_module_build_id(mod, &id, &addr), fd;
 
-	(void)name, (void)base, (void)file, (void)link, (void)crc, (void)ret;
+	(void)name, (void)base, (void)ret;
 	fd = m && n > 0 ? open_debug_file(m->proc_fd, id, (size_t)n) : -1;
 	if (fd >= 0 && !has_build_id(fd, id, (size_t)n)) {
 		close(fd);
 		fd = -1;
 	}
+	if (fd < 0 && m && file && link)
+		fd = open_linked_debug_file(m->proc_fd, file, link, crc);
 	return fd < 0 ? -1 : fd;
 }
 

@@ -7,12 +7,17 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/openat2.h>
+#include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <zlib.h>
 
-#define DEBUG_FILES "/usr/lib/debug/.build-id" /* XX/YYYY.debug: distributions' debug packages */
+#define DEBUG_ROOT "/usr/lib/debug"
+#define DEBUG_FILES DEBUG_ROOT "/.build-id" /* XX/YYYY.debug: distributions' debug packages */
+#define LINKED_MAX (512 << 20) /* half a second of reading */
 #define BUILD_ID_MIN 4
 #define BUILD_ID_MAX 64
 
@@ -89,4 +94,54 @@ int open_debug_file(int proc_fd, const uint8_t *build_id, size_t n)
 	snprintf(path + at, sizeof(path) - at, ".debug");
 	fd = verified(open_in_root(proc_fd, path), NULL);
 	return fd < 0 ? verified(open_path(AT_FDCWD, path), NULL) : fd;
+}
+
+/* The checksum of .gnu_debuglink is zlib's, of the whole file. */
+static bool has_crc(int fd, uint32_t crc)
+{
+	unsigned char piece[16384];
+	uLong sum = crc32(0, NULL, 0);
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(fd, &st) != 0 || st.st_size > LINKED_MAX)
+		return false;
+	for (off_t at = 0; at < st.st_size; at += n) {
+		n = pread(fd, piece, sizeof(piece), at);
+		if (n <= 0)
+			return false;
+		sum = crc32(sum, piece, (uInt)n);
+	}
+	return sum == crc;
+}
+
+static int open_if_crc(int fd, uint32_t crc)
+{
+	if (fd >= 0 && !has_crc(fd, crc)) {
+		close(fd);
+		return -ESTALE;
+	}
+	return fd;
+}
+
+int open_linked_debug_file(int proc_fd, const char *file, const char *link, uint32_t crc)
+{
+	/* where GDB and elfutils look, in their order */
+	static const char *const places[][2] = { { "", "/" }, { "", "/.debug/" }, { DEBUG_ROOT, "/" } };
+	const char *slash = strrchr(file, '/');
+	char path[PATH_MAX];
+	int fd = -ENOENT;
+
+	if (*file != '/' || !*link || strchr(link, '/')) /* it is the name of a file, no path */
+		return -ENOENT;
+	for (size_t i = 0; fd < 0 && i < sizeof(places) / sizeof(places[0]); i++) {
+		int n = snprintf(path, sizeof(path), "%s%.*s%s%s", places[i][0], (int)(slash - file), file, places[i][1], link);
+
+		if (n < 0 || (size_t)n >= sizeof(path))
+			continue;
+		fd = open_if_crc(verified(open_in_root(proc_fd, path), NULL), crc);
+		if (fd < 0)
+			fd = open_if_crc(verified(open_path(AT_FDCWD, path), NULL), crc);
+	}
+	return fd;
 }

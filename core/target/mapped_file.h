@@ -12,3 +12,6 @@ int open_mapped_file(int proc_fd, const struct proc_map *map);
 /* The file of that build id below /usr/lib/debug, of the process's root or else of ours: regular, read-only.  What is in it is to be
  * compared with the build id by the caller. */
 int open_debug_file(int proc_fd, const uint8_t *build_id, size_t n);
+/* The one that the mapped file's .gnu_debuglink names, of that checksum: beside the file, in .debug there, or below /usr/lib/debug; of the
+ * process's root or else of ours: regular, read-only, of 512 MiB at most. */
+int open_linked_debug_file(int proc_fd, const char *file, const char *link, uint32_t crc);

@@ -207,6 +207,19 @@ def test_names_from_a_separate_debug_file(any_python, stripped):
     assert not os.path.exists("%s/%s.debug" % (place, build_id[2:]))
 
 
+def test_names_from_a_linked_debug_file(any_python, stripped, tmp_path):
+    """… that a library without a build id names itself (.gnu_debuglink), with its checksum: another file of that name is passed over."""
+    bare, debug, _, _ = stripped
+    linked = str(tmp_path / "liblinked.so")
+    subprocess.run(["objcopy", "--remove-section", ".note.gnu.build-id", "--add-gnu-debuglink", debug, bare, linked], check=True)
+    (tmp_path / ".debug").mkdir()
+    os.rename(debug, str(tmp_path / ".debug" / "names.debug"))
+    subprocess.run(["objcopy", "--only-keep-debug", bare, debug], check=True)  # beside it, where it is looked for first
+    with harness.Workload("native_hold", any_python, 60, ["--library", linked, "--only", "keeps_unnamed"]) as workload:
+        below = sleeping_in(workload.pid, "keeps_unnamed")
+    assert "hold_unnamed" in below and "hold_within" in below, below
+
+
 def test_numpy(can_record, recorded, monkeypatch):
     """A stripped library of others: the function of it that keeps the GIL is one, and those that let it go are not blamed."""
     python = live.interpreter("3.11-debian")

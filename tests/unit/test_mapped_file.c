@@ -183,6 +183,49 @@ static void debug_files(void **state)
 	assert_int_equal(open_debug_file(proc_fd, many, sizeof(many)), -ENOENT);
 }
 
+static void write_linked(const char *path, const char *text)
+{
+	char below[200];
+
+	snprintf(below, sizeof(below), "proc/root%s", path);
+	write_file(in_base(below), text);
+}
+
+/* 0xcbf43926 is the published check value of this checksum. */
+static void linked_debug_files(void **state)
+{
+	static const char *const places[] = { "/usr/lib/debug/lib/names.debug", "/lib/.debug/names.debug", "/lib/names.debug" };
+	const char *file = "/lib/real", *link = "names.debug";
+	char text[16];
+	int fd;
+
+	(void)state;
+	make_folder("/usr/lib/debug/lib");
+	make_folder("/lib/.debug");
+	for (size_t i = 0; i < 3; i++) {
+		assert_true(open_linked_debug_file(proc_fd, file, link, 0xcbf43926) < 0);
+		write_linked(places[i], "another's");
+		assert_true(open_linked_debug_file(proc_fd, file, link, 0xcbf43926) < 0); /* the name alone is nothing */
+		write_linked(places[i], "123456789");
+		fd = open_linked_debug_file(proc_fd, file, link, 0xcbf43926);
+		assert_true(fd >= 0);
+		assert_int_equal(read(fd, text, sizeof(text)), 9);
+		close(fd);
+		assert_true(open_linked_debug_file(proc_fd, file, "../lib/names.debug", 0xcbf43926) < 0);
+		write_linked(places[i], "");
+	}
+	assert_true(open_linked_debug_file(proc_fd, "[vdso]", link, 0xcbf43926) < 0);
+}
+
+/* A link that leads out is followed inside, where there is none. */
+static void linked_debug_file_outside(void **state)
+{
+	(void)state;
+	write_file(in_base("secret.debug"), "123456789");
+	assert_int_equal(symlink(in_base("secret.debug"), in_base("proc/root/lib/out.debug")), 0);
+	assert_true(open_linked_debug_file(proc_fd, "/lib/real", "out.debug", 0xcbf43926) < 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +234,8 @@ int main(void)
 		cmocka_unit_test(not_the_mapped_one),
 		cmocka_unit_test(no_regular_file),
 		cmocka_unit_test(debug_files),
+		cmocka_unit_test(linked_debug_files),
+		cmocka_unit_test(linked_debug_file_outside),
 	};
 
 	return cmocka_run_group_tests(tests, make_root, remove_root);

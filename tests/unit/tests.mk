@@ -55,7 +55,7 @@ test_dwarf_layout_LIBS := -ldw -lelf
 
 UNIT_TESTS += test_mapped_file
 test_mapped_file_SRCS := $(TARGET_SRCS) $(INTERP_SRCS) $(UTIL_SRCS) core/event/event_names.c
-test_mapped_file_LIBS := -ldw -lelf
+test_mapped_file_LIBS := -ldw -lelf -lz
 
 UNIT_TESTS += test_machine_code
 test_machine_code_SRCS := core/target/machine_code.c
@@ -74,7 +74,7 @@ test_eh_frame_SRCS := core/symbols/eh_frame.c
 UNIT_TESTS += test_unwind
 test_unwind_SRCS := core/symbols/eh_frame.c core/symbols/native_stack.c core/symbols/unwind.c core/symbols/unwind_child.c core/symbols/unwind_modules.c $(TARGET_SRCS) $(INTERP_SRCS) $(UTIL_SRCS) \
 	core/event/event_names.c
-test_unwind_LIBS := -ldw -lelf
+test_unwind_LIBS := -ldw -lelf -lz
 
 UNIT_TESTS += test_proc
 test_proc_SRCS := core/target/proc_maps.c core/target/proc_task.c core/util/vec.c core/util/xalloc.c

@@ -68,8 +68,8 @@ def test_the_target_ends_inside(any_python, can_record, root, tmp_path):
 
 def test_forks_and_execs_inside(any_python, can_record, root, tmp_path):
     path = str(tmp_path / "fork.gilscope")
-    with harness.Workload("forks", any_python, 3, ["--exec", "sleep", "--forks", 30], prefix=UNDER_INIT) as workload:
-        done = beside(first_inside(workload), "record", "-p", workload.pid, "-d", 6, "-o", path)
+    with harness.Workload("forks", any_python, 6, ["--exec", "sleep", "--forks", 60], prefix=UNDER_INIT) as workload:
+        done = beside(first_inside(workload), "record", "-p", workload.pid, "-d", 4.5, "-o", path)
     assert done.returncode == 0, done.stderr
     rec = recording.Recording(path)
     kinds = dict(rec.db.execute("SELECT k.name, count(*) FROM process_event e JOIN process_event_kind k ON k.id = e.kind GROUP BY 1"))

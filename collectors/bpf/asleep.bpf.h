@@ -19,16 +19,16 @@ static __always_inline void classify_word(struct thread_rec *r, const struct wal
 }
 
 /* musl: the word on which it sleeps lies on its own stack, in the list of one of the GIL's conditions.  One that is signalled on its way to sleep is
- * on none any more, which is common when the GIL comes back at once; that it came the same way as before tells then where it is. */
-static __noinline struct bpf_gil *listed_gil(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p)
+ * on none any more, which is common when the GIL comes back at once; that it came the same way as before tells then where it is.
+ * Whether it is a GIL, in r->gil_slot then. */
+__noinline int listed_gil(struct thread_rec *r, struct bpf_proc *proc)
 {
-	struct bpf_gil *gil = &proc->gils[0];
+	struct bpf_gil *gil;
 	enum cond_found found;
 
-	if (!proc->n_gils)
+	if (!r || !proc || !proc->n_gils)
 		return 0;
-	if (proc->n_gils > 1)
-		gil = home_gil(proc, own_tstate(proc, p), &r->gil_slot);
+	gil = home_gil(proc, proc->n_gils > 1 ? own_tstate(proc) : 0, &r->gil_slot);
 	found = cond_find(gil->addr + proc->walk.gil_cond + proc->walk.cond_list, gil->addr + proc->walk.gil_forced + proc->walk.cond_list, r->arg0);
 	if (found == COND_WOKEN)
 		found = r->sp == r->cond_sp[0] ? COND_FIRST : r->sp == r->cond_sp[1] ? COND_SECOND : COND_NONE;
@@ -36,5 +36,5 @@ static __noinline struct bpf_gil *listed_gil(struct thread_rec *r, struct bpf_pr
 		return 0;
 	r->cond_sp[found == COND_SECOND] = r->sp;
 	r->flags |= found == COND_FIRST ? EV_F_GIL_WAIT : EV_F_GIL_WAIT | EV_F_FORCED_SWITCH;
-	return gil;
+	return 1;
 }

@@ -1,7 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* Short stretches off the CPU that are only counted, by class, and sent as one ev_agg now and then. */
-#include "collectors/bpf/maps.bpf.h"
+#include "collectors/bpf/sending.bpf.h"
 
 static __always_inline __u32 agg_class(__u32 flags, __s32 nr)
 {
@@ -64,12 +64,11 @@ static __always_inline __u32 log2_bucket(__u64 ns)
 	return b + (v >> 1 ? 1 : 0);
 }
 
-static __always_inline void count_stretch(struct thread_rec *r, struct task_struct *p, __u32 cls, __u64 ns, __u64 now)
+/* Whether it is time to send what has been counted. */
+static __always_inline bool count_stretch(struct thread_rec *r, __u32 cls, __u64 ns, __u64 now)
 {
 	struct sums *a = &r->sums;
 
-	if (cls >= EV_AGG_N)
-		return;
 	if (!a->t0_ns)
 		a->t0_ns = r->t_out;
 	a->t1_ns = now;
@@ -82,6 +81,5 @@ static __always_inline void count_stretch(struct thread_rec *r, struct task_stru
 		a->gil = r->gil;
 		a->hist[log2_bucket(ns) & (EV_AGG_BUCKETS - 1)]++;
 	}
-	if (++a->total >= AGG_MAX_N || now - a->t0_ns > AGG_MAX_AGE)
-		send_agg(r, pid_tid_of(p));
+	return ++a->total >= AGG_MAX_N || now - a->t0_ns > AGG_MAX_AGE;
 }

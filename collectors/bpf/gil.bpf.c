@@ -55,7 +55,7 @@ static __always_inline bool has_released(struct bpf_proc *proc, struct task_stru
 		return true;
 	if (proc->walk.gil_words == WALK_GIL_IDENT) /* only who lets go signals the condition; the queue's next is woken by who took it */
 		return !w->locked || at - proc->walk.gil_wait < proc->walk.gil_wait_len || at - proc->walk.gil_forced < proc->walk.gil_forced_len;
-	return !w->locked && (proc->walk.gil_words == WALK_GIL_CURRENT || w->last_holder == own_tstate(proc, waker));
+	return !w->locked && (proc->walk.gil_words == WALK_GIL_CURRENT || w->last_holder == own_tstate(proc));
 }
 
 /* drop_gil wakes waiters when it has just set the GIL free.  Others do too: glibc's condition makes a waiter that times out
@@ -79,7 +79,7 @@ static __always_inline void take_waker(struct thread_rec *r, struct bpf_proc *pr
 	r->waker_tid = tid_of(waker);
 	r->waker_stack = 0;
 	if ((r->flags & EV_F_FUTEX_WAIT) && (r->has & HAS_STACKS) && proc->python)
-		r->waker_stack = take_stack(proc, own_tstate(proc, waker), pid_tid_of(waker), SCRATCH_WAKING, 0);
+		r->waker_stack = take_stack(proc, own_tstate(proc), pid_tid_of(waker), SCRATCH_WAKING, 0);
 }
 
 /* Woken from a word that several processes share: where it lies in the waker's memory is not known here. */
@@ -179,13 +179,13 @@ int on_sample(void *ctx)
 	if (nr >= 0)
 		flags |= EV_F_KERNEL;
 	if (proc->python)
-		tstate = own_tstate(proc, p);
+		tstate = own_tstate(proc);
 	if (tstate)
 		flags |= EV_F_PYTHON;
 	if (tstate && proc->n_gils) {
 		gil = home_gil(proc, tstate, &s->gil_slot);
 		gil_addr = gil->addr;
-		look_at_gil(proc, gil, p, tstate, &v);
+		look_at_gil(proc, gil->addr, tstate, &v);
 		flags |= v.flags | gc_flag(gil);
 		if ((v.flags & (EV_F_LOCKED | EV_F_SELF_HOLDS)) == EV_F_LOCKED && wants_gil(regs, gil, proc->walk.gil_size))
 			flags |= EV_F_WANTS_GIL;

@@ -96,43 +96,38 @@ __noinline __u64 listed_tstate(struct bpf_proc *proc, struct thread_rec *r, __u6
 	return s.found;
 }
 
-/* musl: thread-specific data has a place of its own. */
-static __noinline __u64 pointed_tstate(struct bpf_proc *proc, struct task_struct *p)
+/* The current thread's, 0 if it has none or it is not known. */
+__noinline __u64 own_tstate(struct bpf_proc *proc)
 {
-	__u64 at = 0, tstate = 0;
+	struct task_struct *p = bpf_get_current_task_btf();
+	__u64 at = p->thread.fsbase, tstate = 0;
 
-	if (!bpf_probe_read_user(&at, sizeof(at), (void *)(p->thread.fsbase + proc->walk.tss_pointer)))
-		bpf_probe_read_user(&tstate, sizeof(tstate), (void *)(at + proc->tss_offset));
-	return tstate;
-}
-
-static __always_inline __u64 own_tstate(struct bpf_proc *proc, struct task_struct *p)
-{
-	__u64 tstate = 0;
-
+	if (!proc)
+		return 0;
 	if (proc->walk.interpreters) {
 		struct thread_rec *r = bpf_task_storage_get(&threads, p, 0, 0);
 
-		return r ? listed_tstate(proc, r, p->thread.fsbase) : 0;
+		return r ? listed_tstate(proc, r, at) : 0;
 	}
-	if (proc->walk.tss_pointer)
-		return pointed_tstate(proc, p);
-	if (proc->tss_offset)
-		bpf_probe_read_user(&tstate, sizeof(tstate), (void *)(p->thread.fsbase + proc->tss_offset));
+	if (!proc->tss_offset)
+		return 0;
+	if (proc->walk.tss_pointer && bpf_probe_read_user(&at, sizeof(at), (void *)(at + proc->walk.tss_pointer))) /* musl: it has a place of its own */
+		return 0;
+	bpf_probe_read_user(&tstate, sizeof(tstate), (void *)(at + proc->tss_offset));
 	return tstate;
 }
 
-/* The GIL of the interpreter the thread works for. */
+/* The GIL of the interpreter the thread works for, else the first one. */
 static __always_inline struct bpf_gil *home_gil(struct bpf_proc *proc, __u64 tstate, volatile __u32 *slot)
 {
 	__u64 interp = 0, gil = 0;
 
-	if (proc->n_gils == 1 || proc->walk.interp_gil == WALK_NO_FIELD || !tstate)
-		return &proc->gils[0];
-	if (bpf_probe_read_user(&interp, sizeof(interp), (void *)(tstate + proc->walk.tstate_interp)) ||
-	    bpf_probe_read_user(&gil, sizeof(gil), (void *)(interp + proc->walk.interp_gil)))
-		return &proc->gils[0];
-	return gil_of_word(proc, gil, slot) ?: &proc->gils[0];
+	*slot = 0;
+	if (proc->n_gils != 1 && proc->walk.interp_gil != WALK_NO_FIELD && tstate &&
+	    !bpf_probe_read_user(&interp, sizeof(interp), (void *)(tstate + proc->walk.tstate_interp)) &&
+	    !bpf_probe_read_user(&gil, sizeof(gil), (void *)(interp + proc->walk.interp_gil)) && !gil_of_word(proc, gil, slot))
+		*slot = 0;
+	return gil_at(proc, slot);
 }
 
 static __always_inline bool read_gil(struct bpf_proc *proc, __u64 gil, struct gil_words *ret)
@@ -185,33 +180,37 @@ static __always_inline __u64 ident_of(struct bpf_proc *proc, __u64 tstate)
 	return ident;
 }
 
-/* tstate: the thread's own, 0 if it has none. */
-static __always_inline void look_at_gil(struct bpf_proc *proc, struct bpf_gil *gil, struct task_struct *p, __u64 tstate,
-					struct gil_view *ret)
+/* The GIL at that address, of which the current thread's state is tstate, 0 if it has none.  Always 0. */
+__noinline int look_at_gil(struct bpf_proc *proc, __u64 gil, __u64 tstate, struct gil_view *ret)
 {
+	struct task_struct *p = bpf_get_current_task_btf();
+	__u64 ident = p->thread.fsbase;
 	struct gil_words w;
 
+	if (!proc || !ret)
+		return 0;
 	ret->flags = 0;
 	ret->holder_tstate = ret->holder_ident = ret->switch_number = 0;
-	if (!read_gil(proc, gil->addr, &w))
-		return;
+	if (!read_gil(proc, gil, &w))
+		return 0;
 	ret->flags = EV_F_GIL_SEEN;
 	ret->switch_number = w.switch_number;
 	if (tstate && w.last_holder == tstate)
 		ret->flags |= EV_F_SELF_LAST;
 	if (w.locked != 1 || !w.last_holder)
-		return;
+		return 0;
 	ret->flags |= EV_F_LOCKED;
 	ret->holder_tstate = w.last_holder;
 	if (w.last_holder == tstate) {
-		ret->holder_ident = p->thread.fsbase;
+		ret->holder_ident = ident;
 		if (proc->several_interps)
-			learn_alias(proc, tstate, ret->holder_ident);
+			learn_alias(proc, tstate, ident);
 	} else {
 		ret->holder_ident = ident_of(proc, w.last_holder);
 	}
-	if (ret->holder_ident == p->thread.fsbase) /* also by another thread state of this thread */
+	if (ret->holder_ident == ident) /* also by another thread state of this thread */
 		ret->flags |= EV_F_SELF_HOLDS;
+	return 0;
 }
 
 static __always_inline __u32 gc_flag(struct bpf_gil *gil)

@@ -31,42 +31,42 @@ static __always_inline bool stack_due(struct thread_rec *r)
 	return true;
 }
 
-static __always_inline void take_own_stack(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p, __u64 tstate)
+static __always_inline void take_own_stack(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p)
 {
 	__u32 slot = SCRATCH_SWITCH;
 	struct scratch *s;
 
-	r->own_stack = take_stack(proc, tstate, pid_tid_of(p), SCRATCH_SWITCH, 0);
+	r->own_stack = take_stack(proc, r->tstate, pid_tid_of(p), SCRATCH_SWITCH, 0);
 	s = bpf_map_lookup_elem(&scratch, &slot);
 	r->context = s ? s->buf.context : 0;
+	if (native)
+		r->native = take_native(p, proc, SCRATCH_SWITCH, r->own_stack, r->flags);
 }
 
-/* Own stack, and for a waiter the holder's. */
-static __noinline void take_stacks(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p, __u64 tstate,
-					const struct gil_view *v)
+/* After a look that said so: own stack, and for a waiter the holder's.  Always 0. */
+__noinline int take_stacks(struct thread_rec *r, struct bpf_proc *proc, __u64 holder_tstate)
 {
+	struct task_struct *p = bpf_get_current_task_btf();
+
+	if (!r || !proc)
+		return 0;
 	count(BPF_COUNT_STACK_RUNS, 1);
-	r->has |= HAS_STACKS;
 	r->holder_stack = r->native = 0;
 	if (!(r->flags & EV_F_GIL_WAIT)) {
-		take_own_stack(r, proc, p, tstate);
-		if (native)
-			r->native = take_native(p, proc, SCRATCH_SWITCH, r->own_stack, r->flags);
-		return;
+		take_own_stack(r, proc, p);
+		return 0;
 	}
 	/* A re-wait of the same take_gil: nobody took the GIL since, so this thread has run no Python either. */
-	if (r->wait_stack && r->wait_gil == r->gil && r->wait_switch_number == v->switch_number && v->switch_number != EV_NO_NUMBER)
+	if (r->wait_stack && r->wait_gil == r->gil && r->wait_switch_number == r->switch_number && r->switch_number != EV_NO_NUMBER)
 		r->own_stack = r->wait_stack; /* and r->context is of it */
-	else {
-		take_own_stack(r, proc, p, tstate);
-		if (native)
-			r->native = take_native(p, proc, SCRATCH_SWITCH, r->own_stack, r->flags);
-	}
+	else
+		take_own_stack(r, proc, p);
 	r->wait_gil = r->gil;
-	r->wait_switch_number = v->switch_number;
+	r->wait_switch_number = r->switch_number;
 	r->wait_stack = r->own_stack;
-	if ((v->flags & (EV_F_LOCKED | EV_F_SELF_HOLDS)) == EV_F_LOCKED)
-		r->holder_stack = take_stack(proc, v->holder_tstate, pid_tid_of(p), SCRATCH_SWITCH, 1);
+	if ((r->flags & (EV_F_LOCKED | EV_F_SELF_HOLDS)) == EV_F_LOCKED)
+		r->holder_stack = take_stack(proc, holder_tstate, pid_tid_of(p), SCRATCH_SWITCH, 1);
+	return 0;
 }
 
 /* Under load not every look is worth its reads: the word alone still says that the thread waits for the GIL. */
@@ -90,10 +90,10 @@ static __always_inline bool without_gil(struct thread_rec *r, struct bpf_proc *p
 }
 
 /* waits: for the GIL at r->gil_slot.  The thread is the one that runs still: in sched_switch that is who leaves.
- * A global function: verified once, not again for every path that comes here.  Always 0. */
-__noinline int look(struct thread_rec *r, struct bpf_proc *proc, __u64 now, __u32 waits)
+ * Says with HAS_STACKS that stacks are to be taken, which is not done from here: a program's calls have 512 bytes of stack together.
+ * Returns the holder's thread state, 0 if none was seen. */
+__noinline __u64 look(struct thread_rec *r, struct bpf_proc *proc, __u64 now, __u32 waits)
 {
-	struct task_struct *p = bpf_get_current_task_btf();
 	struct bpf_gil *gil = 0;
 	struct gil_view v = {};
 	__u64 tstate = 0;
@@ -103,13 +103,13 @@ __noinline int look(struct thread_rec *r, struct bpf_proc *proc, __u64 now, __u3
 		return 0;
 	if (waits) {
 		gil = gil_at(proc, &r->gil_slot);
-		note_place(r, proc, gil, p, now);
+		note_place(r, proc, gil, now);
 		tstate = r->place.tstate;
 	}
 	r->looked_at = now;
 	count(BPF_COUNT_LOOKS, 1);
 	if (!tstate)
-		tstate = own_tstate(proc, p);
+		tstate = own_tstate(proc);
 	r->tstate = tstate;
 	r->python = tstate ? EV_F_PYTHON : 0;
 	r->flags |= r->python;
@@ -119,7 +119,7 @@ __noinline int look(struct thread_rec *r, struct bpf_proc *proc, __u64 now, __u3
 			gil = home_gil(proc, tstate, &r->gil_slot);
 			r->gil = gil->addr;
 		}
-		look_at_gil(proc, gil, p, tstate, &v);
+		look_at_gil(proc, gil->addr, tstate, &v);
 		r->flags |= v.flags;
 		r->holder_ident = v.holder_ident;
 		r->switch_number = v.switch_number;
@@ -128,25 +128,33 @@ __noinline int look(struct thread_rec *r, struct bpf_proc *proc, __u64 now, __u3
 			r->flags |= gc_flag(gil);
 	}
 	if (stack)
-		take_stacks(r, proc, p, tstate, &v);
-	return 0;
+		r->has |= HAS_STACKS;
+	return v.holder_tstate;
 }
 
-static __always_inline void look_at_python(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p, __u64 now)
+/* What the current thread sleeps on, and all of the above as often as the dials allow.  Always 0. */
+__noinline int look_at_python(struct thread_rec *r, struct bpf_proc *proc, __u64 now)
 {
 	struct bpf_gil *gil = 0;
+	__u64 holder_tstate;
 
+	if (!r || !proc)
+		return 0;
 	if (r->flags & EV_F_FUTEX_WAIT) {
 		gil = gil_of_word(proc, r->arg0, &r->gil_slot);
 		if (gil)
 			classify_word(r, &proc->walk, gil);
-		else if (proc->walk.cond_list && cond_may_list(r->arg0, r->sp))
-			gil = listed_gil(r, proc, p);
+		else if (proc->walk.cond_list && cond_may_list(r->arg0, r->sp) && listed_gil(r, proc))
+			gil = gil_at(proc, &r->gil_slot);
 		if (gil)
 			r->gil = gil->addr;
 		else
-			look_at_lock(r, proc, p);
+			look_at_lock(r, proc);
 	}
-	if (look_due(r, now))
-		look(r, proc, now, gil != 0);
+	if (!look_due(r, now))
+		return 0;
+	holder_tstate = look(r, proc, now, gil != 0);
+	if (r->has & HAS_STACKS)
+		take_stacks(r, proc, holder_tstate);
+	return 0;
 }

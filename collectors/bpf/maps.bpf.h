@@ -1,6 +1,6 @@
 #pragma once
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* What all the programs share: state per thread, the maps, the dials, counting, sending.
+/* What all the programs share: state per thread, the maps, the dials, counting.
  * Must not: insert into shared hash maps (a runqueue lock may be held: user space inserts), wake the consumer per event; births
  * and new programs (process context, no lock held) may do both. */
 #include "collectors/bpf/kernel_types.bpf.h"
@@ -12,7 +12,7 @@
 #include "core/event/event.h"
 
 #define WALK_READ(dst, len, addr) bpf_probe_read_user(dst, len, (const void *)(addr))
-#define WALK_FN static __noinline
+#define WALK_FN static __always_inline
 #define WALK_PART __noinline
 #define WALK_RUN(w) run_walk(w)
 #define WALK_ENTRY(w, addr) note_entry(w, addr)
@@ -173,36 +173,6 @@ static __always_inline void count(__u32 what, __u64 by)
 		c->n[what] += by;
 }
 
-/* The consumer's position is on a line of another CPU's: asked for once in WAKE_EVERY events of this one. */
-static __always_inline __u64 wakeup_flag(void)
-{
-	__u32 zero = 0;
-	struct bpf_counters *c = bpf_map_lookup_elem(&counters, &zero);
-
-	if (c && c->n[BPF_COUNT_EVENTS] % WAKE_EVERY)
-		return BPF_RB_NO_WAKEUP;
-	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > WAKE_BYTES ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
-}
-
-static __always_inline void *reserve(__u32 bytes, __u32 loss_class)
-{
-	void *e = bpf_ringbuf_reserve(&ring, bytes, 0);
-
-	count(e ? BPF_COUNT_EVENTS : loss_class, 1);
-	return e;
-}
-
-static __always_inline void submit(void *e)
-{
-	bpf_ringbuf_submit(e, wakeup_flag());
-}
-
-/* For what user space must see soon: a new process, a new program. */
-static __always_inline void submit_now(void *e)
-{
-	bpf_ringbuf_submit(e, follow_children ? BPF_RB_FORCE_WAKEUP : wakeup_flag());
-}
-
 /* The task's number where we run; 0 when it is released already. */
 static __always_inline __u32 nested_tid(struct task_struct *p)
 {
@@ -227,15 +197,6 @@ static __always_inline __u32 pid_of(struct task_struct *p)
 static __always_inline __u64 pid_tid_of(struct task_struct *p)
 {
 	return (__u64)pid_of(p) << 32 | tid_of(p);
-}
-
-static __always_inline void fill_hdr(struct ev_hdr *h, __u32 kind, __u32 size, __u32 flags, __u64 pid_tid)
-{
-	h->kind = kind;
-	h->size = size;
-	h->flags = flags;
-	h->pid = pid_tid >> 32;
-	h->tid = (__u32)pid_tid;
 }
 
 static __always_inline struct bpf_proc *proc_of(struct task_struct *p)

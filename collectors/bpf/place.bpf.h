@@ -8,9 +8,9 @@
  * the same path of calls from the thread's start to the futex, so its thread state and evaluation are those of last time. */
 #define TAKE_GIL_NS 30000 /* soon enough for core/timeline to go on without EV_F_STAYED */
 
-static __noinline void find_place(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *p, __u32 mutex)
+static __noinline void find_place(struct thread_rec *r, struct bpf_proc *proc, __u32 mutex)
 {
-	__u64 top, tstate = own_tstate(proc, p);
+	__u64 top, tstate = own_tstate(proc);
 
 	if (r->place.tstate != tstate || !tstate)
 		__builtin_memset(&r->place, 0, sizeof(r->place));
@@ -50,7 +50,7 @@ static __always_inline void note_turn(struct thread_rec *r, struct bpf_proc *pro
 	r->place.frame = count;
 }
 
-static __always_inline void note_place(struct thread_rec *r, struct bpf_proc *proc, struct bpf_gil *gil, struct task_struct *p, __u64 now)
+static __always_inline void note_place(struct thread_rec *r, struct bpf_proc *proc, struct bpf_gil *gil, __u64 now)
 {
 	__u64 frame = 0, instr = 0, was = r->place.frame;
 	__u32 mutex = r->flags & EV_F_GIL_MUTEX ? 1 : 0;
@@ -60,7 +60,7 @@ static __always_inline void note_place(struct thread_rec *r, struct bpf_proc *pr
 		return;
 	}
 	if (r->place.sp[mutex & 1] != r->sp || proc->several_interps)
-		find_place(r, proc, p, mutex);
+		find_place(r, proc, mutex);
 	else if (was && !r->moved && now - r->t_in < TAKE_GIL_NS &&
 		 !bpf_probe_read_user(&instr, sizeof(instr), (void *)(was + proc->walk.frame_instr)) && instr == r->place.instr)
 		return;

@@ -1,7 +1,7 @@
 #pragma once
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* Python stacks: walked, hashed, and sent once. */
-#include "collectors/bpf/maps.bpf.h"
+#include "collectors/bpf/sending.bpf.h"
 
 static __always_inline void note_entry(struct walk_state *w, __u64 addr)
 {
@@ -72,8 +72,13 @@ static __always_inline void send_stack(struct scratch *s, __u64 key, __u64 pid_t
 	count(BPF_COUNT_STACKS, 1);
 }
 
-/* Key of the Python stack of a thread state, which the current task's memory must hold; moving: another thread's, which runs.
- * A global function: verified once, not again for every path that comes here. */
+/* One walk into s; returns the stack's key.  A global function: verified once, not again for every path that comes here. */
+__noinline __u64 walk_into(struct scratch *s, struct bpf_proc *proc, __u64 tstate, __u64 seed)
+{
+	return s && proc ? walk_frames(&proc->walk, tstate, seed, &s->buf, &s->stack) : 0;
+}
+
+/* Key of the Python stack of a thread state, which the current task's memory must hold; moving: another thread's, which runs. */
 __noinline __u64 take_stack(struct bpf_proc *proc, __u64 tstate, __u64 pid_tid, __u32 slot, __u32 moving)
 {
 	struct scratch *s;
@@ -91,9 +96,9 @@ __noinline __u64 take_stack(struct bpf_proc *proc, __u64 tstate, __u64 pid_tid, 
 			bpf_probe_read_user(&s->entries.cframe, sizeof(s->entries.cframe), (void *)(tstate + proc->walk.tstate_frame));
 	}
 	top = moving ? walk_top(&proc->walk, tstate) : 0;
-	key = walk_frames(&proc->walk, tstate, pid_tid >> 32, &s->buf, &s->stack);
+	key = walk_into(s, proc, tstate, pid_tid >> 32);
 	if (moving && walk_top(&proc->walk, tstate) != top) { /* once more, then as it is */
-		key = walk_frames(&proc->walk, tstate, pid_tid >> 32, &s->buf, &s->stack);
+		key = walk_into(s, proc, tstate, pid_tid >> 32);
 		s->stack.h.flags |= EV_F_TORN;
 	}
 	count(BPF_COUNT_FRAMES, s->stack.n + 1);

@@ -4,6 +4,7 @@
 #include "collectors/bpf/call.bpf.h"
 #include "collectors/bpf/counting.bpf.h"
 #include "collectors/bpf/look.bpf.h"
+#include "collectors/bpf/sending.bpf.h"
 
 /* --- threads -------------------------------------------------------------------------------------------------- */
 
@@ -18,7 +19,7 @@ static __noinline bool send_thread(struct task_struct *p, __u64 now, __u32 flags
 	e->start_ns = p->start_boottime;
 	e->ident = p->thread.fsbase;
 	bpf_probe_read_kernel(e->comm, sizeof(e->comm), comm);
-	bpf_ringbuf_submit(e, wake ? BPF_RB_FORCE_WAKEUP : wakeup_flag());
+	submit_with(e, wake ? BPF_RB_FORCE_WAKEUP : wakeup_flag());
 	return true;
 }
 
@@ -79,13 +80,6 @@ __noinline int send_off(struct thread_rec *r, __u64 pid_tid, __u64 t_in, __u32 f
 	return 0;
 }
 
-static __always_inline void send_ended(struct thread_rec *r, struct task_struct *p, __u64 t_in)
-{
-	send_off(r, pid_tid_of(p), t_in, 0);
-	if (t_in - r->t_out < BPF_SHORT_NS && (r->flags & (EV_F_GIL_WAIT | EV_F_GIL_POLL)) == EV_F_GIL_WAIT)
-		count(BPF_COUNT_SHORT, 1);
-}
-
 /* How often the GIL has changed hands when a thread that may want it goes on: what it reads at its next sleep tells whether it got it.
  * In the context of another thread of the process, whose memory is the same. */
 static __always_inline void note_number(struct thread_rec *r, const struct gil_words *w)
@@ -97,10 +91,12 @@ static __always_inline void note_number(struct thread_rec *r, const struct gil_w
 }
 
 /* The stretch is an event of its own, not only counted: then more is worth knowing.  proc: in whose memory we are, if it is the thread's. */
-static __noinline __u64 come_back(struct thread_rec *r, struct task_struct *p, struct bpf_proc *proc, __u64 now)
+__noinline __u64 come_back(struct thread_rec *r, struct bpf_proc *proc, __u64 now)
 {
 	struct gil_words w;
 
+	if (!r)
+		return now;
 	/* asleep on the GIL, or preempted without it: perhaps on its way to it */
 	if (!r->gil || (r->flags & EV_F_SELF_HOLDS) || (r->flags & (EV_F_GIL_WAIT | EV_F_BLOCKED)) == EV_F_BLOCKED)
 		return now;
@@ -115,31 +111,46 @@ static __always_inline bool worth_sending(struct thread_rec *r, __u64 now)
 	return (r->has & HAS_STACKS) || now - r->t_out >= min_length(r);
 }
 
-static __always_inline void end_stretch(struct thread_rec *r, struct task_struct *p, bool send, __u64 now)
+/* It ended at `now`, as an event of its own or only counted.  Returns whether what has been counted is to be sent. */
+__noinline int note_end(struct thread_rec *r, __u64 now, __u32 sent)
 {
-	__u64 ns = now > r->t_out ? now - r->t_out : 0, since;
-	__u32 cls = agg_class(r->flags, r->nr);
+	__u64 ns, since;
+	__u32 cls;
+	bool full = false;
 
+	if (!r)
+		return 0;
+	ns = now > r->t_out ? now - r->t_out : 0;
+	cls = agg_class(r->flags, r->nr);
 	if (cls < EV_AGG_N) {
 		since = r->since_stack[cls] + ns;
 		r->since_stack[cls] = since < ~0U ? since : ~0U;
+		if (!sent)
+			full = count_stretch(r, cls, ns, now);
 	}
-	if (send) {
-		send_ended(r, p, now);
-	} else {
+	if (!sent)
 		r->moved |= r->flags & EV_F_MOVED;
-		count_stretch(r, p, cls, ns, now);
-	}
+	else if (ns < BPF_SHORT_NS && (r->flags & (EV_F_GIL_WAIT | EV_F_GIL_POLL)) == EV_F_GIL_WAIT)
+		count(BPF_COUNT_SHORT, 1);
 	if (r->flags & EV_F_BLOCKED)
 		r->after_wait = !!(r->flags & EV_F_GIL_WAIT);
 	/* waker_tid is cleared here and not at switch-out: a waker may come between leaving the runqueue and the tracepoint */
 	r->t_in = now;
 	r->t_out = r->t_wake = 0;
 	r->waker_tid = r->wake_flags = 0;
+	return full;
+}
+
+static __always_inline void end_stretch(struct thread_rec *r, struct task_struct *p, bool send, __u64 now)
+{
+	if (send)
+		send_off(r, pid_tid_of(p), now, 0);
+	if (note_end(r, now, send))
+		send_agg(r, pid_tid_of(p));
 }
 
 /* Its way onto the CPU was not seen (a virtual machine hides switches away from its own tasks): soon after its wake-up. */
-static __noinline void end_unseen(struct thread_rec *r, struct task_struct *p, __u64 now)
+static __always_inline void end_unseen(struct thread_rec *r, struct task_struct *p, __u64 now)
 {
 	__u64 t_in = r->t_wake > r->t_out ? r->t_wake : now;
 
@@ -164,7 +175,7 @@ static __always_inline __u64 switched_out(struct task_struct *p, struct bpf_proc
 	r->cpu_out = bpf_get_smp_processor_id();
 	read_call(r, p, blocked);
 	if (proc->python)
-		look_at_python(r, proc, p, now);
+		look_at_python(r, proc, now);
 	return r->has & HAS_STACKS ? bpf_ktime_get_ns() : now;
 }
 
@@ -180,6 +191,6 @@ static __always_inline void switched_in(struct task_struct *p, struct bpf_proc *
 		return;
 	send = worth_sending(r, now);
 	if (send)
-		now = come_back(r, p, same_memory ? proc : 0, now);
+		now = come_back(r, same_memory ? proc : 0, now);
 	end_stretch(r, p, send, now);
 }

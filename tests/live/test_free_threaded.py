@@ -18,7 +18,7 @@ sys.path.append(os.path.join(live.HERE, "..", "matrix"))
 import matrix  # noqa: E402
 import test_matrix  # noqa: E402
 
-VERSIONS = ("3.13", "3.14")
+VERSIONS = ("3.13", "3.14", "3.15")
 
 EXTENSION = r"""
 #include <Python.h>

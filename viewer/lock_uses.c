@@ -137,8 +137,10 @@ static uint32_t unknown_use(struct lock_uses *u, uint32_t lock)
 	return u->of_key.items[number];
 }
 
-uint32_t lock_uses_wait(struct lock_uses *u, uint32_t lock, uint32_t thread, uint64_t stack)
+uint32_t lock_uses_wait(struct lock_uses *u, const struct wait *w)
 {
+	const uint64_t stack = lock_words_stack(&u->words, w);
+	const uint32_t lock = w->lock;
 	const struct { uint64_t stack, lock; } key = { stack, lock };
 	const struct reader_frame *frames;
 	struct lock_place place;
@@ -149,7 +151,7 @@ uint32_t lock_uses_wait(struct lock_uses *u, uint32_t lock, uint32_t thread, uin
 	if (lock >= u->locks.n || u->locks.items[lock].kind == LOCK_GIL)
 		return lock;
 	if (!stack) {
-		number = lock_words_use(&u->words, lock, thread);
+		number = lock_words_use(&u->words, lock, w->thread);
 		return number == LOCK_WORDS_NEW ? lock : number == LOCK_WORDS_SEVERAL ? unknown_use(u, lock) : number;
 	}
 	number = pool_number(&u->waits, &key, sizeof(key), &is_new);
@@ -160,7 +162,7 @@ uint32_t lock_uses_wait(struct lock_uses *u, uint32_t lock, uint32_t thread, uin
 					      place.where < n ? &frames[place.where] : NULL));
 	}
 	number = u->of_wait.items[number];
-	lock_words_saw(&u->words, lock, thread, number, lock_kind_fleeting(u->items.items[number].kind));
+	lock_words_saw(&u->words, w, number, lock_kind_fleeting(u->items.items[number].kind));
 	return number;
 }
 

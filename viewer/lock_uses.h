@@ -43,7 +43,7 @@ struct lock_uses {
 
 int lock_uses_load(struct lock_uses *ret, struct reader *r);
 void lock_uses_done(struct lock_uses *u);
-uint32_t lock_uses_wait(struct lock_uses *u, uint32_t lock, uint32_t thread, uint64_t stack); /* thread: MODEL_NONE one of several */
+uint32_t lock_uses_wait(struct lock_uses *u, const struct wait *w); /* its thread may be MODEL_NONE: one of several */
 /* Once the waits are in: of a stretch or count that has no wait of its own. */
 uint32_t lock_uses_find(const struct lock_uses *u, uint32_t lock, uint32_t thread, uint64_t stack);
 const struct lock_use *lock_use(const struct lock_uses *u, uint32_t use); /* never NULL */

@@ -1,8 +1,6 @@
 /* See lock_words.h. */
 #include "core/analysis/lock_words.h"
 
-#include "core/timeline/model.h"
-
 static const struct seen_use none = { .use = LOCK_WORDS_NEW };
 
 static void saw(struct seen_use *s, uint32_t use, bool fleeting)
@@ -11,16 +9,18 @@ static void saw(struct seen_use *s, uint32_t use, bool fleeting)
 	s->fleeting |= fleeting;
 }
 
-void lock_words_saw(struct lock_words *w, uint32_t lock, uint32_t thread, uint32_t use, bool fleeting)
+void lock_words_saw(struct lock_words *w, const struct wait *row, uint32_t use, bool fleeting)
 {
-	const uint32_t key[] = { lock, thread };
+	const uint32_t key[] = { row->lock, row->thread };
 	uint32_t number;
 	bool is_new;
 
-	while (w->of_lock.n <= lock)
+	if (row->flags & WAIT_F_STACK_CARRIED)
+		return;
+	while (w->of_lock.n <= row->lock)
 		vec_push(&w->of_lock, none);
-	saw(&w->of_lock.items[lock], use, fleeting);
-	if (thread == MODEL_NONE)
+	saw(&w->of_lock.items[row->lock], use, fleeting);
+	if (row->thread == MODEL_NONE)
 		return;
 	number = pool_number(&w->threads, key, sizeof(key), &is_new);
 	if (is_new)
@@ -38,6 +38,13 @@ uint32_t lock_words_use(const struct lock_words *w, uint32_t lock, uint32_t thre
 		return all->use;
 	number = pool_find(&w->threads, key, sizeof(key));
 	return number == POOL_NONE ? LOCK_WORDS_SEVERAL : w->of_thread.items[number].use;
+}
+
+uint64_t lock_words_stack(const struct lock_words *w, const struct wait *row)
+{
+	if ((row->flags & WAIT_F_STACK_CARRIED) && lock_words_use(w, row->lock, row->thread) == LOCK_WORDS_SEVERAL)
+		return 0;
+	return row->stack;
 }
 
 void lock_words_done(struct lock_words *w)

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/timeline/model.h"
 #include "core/util/pool.h"
 #include "core/util/vec.h"
 
@@ -24,8 +25,10 @@ struct lock_words {
 #define LOCK_WORDS_NEW UINT32_MAX /* nobody was seen here: it is whatever has the address */
 #define LOCK_WORDS_SEVERAL (UINT32_MAX - 1) /* several were, and nothing tells which this is */
 
-/* A wait of the thread (MODEL_NONE: of one of several) for this lock, whose stack told what for. */
-void lock_words_saw(struct lock_words *w, uint32_t lock, uint32_t thread, uint32_t use, bool fleeting);
+/* A wait (thread MODEL_NONE: of one of several threads), and what its stack told that it was for. */
+void lock_words_saw(struct lock_words *w, const struct wait *row, uint32_t use, bool fleeting);
+/* Its stack; 0 also for one that has the stack of its thread's wait before (WAIT_F_STACK_CARRIED) where those were for several. */
+uint64_t lock_words_stack(const struct lock_words *w, const struct wait *row);
 /* Of one without a stack: the use, or one of the two above. */
 uint32_t lock_words_use(const struct lock_words *w, uint32_t lock, uint32_t thread);
 void lock_words_done(struct lock_words *w);

@@ -146,11 +146,12 @@ static void party_add(struct loader *l, struct parties *p, uint32_t thread, uint
 
 void summary_other_wait(struct loader *l, struct load_lock *k, const struct wait *row)
 {
-	struct other *o = other_of(l, k, row->thread, row->stack);
+	uint64_t stack = lock_words_stack(&l->words, row);
+	struct other *o = other_of(l, k, row->thread, stack);
 	uint64_t ns = row->t1_ns - row->t0_ns;
 
-	if (row->stack)
-		lock_words_saw(&l->words, k->lock->lock, row->thread, o->number, lock_kind_fleeting(o->row.kind));
+	if (stack)
+		lock_words_saw(&l->words, row, o->number, lock_kind_fleeting(o->row.kind));
 	o->row.waits.n++;
 	o->row.waits.ns += ns;
 	o->row.waits.max_ns = ns > o->row.waits.max_ns ? ns : o->row.waits.max_ns;
@@ -161,7 +162,7 @@ void summary_other_wait(struct loader *l, struct load_lock *k, const struct wait
 	o->row.holder_inferred |= row->flags & WAIT_F_HOLDER_INFERRED;
 	/* one pause after the other: until it ends, not until the waiter has a CPU again */
 	span_union_add(&o->waiting, row->t0_ns, o->row.kind == LOCK_STW ? row->t0_ns + row->asleep_ns : row->t1_ns);
-	party_add(l, &o->waiters, row->thread, row->stack, ns);
+	party_add(l, &o->waiters, row->thread, stack, ns);
 }
 
 /* Of waiters without a stack: what all of them waited for. */

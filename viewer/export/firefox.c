@@ -61,7 +61,7 @@ static int count_wait(void *ctx, const struct wait *w)
 
 static int put_wait(void *ctx, const struct wait *w)
 {
-	const uint32_t lock = roster_use(&((struct firefox *)ctx)->ro, w->lock, w->thread, w->stack);
+	const uint32_t lock = roster_use(&((struct firefox *)ctx)->ro, w);
 	struct marker_row row = {w->t0_ns, w->t1_ns, w->stack, lock, -1, STATE_WAIT_GIL, 0, (uint8_t)w->end};
 
 	return lanes_put(&((struct firefox *)ctx)->markers, w->thread, &row);

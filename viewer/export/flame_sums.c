@@ -79,7 +79,7 @@ static int on_wait(void *ctx, const struct wait *w)
 	struct collect *c = ctx;
 
 	if (counts(c, w->lock))
-		add(c, (struct flame_sum){.thread = w->thread, .lock = roster_use(c->ro, w->lock, w->thread, w->stack), .stack = w->stack}, 1, w->t1_ns - w->t0_ns);
+		add(c, (struct flame_sum){.thread = w->thread, .lock = roster_use(c->ro, w), .stack = w->stack}, 1, w->t1_ns - w->t0_ns);
 	return 0;
 }
 
@@ -105,10 +105,10 @@ static int on_tally(void *ctx, const struct tally *t)
 static int on_blame(void *ctx, const struct reader_blame *b)
 {
 	struct collect *c = ctx;
+	struct wait waiter = { .lock = b->lock, .thread = b->n_waiters == 1 ? b->waiters[0] : MODEL_NONE, .stack = b->waiter_stack };
 
 	if (counts(c, b->lock))
-		add(c, (struct flame_sum){.thread = b->n_holders == 1 ? b->holders[0] : MODEL_NONE,
-					  .lock = roster_use(c->ro, b->lock, b->n_waiters == 1 ? b->waiters[0] : MODEL_NONE, b->waiter_stack), .stack = b->holder_stack,
+		add(c, (struct flame_sum){.thread = b->n_holders == 1 ? b->holders[0] : MODEL_NONE, .lock = roster_use(c->ro, &waiter), .stack = b->holder_stack,
 					  .nr_known = b->nr >= 0, .nr = b->nr, .holder_state = b->holder_state}, b->waits, b->ns);
 	return 0;
 }

@@ -299,7 +299,7 @@ static int on_wait(void *ctx, const struct wait *w)
 	struct perfetto *p = ctx;
 	char name[160];
 
-	snprintf(name, sizeof(name), "waiting for %s", roster_lock(p->ro, roster_use(p->ro, w->lock, w->thread, w->stack))->name);
+	snprintf(name, sizeof(name), "waiting for %s", roster_lock(p->ro, roster_use(p->ro, w))->name);
 	set_name(p, &event, name);
 	note.has_name_iid = 1;
 	note.name_iid = name_number(p, "ended");

@@ -93,9 +93,9 @@ const struct roster_thread *roster_thread(const struct roster *ro, uint32_t thre
 	return thread < ro->n_threads && ro->threads[thread].known ? &ro->threads[thread] : &no_thread;
 }
 
-uint32_t roster_use(struct roster *ro, uint32_t lock, uint32_t thread, uint64_t stack)
+uint32_t roster_use(struct roster *ro, const struct wait *w)
 {
-	const uint32_t use = lock_uses_wait(&ro->uses, lock, thread, stack);
+	const uint32_t use = lock_uses_wait(&ro->uses, w);
 
 	if (use < ro->uses.items.n && (use >= ro->locks.n || ro->locks.items[use].kind != ro->uses.items.items[use].kind))
 		name_lock(ro, use);

@@ -29,8 +29,8 @@ void roster_done(struct roster *ro);
 
 const struct roster_thread *roster_thread(const struct roster *ro, uint32_t thread); /* never NULL */
 const struct roster_lock *roster_lock(const struct roster *ro, uint32_t lock);
-/* What a wait of the thread (MODEL_NONE: one of several) with that stack was for, as an id for roster_lock. */
-uint32_t roster_use(struct roster *ro, uint32_t lock, uint32_t thread, uint64_t stack);
+/* What a wait (its thread may be MODEL_NONE: one of several) was for, as an id for roster_lock. */
+uint32_t roster_use(struct roster *ro, const struct wait *w);
 const struct roster_process *roster_process(const struct roster *ro, uint32_t proc);
 /* Escaped text in the arena. */
 const char *roster_text(struct roster *ro, const char *raw);

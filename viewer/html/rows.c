@@ -87,7 +87,7 @@ static int on_wait(void *ctx, const struct wait *w)
 	vec_push(&x->wait_ids, w->wait);
 	vec_push(&x->waits, ((struct row_wait){
 		.t0 = relative(x, w->t0_ns), .t1 = relative(x, w->t1_ns), .wake = w->wake_latency_ns, .thread = w->thread,
-		.lock = lock_uses_wait(&x->locks, w->lock, w->thread, w->stack), .stack = (uint32_t)w->stack, .sleeps = w->sleeps, .waker = w->waker,
+		.lock = lock_uses_wait(&x->locks, w), .stack = (uint32_t)w->stack, .sleeps = w->sleeps, .waker = w->waker,
 		.end = (unsigned char)w->end, .flags = (unsigned char)w->flags,
 	}));
 	return 0;

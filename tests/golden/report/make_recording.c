@@ -251,7 +251,7 @@ static void on_wait(const struct row *r)
 		.t0_ns = at(r, "t"), .t1_ns = at(r, "t") + duration(r, "for", 0), .stack = number(r, "stack", 0),
 		.end = word(find(r, "end", "voluntary"), wait_end_names, WAIT_END_N), .sleeps = 1,
 		.asleep_ns = duration(r, "for", 0), .wake_latency_ns = duration(r, "wake", 0), .waker = MODEL_NONE,
-		.flags = flag(r, "inferred", WAIT_F_HOLDER_INFERRED),
+		.flags = flag(r, "inferred", WAIT_F_HOLDER_INFERRED) | flag(r, "carried", WAIT_F_STACK_CARRIED),
 	};
 
 	sink->wait(sink->ctx, &w);

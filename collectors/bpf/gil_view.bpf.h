@@ -109,7 +109,7 @@ __noinline __u64 own_tstate(struct bpf_proc *proc)
 
 		return r ? listed_tstate(proc, r, at) : 0;
 	}
-	if (!proc->tss_offset)
+	if (!proc->tss_offset && !proc->walk.tss_pointer) /* behind the pointer the first key lies at 0 */
 		return 0;
 	if (proc->walk.tss_pointer && bpf_probe_read_user(&at, sizeof(at), (void *)(at + proc->walk.tss_pointer))) /* musl: it has a place of its own */
 		return 0;

@@ -184,6 +184,8 @@ void summary_other_blame(struct loader *l, struct load_lock *k, const struct rea
 	if (!row->n_holders)
 		return;
 	o = row->waiter_stack ? other_of(l, k, MODEL_NONE, row->waiter_stack) : other_of_all(l, k, row->waiters, row->n_waiters);
+	if (!o->row.waits.n && k->unseen) /* they waited before others were seen at the address */
+		o = k->unseen;
 	o->row.holder_known_ns += row->ns;
 	party_add(l, &o->holders, row->n_holders == 1 ? row->holders[0] : MODEL_NONE, row->holder_stack, row->ns);
 }
@@ -242,6 +244,8 @@ void summary_others(struct loader *l, struct load_proc *p)
 
 	s->others = arena_array(l->arena, HASH_COUNT(p->others), sizeof(*s->others));
 	HASH_ITER(hh, p->others, o, next) {
+		if (!o->row.waits.n)
+			continue;
 		vec_sort(&o->lengths, compare_lengths);
 		o->row.waits.p50_ns = o->lengths.items[(o->lengths.n - 1) / 2]; /* nearest rank, as the store's */
 		o->row.waits.p99_ns = o->lengths.items[(o->lengths.n * 99 + 99) / 100 - 1];

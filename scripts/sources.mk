@@ -145,6 +145,7 @@ BPF_COLLECTOR_SRCS := \
 
 REMOTE_COLLECTOR_SRCS := \
 	collectors/remote/emit.c \
+	collectors/remote/inside.c \
 	collectors/remote/pace.c \
 	collectors/remote/proc.c \
 	collectors/remote/proc_children.c \

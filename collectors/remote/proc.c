@@ -208,14 +208,29 @@ static bool may_want(struct proc *p, uint32_t i, const struct proc_gil *g)
 {
 	const struct track *t = &p->shared->tracks[p->tracks[i]];
 
-	return p->seen[i].call.running && t->tstate && g->holder != p->tracks[i] && proc_gil_of(p, t) == g;
+	return p->seen[i].call.running && p->seen[i].inside == INSIDE_UNKNOWN && t->tstate && g->holder != p->tracks[i] && proc_gil_of(p, t) == g;
 }
 
-/* A thread that was woken in take_gil and has no CPU yet runs as far as /proc tells.  The lock itself knows how many there are: more of them
- * inside than asleep.  Who they are matters only where others run without the GIL as well: those that waited at the last look, then any. */
+/* Those whose stacks say so; of which the stack is not known yet may want it still. */
+static unsigned find_inside(struct proc *p, const struct proc_gil *g)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < p->n_tracks; i++)
+		if (p->seen[i].inside == INSIDE_YES && !p->seen[i].gil && g->holder != p->tracks[i] &&
+		    proc_gil_of(p, &p->shared->tracks[p->tracks[i]]) == g) {
+			p->seen[i].woken = true;
+			n++;
+		}
+	return n;
+}
+
+/* A thread that was woken in take_gil and has no CPU yet runs as far as /proc tells.  Mostly its stack tells better.  Else the lock itself
+ * knows how many there are: more of them inside its conditions than asleep, but for those that are on their way to its mutex.  Who they are
+ * matters only where others run without the GIL as well: those that waited at the last look, then any. */
 static void find_woken(struct proc *p, const struct proc_gil *g, uint64_t now)
 {
-	unsigned left = g->inside_known && g->inside > g->asleep ? g->inside - g->asleep : 0, may = 0;
+	unsigned found = g->asleep + find_inside(p, g), left = g->inside_known && g->inside > found ? g->inside - found : 0, may = 0;
 	bool all;
 
 	for (uint32_t i = 0; i < p->n_tracks; i++)
@@ -251,6 +266,8 @@ static void judge(struct proc *p, const struct track *t, uint32_t index, const s
 			s->state = TRACK_CPU; /* inside drop_gil or take_gil, for a moment */
 		else if (s->state == TRACK_OFF) /* asleep with the GIL?  Not if it let go between the two reads */
 			s->held = proc_gil_unchanged(p, own);
+	} else if (g && seen->inside == INSIDE_NO && inside_knows(&p->shared->tracks[index].inside, seen->call.sp)) {
+		s->state = TRACK_CPU; /* it began to wait since the look began */
 	} else if (g) {
 		s->state = TRACK_GIL_WAIT;
 		s->place = was_waiting && !g->switched ? t->place : read_place(p, t);
@@ -436,7 +453,40 @@ static void note_distance(struct proc *p, uint64_t now)
 	p->looked_ns = now;
 }
 
-/* First what all of them do, soon after the GILs were read, then what follows from it. */
+/* Who is inside take_gil: soon after the GILs were read, for while we look, one of the CPUs is ours, and others queue up. */
+static void read_stacks(struct proc *p)
+{
+	for (uint32_t i = 0; i < p->n_tracks; i++) {
+		struct track *t = &p->shared->tracks[p->tracks[i]];
+
+		p->seen[i].inside = t->tstate && p->n_gils ? inside_look(&t->inside, target_mem(p->target)) : INSIDE_UNKNOWN;
+	}
+}
+
+/* What its stack looks like there, and elsewhere. */
+static void learn_stack(struct proc *p, uint32_t i, const struct proc_seen *seen)
+{
+	struct track *t = &p->shared->tracks[p->tracks[i]];
+	const struct proc_gil *own = t->tstate ? proc_gil_of(p, t) : NULL;
+	const struct mem *m = target_mem(p->target);
+	uint64_t sp = seen->call.sp;
+	struct proc_syscall again;
+	struct inside_window w;
+
+	if (!own)
+		return;
+	if (seen->gil) {
+		if (inside_wants_sleep(&t->inside, sp) && inside_read(m, sp, &w) && proc_threads_call(p, i, &again) == THREAD_THERE &&
+		    !again.running && again.sp == sp && again.arg[0] == seen->call.arg[0])
+			inside_learn(&t->inside, sp, &w, target_is_code, p->target);
+	} else if ((own->holder == p->tracks[i] || (!seen->call.running && !is_futex(&seen->call))) && inside_wants_contrast(&t->inside)) {
+		inside_compare(&t->inside, m);
+		if (own->holder != p->tracks[i] || proc_gil_unchanged(p, own))
+			inside_contrast(&t->inside);
+	}
+}
+
+/* First what all of them do, then what follows from it. */
 static void read_calls(struct proc *p, uint64_t now)
 {
 	for (uint32_t i = 0; i < p->n_tracks;) {
@@ -446,6 +496,7 @@ static void read_calls(struct proc *p, uint64_t now)
 		seen->gil = NULL;
 		if (proc_threads_call(p, i, &seen->call) == THREAD_GONE) {
 			proc_threads_drop(p, i, now);
+			*seen = p->seen[p->n_tracks];
 			continue;
 		}
 		seen->gil = asleep_on(p, &seen->call);
@@ -453,6 +504,7 @@ static void read_calls(struct proc *p, uint64_t now)
 			seen->gil = asleep_on(p, &seen->call);
 		if (seen->gil)
 			proc_gil_asleep(p, seen->gil, seen->call.arg[0]);
+		learn_stack(p, i, seen);
 		i++;
 	}
 }
@@ -470,6 +522,7 @@ enum proc_end proc_look(struct proc *p, uint64_t births)
 		err = proc_gil_look(p, &p->gils[i], now);
 	if (err == -ESRCH)
 		return PROC_ENDED;
+	read_stacks(p);
 	read_calls(p, now);
 	for (unsigned i = 0; i < p->n_gils; i++)
 		find_woken(p, &p->gils[i], now);

@@ -31,6 +31,7 @@ struct proc_gil {
 struct proc_seen { /* of a thread, in this look */
 	struct proc_syscall call;
 	struct proc_gil *gil; /* that it sleeps on */
+	enum inside_answer inside;
 	bool woken; /* inside take_gil, not asleep any more */
 };
 

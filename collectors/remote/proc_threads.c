@@ -284,5 +284,6 @@ void proc_threads_forget_python(struct proc *p)
 		struct track *t = &p->shared->tracks[p->tracks[i]];
 
 		t->tstate = t->interp = t->gil = t->ident = 0;
+		t->inside = (struct inside){ .clock = 0 };
 	}
 }

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "collectors/remote/inside.h"
+
 struct ev_off;
 
 enum track_state { TRACK_CPU, TRACK_GIL_WAIT, TRACK_OFF };
@@ -39,6 +41,7 @@ struct track {
 	uint64_t sampled_ns;
 	uint64_t queued_ns; /* of the last look on the CPU, as in struct track_sight */
 	bool queue_known;
+	struct inside inside;
 };
 
 struct track_sight { /* one look */

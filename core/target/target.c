@@ -242,6 +242,25 @@ static void find_own_state(struct target *t)
 		runtime_set_libc(&t->runtime, t->libc);
 }
 
+/* The executable part of the file that the runtime's variables lie in; those without a value are anonymous memory right behind it. */
+static void find_code(struct target *t, const struct proc_maps *maps)
+{
+	const struct proc_map *file = NULL;
+
+	for (size_t i = 0; i < maps->n && maps->items[i].start <= t->runtime.addr; i++)
+		if (maps->items[i].inode)
+			file = &maps->items[i];
+	for (size_t i = 0; file && i < maps->n; i++) {
+		const struct proc_map *m = &maps->items[i];
+
+		if (!m->executable || m->inode != file->inode || m->dev_major != file->dev_major || m->dev_minor != file->dev_minor)
+			continue;
+		if (!t->code_start)
+			t->code_start = m->start;
+		t->code_end = m->end;
+	}
+}
+
 static int attach_python(struct target *t, struct fail *why)
 {
 	struct runtime_search search;
@@ -259,6 +278,8 @@ static int attach_python(struct target *t, struct fail *why)
 		r = fail_set(why, r, FAIL_OTHER, "could not attach to pid %d: %s", (int)t->pid, strerror(-r));
 	else
 		r = search.n ? read_runtime(t, &search, why) : target_refuse_not_python(t, &search, why);
+	if (r == 0)
+		find_code(t, &maps);
 	proc_maps_done(&maps);
 	if (r == 0)
 		find_own_state(t);
@@ -409,6 +430,11 @@ const char *target_libc(const struct target *t)
 bool target_knows_own_state(const struct target *t)
 {
 	return t->tss.known || t->runtime.walk.interpreters;
+}
+
+bool target_is_code(const struct target *t, uint64_t addr)
+{
+	return addr - t->code_start < t->code_end - t->code_start;
 }
 
 #define KERNEL_DEVICE_SHIFT 20 /* MKDEV of linux/kdev_t.h */

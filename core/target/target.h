@@ -60,6 +60,9 @@ bool target_is_hidden(pid_t pid);
 /* Is /proc that of another pid namespace than ours (unshare --pid without --mount-proc)? */
 bool target_proc_is_foreign(void);
 
+/* Is it an address in the machine code of the interpreter?  No where that was not found. */
+bool target_is_code(const struct target *t, uint64_t addr);
+
 /* Lies the word in memory that processes can share, and where in which file? */
 bool target_shared_word(const struct target *t, uint64_t addr, uint64_t *ret_device, uint64_t *ret_inode, uint64_t *ret_offset);
 

@@ -23,6 +23,7 @@ struct target {
 	bool other_namespace; /* thread ids inside differ from ours */
 	bool has_runtime;
 	struct tss_place tss;
+	uint64_t code_start, code_end; /* of its module; 0 not found */
 	int64_t state_slot; /* candidate for it, from the code; 0 none */
 	const struct libc *libc; /* NULL not found yet */
 	char name[PROC_COMM_SIZE * 4];

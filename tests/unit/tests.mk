@@ -29,6 +29,9 @@ test_check_SRCS := $(filter viewer/check/%,$(VIEWER_SRCS)) viewer/json/stream.c 
 UNIT_TESTS += test_detail
 test_detail_SRCS := collectors/bpf/detail.c
 
+UNIT_TESTS += test_remote_inside
+test_remote_inside_SRCS := collectors/remote/inside.c
+
 UNIT_TESTS += test_remote_pace
 test_remote_pace_SRCS := collectors/remote/pace.c
 

@@ -26,7 +26,7 @@ struct dump_input {
 static const struct argp_option options[] = {
 	{"pid", 'p', "PID", 0, "Process to look at; repeat it, or separate several by commas (required)", 0},
 	{"json", KEY_JSON, NULL, 0, "Print one JSON object per process (default: text)", 0},
-	{"native", KEY_NATIVE, NULL, 0, "Show C functions of threads that sleep, too (default: Python only)", 0},
+	{"native", KEY_NATIVE, NULL, 0, "Show C functions, too (default: Python only)", 0},
 	{0}
 };
 

@@ -11,10 +11,12 @@
 #include "core/interp/mem.h"
 #include "core/symbols/unwind_child.h"
 #include "core/target/proc_task.h"
+#include "core/target/running_stack.h"
 #include "core/target/target.h"
 #include "core/util/xalloc.h"
 
 #define CHUNK 1024
+#define RUNNING_MAX 8 /* threads that run are waited for, each a little */
 
 struct dump_native {
 	struct target *target;
@@ -23,6 +25,7 @@ struct dump_native {
 	struct frames_entries entries;
 	struct ev_native copy;
 	struct native_stack merged;
+	unsigned running; /* looked at so far */
 };
 
 struct dump_native *dump_native_new(struct target *t)
@@ -87,21 +90,40 @@ static bool copy_python(struct dump_native *n, const struct target_thread *threa
 	return true;
 }
 
-bool dump_native_read(struct dump_native *n, const struct target_thread *thread, const struct ev_stack *python,
-		      const struct native_stack **ret, const struct unwound **ret_names)
+static bool copy_asleep(struct dump_native *n, const struct target_thread *thread, const struct ev_stack *python)
 {
 	struct proc_syscall before, after;
 	struct ev_native *c = &n->copy;
 
-	if (python->h.flags & EV_F_TORN || !asleep_at(n, thread, &before) || before.nr != thread->nr)
+	if (!asleep_at(n, thread, &before) || before.nr != thread->nr)
 		return false;
-	memset(c, 0, offsetof(struct ev_native, bytes));
-	c->h = (struct ev_hdr){ .kind = EV_NATIVE, .flags = EV_F_INFERRED, .pid = (uint32_t)target_pid(n->target), .tid = (uint32_t)thread->tid };
+	c->h.flags = EV_F_INFERRED;
 	c->regs[EV_REG_SP] = before.sp;
 	c->regs[EV_REG_IP] = before.pc;
 	copy_stack(n, before.sp, thread->ident);
-	if (!copy_python(n, thread, python) || !asleep_at(n, thread, &after) || after.sp != before.sp || after.pc != before.pc ||
-	    after.nr != before.nr)
+	return copy_python(n, thread, python) && asleep_at(n, thread, &after) && after.sp == before.sp && after.pc == before.pc &&
+	       after.nr == before.nr;
+}
+
+/* Its Python frames are the same before and after, so it is still in that call. */
+static bool copy_running(struct dump_native *n, const struct target_thread *thread, const struct ev_stack *python)
+{
+	if (thread->state != 'R' || n->running == RUNNING_MAX)
+		return false;
+	n->running++;
+	return !running_stack_read(thread->tid, thread->ident, &n->copy) && copy_python(n, thread, python);
+}
+
+bool dump_native_read(struct dump_native *n, const struct target_thread *thread, const struct ev_stack *python,
+		      const struct native_stack **ret, const struct unwound **ret_names)
+{
+	struct ev_native *c = &n->copy;
+
+	if (python->h.flags & EV_F_TORN)
+		return false;
+	memset(c, 0, offsetof(struct ev_native, bytes));
+	c->h = (struct ev_hdr){ .kind = EV_NATIVE, .pid = (uint32_t)target_pid(n->target), .tid = (uint32_t)thread->tid };
+	if (!copy_asleep(n, thread, python) && !copy_running(n, thread, python))
 		return false;
 	c->h.size = (uint16_t)(offsetof(struct ev_native, bytes) + c->n_bytes);
 	if (unwind_child_run(n->child, c, ret_names) || !native_stack_merge(c, *ret_names, &n->merged))

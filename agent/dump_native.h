@@ -1,5 +1,6 @@
 #pragma once
-/* The C stack of a thread that sleeps, for `gilscope dump --native`: what the kernel shows of it without stopping it is its stack pointer and
+/* The C stack of a thread, for `gilscope dump --native`.  Of one that runs: by one sample of its CPU clock (core/target/running_stack.h), if its Python
+ * frames are the same before and after.  Of one that sleeps: what the kernel shows of it without stopping it is its stack pointer and
  * its instruction (/proc/PID/task/TID/syscall).  These are read, its stack from its memory, its Python frames again, and these once more: it did
  * not move meanwhile, and both halves are of one moment.  The other registers are not known: where a function needs them to be unwound the stack ends.
  * Owns: dump_native_new returns an owned object.  Context: one thread.  Errors: none; a thread of which it cannot be had is left alone. */

@@ -54,6 +54,7 @@ TARGET_SRCS := \
 	core/target/mapped_file.c \
 	core/target/proc_maps.c \
 	core/target/proc_task.c \
+	core/target/running_stack.c \
 	core/target/process_mem.c \
 	core/target/read_child.c \
 	core/target/target.c \

@@ -513,8 +513,8 @@ static int signal_stop(void *self)
 	}
 	c->armed = false;
 	if (!c->come && c->roots.n && !c->own_place)
-		note(c, "pid %d: the command did not load the library (%s): nothing inside it was recorded", c->roots.items[0],
-		     "a static or setuid program, or one that clears its environment");
+		note(c, "pid %d: the command did not load the library (%s): nothing inside it was recorded; --collector bpf and remote need none",
+		     c->roots.items[0], "a static or setuid program, or one that clears its environment");
 	return 0;
 }
 

@@ -166,7 +166,7 @@ static void rule_no_python(struct finder *f)
 	x = finder_add(f, SEVERITY_INFO, CERTAINTY_MEASURED);
 	x->title = "recorded without knowledge of Python";
 	x->detail = "Thread states and locks are here; who held the GIL is not.";
-	x->advice = "Record without --no-python to see the GIL.";
+	x->advice = "If it is Python: record without --no-python, or see in the notes what kept it from being read.";
 }
 
 /* The machine */

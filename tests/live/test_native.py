@@ -182,6 +182,12 @@ def sleeping_in(pid, python_function):
     pytest.fail("nobody was seen asleep below " + python_function)
 
 
+def test_running_with_the_gil(any_python, library):
+    """The C function of a thread that is on a CPU."""
+    with harness.Workload("native_hold", any_python, 60, ["--library", library, "--only", "keeps_busy"]) as workload:
+        assert "hold_busy" in sleeping_in(workload.pid, "keeps_busy")
+
+
 def test_function_without_a_name(any_python, stripped, monkeypatch):
     """… is shown by where it begins, wherever in it a thread stands; the network is not asked for it."""
     bare, _, _, start = stripped

@@ -49,37 +49,38 @@ static __always_inline bool sleeps_on(struct thread_rec *r, struct task_struct *
 	return futex_waits((__s32)regs->orig_ax, regs->si);
 }
 
-static __always_inline bool has_released(struct bpf_proc *proc, struct task_struct *waker, const struct gil_words *w, __u64 at)
+static __always_inline bool has_released(struct bpf_proc *proc, const struct thread_rec *waker, const struct gil_words *w, __u64 at)
 {
 	if (proc->walk.gil_words == WALK_GIL_SEMAPHORE)
 		return true;
 	if (proc->walk.gil_words == WALK_GIL_IDENT) /* only who lets go signals the condition; the queue's next is woken by who took it */
 		return !w->locked || at - proc->walk.gil_wait < proc->walk.gil_wait_len || at - proc->walk.gil_forced < proc->walk.gil_forced_len;
-	return !w->locked && (proc->walk.gil_words == WALK_GIL_CURRENT || w->last_holder == own_tstate(proc));
+	if (w->locked)
+		return false;
+	return proc->walk.gil_words == WALK_GIL_CURRENT || (waker && waker->tstate && waker->tstate == w->last_holder) ||
+	       w->last_holder == own_tstate(proc);
 }
 
 /* drop_gil wakes waiters when it has just set the GIL free.  Others do too: glibc's condition makes a waiter that times out
  * pass on a signal it may have taken from another, and everybody unlocks the mutex. */
 static __always_inline void note_waker(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *waker, const struct gil_words *w, __u64 at)
 {
-	struct thread_rec *by;
+	struct thread_rec *by = rec_of(waker, false);
 
-	if (!has_released(proc, waker, w, at)) {
+	if (!has_released(proc, by, w, at))
 		r->wake_flags |= EV_F_NOT_RELEASED;
-		return;
-	}
-	by = rec_of(waker, false);
-	if (by)
+	else if (by && !by->moved)
 		by->moved = EV_F_MOVED;
 }
 
 static __always_inline void take_waker(struct thread_rec *r, struct bpf_proc *proc, struct task_struct *waker)
 {
-	r->waker_pid = pid_of(waker);
 	r->waker_tid = tid_of(waker);
-	r->waker_stack = 0;
-	if ((r->flags & EV_F_FUTEX_WAIT) && (r->has & HAS_STACKS) && proc->python)
-		r->waker_stack = take_stack(proc, own_tstate(proc), pid_tid_of(waker), SCRATCH_WAKING, 0);
+	r->has &= ~(HAS_WAKER_PID | HAS_WAKER_STACK);
+	if (!(r->has & HAS_STACKS) || !(r->flags & EV_F_FUTEX_WAIT) || !proc->python)
+		return;
+	r->waker_stack = take_stack(proc, own_tstate(proc), pid_tid_of(waker), SCRATCH_WAKING, 0);
+	r->has |= HAS_WAKER_STACK;
 }
 
 /* Woken from a word that several processes share: where it lies in the waker's memory is not known here. */
@@ -89,8 +90,11 @@ static __always_inline void woken_by_process(struct thread_rec *r, struct task_s
 	struct bpf_proc *proc = proc_of(waker);
 
 	if (proc && r->t_out && !(r->arg1 & FUTEX_PRIVATE_FLAG) && (__s32)regs->orig_ax == NR_FUTEX &&
-	    !(regs->si & FUTEX_PRIVATE_FLAG) && !futex_waits(NR_FUTEX, regs->si))
+	    !(regs->si & FUTEX_PRIVATE_FLAG) && !futex_waits(NR_FUTEX, regs->si)) {
 		take_waker(r, proc, waker);
+		r->waker_pid = pid_of(waker);
+		r->has |= HAS_WAKER_PID;
+	}
 }
 
 /* The GIL it sleeps on, or is about to; 0 none. */

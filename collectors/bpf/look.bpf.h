@@ -132,14 +132,12 @@ __noinline __u64 look(struct thread_rec *r, struct bpf_proc *proc, __u64 now, __
 	return v.holder_tstate;
 }
 
-/* What the current thread sleeps on, and all of the above as often as the dials allow.  Always 0. */
-__noinline int look_at_python(struct thread_rec *r, struct bpf_proc *proc, __u64 now)
+/* What the current thread sleeps on, and all of the above as often as the dials allow. */
+static __always_inline void look_at_python(struct thread_rec *r, struct bpf_proc *proc, __u64 now)
 {
 	struct bpf_gil *gil = 0;
 	__u64 holder_tstate;
 
-	if (!r || !proc)
-		return 0;
 	if (r->flags & EV_F_FUTEX_WAIT) {
 		gil = gil_of_word(proc, r->arg0, &r->gil_slot);
 		if (gil)
@@ -152,9 +150,8 @@ __noinline int look_at_python(struct thread_rec *r, struct bpf_proc *proc, __u64
 			look_at_lock(r, proc);
 	}
 	if (!look_due(r, now))
-		return 0;
+		return;
 	holder_tstate = look(r, proc, now, gil != 0);
 	if (r->has & HAS_STACKS)
 		take_stacks(r, proc, holder_tstate);
-	return 0;
 }

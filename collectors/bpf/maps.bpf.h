@@ -67,21 +67,21 @@ struct thread_rec {
 	__u64 t_in, looked_at;
 	__u64 sp;
 	__u64 tstate; /* its own, if it was known when it left the CPU */
-	__u32 python; /* EV_F_PYTHON when it had a thread state at the last look */
-	__u32 moved; /* EV_F_MOVED of a sleep that was only counted, for the next event */
+	__u64 in_number; /* with EV_F_IN_SEEN */
 	__u32 since_stack[EV_AGG_N]; /* off-CPU time by class that no stack was taken for, up to 4 s */
 	__u32 waker_tid; /* 0: none was seen */
 
+	__u32 python; /* EV_F_PYTHON when it had a thread state at the last look */
+	__u32 moved; /* EV_F_MOVED of a sleep that was only counted, for the next event */
 	struct sums sums;
-	__u32 waker_pid;
+	__u32 waker_pid; /* with HAS_WAKER_PID; else it is of the same process */
 
 	struct place place;
 	__u64 cond_sp[2]; /* musl: the user stack pointers of its last sleeps on the GIL's two conditions */
 	__u64 listed, listed_at; /* its thread state as found on a list, and when it was last looked for there */
 	__u64 holder_ident, switch_number; /* with EV_F_LOCKED, with EV_F_GIL_SEEN */
-	__u64 in_number; /* with EV_F_IN_SEEN */
 	__u64 own_stack, holder_stack; /* with HAS_STACKS */
-	__u64 waker_stack; /* with waker_tid */
+	__u64 waker_stack; /* with HAS_WAKER_STACK */
 	__u64 parked, lock_owner; /* with HAS_LOCK */
 	__u64 native; /* with HAS_STACKS: id of the copy of its C stack */
 	__u64 context; /* with HAS_STACKS */
@@ -89,7 +89,7 @@ struct thread_rec {
 	__u64 wait_gil, wait_switch_number, wait_stack; /* the last sleep on a GIL: a re-wait of the same take_gil has the same stack */
 	__u32 gil_slot, wake_slot;
 };
-enum { HAS_STACKS = 1, HAS_LOCK = 2 }; /* so much was noted of the present stretch */
+enum { HAS_STACKS = 1, HAS_LOCK = 2, HAS_WAKER_PID = 4, HAS_WAKER_STACK = 8 }; /* so much was noted of the present stretch */
 
 struct walk_entries { /* calls of the evaluation loop that the last walk came by, with --native */
 	__u64 cframe; /* 3.11: where the next one keeps its _PyCFrame on the C stack, 0 unknown */

@@ -66,8 +66,8 @@ __noinline int send_off(struct thread_rec *r, __u64 pid_tid, __u64 t_in, __u32 f
 	e->context = r->has & HAS_STACKS ? r->context : 0;
 	e->holder_stack = r->has & HAS_STACKS ? r->holder_stack : 0;
 	e->waker_tid = r->waker_tid;
-	e->waker_pid = r->waker_tid ? r->waker_pid : 0;
-	e->waker_stack = r->waker_tid ? r->waker_stack : 0;
+	e->waker_pid = !r->waker_tid ? 0 : r->has & HAS_WAKER_PID ? r->waker_pid : pid_tid >> 32;
+	e->waker_stack = r->waker_tid && (r->has & HAS_WAKER_STACK) ? r->waker_stack : 0;
 	e->cpu_out = r->cpu_out;
 	e->cpu_in = bpf_get_smp_processor_id();
 	e->parked = r->has & HAS_LOCK ? r->parked : 0;
@@ -112,16 +112,12 @@ static __always_inline bool worth_sending(struct thread_rec *r, __u64 now)
 }
 
 /* It ended at `now`, as an event of its own or only counted.  Returns whether what has been counted is to be sent. */
-__noinline int note_end(struct thread_rec *r, __u64 now, __u32 sent)
+static __always_inline bool note_end(struct thread_rec *r, __u64 now, bool sent)
 {
-	__u64 ns, since;
-	__u32 cls;
+	__u64 ns = now > r->t_out ? now - r->t_out : 0, since;
+	__u32 cls = agg_class(r->flags, r->nr);
 	bool full = false;
 
-	if (!r)
-		return 0;
-	ns = now > r->t_out ? now - r->t_out : 0;
-	cls = agg_class(r->flags, r->nr);
 	if (cls < EV_AGG_N) {
 		since = r->since_stack[cls] + ns;
 		r->since_stack[cls] = since < ~0U ? since : ~0U;
@@ -141,20 +137,21 @@ __noinline int note_end(struct thread_rec *r, __u64 now, __u32 sent)
 	return full;
 }
 
-static __always_inline void end_stretch(struct thread_rec *r, struct task_struct *p, bool send, __u64 now)
+/* Its way onto the CPU was not seen (a virtual machine hides switches away from its own tasks): soon after its wake-up.  Always 0. */
+__noinline int end_unseen(struct thread_rec *r, __u64 pid_tid, __u64 now)
 {
+	__u64 t_in;
+	bool send;
+
+	if (!r)
+		return 0;
+	t_in = r->t_wake > r->t_out ? r->t_wake : now;
+	send = worth_sending(r, t_in);
 	if (send)
-		send_off(r, pid_tid_of(p), now, 0);
-	if (note_end(r, now, send))
-		send_agg(r, pid_tid_of(p));
-}
-
-/* Its way onto the CPU was not seen (a virtual machine hides switches away from its own tasks): soon after its wake-up. */
-static __always_inline void end_unseen(struct thread_rec *r, struct task_struct *p, __u64 now)
-{
-	__u64 t_in = r->t_wake > r->t_out ? r->t_wake : now;
-
-	end_stretch(r, p, worth_sending(r, t_in), t_in);
+		send_off(r, pid_tid, t_in, 0);
+	if (note_end(r, t_in, send))
+		send_agg(r, pid_tid);
+	return 0;
 }
 
 /* Returns the clock: anew if stacks were walked, whose time is not the next thread's. */
@@ -166,7 +163,7 @@ static __always_inline __u64 switched_out(struct task_struct *p, struct bpf_proc
 		return now;
 	announce(r, p, now, 0);
 	if (r->t_out)
-		end_unseen(r, p, now);
+		end_unseen(r, pid_tid_of(p), now);
 	if (now - r->t_wake > WAKE_RACE)
 		r->waker_tid = r->wake_flags = 0; /* woken while it was about to sleep, and did not sleep then */
 	r->t_out = now;
@@ -190,7 +187,10 @@ static __always_inline void switched_in(struct task_struct *p, struct bpf_proc *
 	if (!r->t_out)
 		return;
 	send = worth_sending(r, now);
-	if (send)
+	if (send) {
 		now = come_back(r, same_memory ? proc : 0, now);
-	end_stretch(r, p, send, now);
+		send_off(r, pid_tid_of(p), now, 0);
+	}
+	if (note_end(r, now, send))
+		send_agg(r, pid_tid_of(p));
 }

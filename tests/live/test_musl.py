@@ -12,13 +12,24 @@ import test_lines
 from live import against_truth, report
 
 FOUND = harness.musls()
+STATIC = "3.13-musl-static"  # one file, as standalone builds are
+
+
+def found(label):
+    path = FOUND.get(label) if label != STATIC else "%s/python%s/bin/python3.13" % (harness.CACHE, label)
+    if not path or not os.path.exists(path):
+        pytest.skip("no python%s here (tests/live/get-musl builds it)" % label)
+    return path
 
 
 @pytest.fixture(params=harness.MUSL)
 def musl(request):
-    if request.param not in FOUND:
-        pytest.skip("no python%s here (tests/live/get-musl builds it)" % request.param)
-    return FOUND[request.param]
+    return found(request.param)
+
+
+@pytest.fixture(params=harness.MUSL + (STATIC,))
+def attached(request):
+    return found(request.param)
 
 
 def blames_the_holder(rep, python, least_ns):
@@ -30,10 +41,10 @@ def blames_the_holder(rep, python, least_ns):
 
 
 @pytest.mark.parametrize("collector", ["bpf", "remote"])
-def test_attached_to(musl, can_record, recorded, collector):
-    rep, path = recorded("known_lines", musl, 2, record_args=("--collector", collector))
+def test_attached_to(attached, can_record, recorded, collector):
+    rep, path = recorded("known_lines", attached, 2, record_args=("--collector", collector))
     assert contract.check(rep) == []
-    blames_the_holder(rep, musl, 0.4e9)
+    blames_the_holder(rep, attached, 0.4e9)
     p, = rep["processes"]
     waiter, = [t for t in p["threads"] if t["name"] == "the-waiter"]
     # no wait for the GIL is taken for one for another lock: but for the one that it is in when the recording begins
@@ -77,8 +88,8 @@ def test_started(musl, tmp_path):
         assert waiter["gil_wait_ns"] > 0.7e9, waiter
 
 
-def test_dump(musl):
-    with harness.Workload("known_lines", musl, 60) as workload:
+def test_dump(attached):
+    with harness.Workload("known_lines", attached, 60) as workload:
         states = {}
         for _ in range(20):
             done = harness.gilscope("dump", "--json", "-p", workload.pid)
@@ -92,3 +103,12 @@ def test_dump(musl):
     assert states["the-holder"] <= {"holds_gil", "running", "wait_gil"} and "holds_gil" in states["the-holder"], states
     assert stacks["the-holder"][0] == "the_holder" and stacks["the-waiter"][-1] == "Thread._bootstrap", stacks
     assert re.search(r"ok +C library +musl$", doctor.stdout, re.M), doctor.stdout
+
+
+def test_static_program_started(tmp_path):
+    """… which loads no library: said, with what to do."""
+    path = str(tmp_path / "recording")
+    done = harness.gilscope("record", "-q", "--collector", "signal", "-o", path, "--", found(STATIC), "-c", "pass")
+    assert done.returncode == 0, done.stderr
+    said = report(path)["recording"]["notes"]
+    assert any("did not load the library" in note and "--collector bpf" in note for note in said), said

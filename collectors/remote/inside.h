@@ -4,9 +4,10 @@
  * calls, so each of its calls leaves its return address in the same word, until the next call of take_gil (the last is
  * pthread_mutex_unlock) replaces it.  A thread whose word is as it was when it slept for the lock is inside the same call.
  *
- * Which word that is, is learned.  In a thread asleep on the GIL: the words above its stack pointer that are addresses of the interpreter's
- * code, and the same each time it sleeps at that depth.  Some are left over from earlier calls and harmless, since all must
- * be equal.  That they are not equal elsewhere is tried before they are believed.
+ * Which word that is, is learned.  In a thread asleep on the GIL: the words above its stack pointer that are addresses in the code of the
+ * interpreter or the C library, and the same each time it sleeps at that depth.  So the C library's own calls are among them: who only
+ * passes the lock's mutex, as a thread does a million times a second, makes none of those.  Some are left over from earlier
+ * calls and harmless, since all must be equal.  That they are not equal elsewhere is tried before they are believed.
  *
  * Owns: nothing; plain memory, may be shared.  Context: the sampling child.  Errors: what cannot be read or is not known tells nothing.
  * Untrusted: every word; they are only compared. */
@@ -16,7 +17,7 @@
 struct mem;
 struct target;
 
-enum { INSIDE_PLACES = 10, INSIDE_WORDS = 6, INSIDE_WINDOW = 64 };
+enum { INSIDE_PLACES = 10, INSIDE_WORDS = 12, INSIDE_WINDOW = 64 };
 
 struct inside_place { /* a depth at which it slept on the GIL */
 	uint64_t sp; /* 0: free */

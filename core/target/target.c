@@ -242,22 +242,33 @@ static void find_own_state(struct target *t)
 		runtime_set_libc(&t->runtime, t->libc);
 }
 
-/* The executable part of the file that the runtime's variables lie in; those without a value are anonymous memory right behind it. */
+/* By what their files are called in glibc, before 2.34 too, and in musl. */
+static bool is_c_library(const struct proc_map *m)
+{
+	static const char *const begins[] = { "libc.so", "libc-2", "libpthread", "ld-musl" };
+	const char *name = proc_map_basename(m);
+
+	for (size_t i = 0; i < sizeof(begins) / sizeof(*begins); i++)
+		if (strncmp(name, begins[i], strlen(begins[i])) == 0)
+			return true;
+	return false;
+}
+
+/* The interpreter is in the file that the runtime's variables lie in; those without a value are anonymous memory right behind it. */
 static void find_code(struct target *t, const struct proc_maps *maps)
 {
 	const struct proc_map *file = NULL;
+	unsigned n = 0;
 
 	for (size_t i = 0; i < maps->n && maps->items[i].start <= t->runtime.addr; i++)
 		if (maps->items[i].inode)
 			file = &maps->items[i];
-	for (size_t i = 0; file && i < maps->n; i++) {
+	for (size_t i = 0; file && i < maps->n && n < TARGET_CODES; i++) {
 		const struct proc_map *m = &maps->items[i];
+		bool own = m->inode == file->inode && m->dev_major == file->dev_major && m->dev_minor == file->dev_minor;
 
-		if (!m->executable || m->inode != file->inode || m->dev_major != file->dev_major || m->dev_minor != file->dev_minor)
-			continue;
-		if (!t->code_start)
-			t->code_start = m->start;
-		t->code_end = m->end;
+		if (m->executable && m->inode && (own || is_c_library(m)))
+			t->code[n++] = (struct target_code){ m->start, m->end };
 	}
 }
 
@@ -434,7 +445,10 @@ bool target_knows_own_state(const struct target *t)
 
 bool target_is_code(const struct target *t, uint64_t addr)
 {
-	return addr - t->code_start < t->code_end - t->code_start;
+	for (unsigned i = 0; i < TARGET_CODES; i++)
+		if (addr - t->code[i].start < t->code[i].end - t->code[i].start)
+			return true;
+	return false;
 }
 
 #define KERNEL_DEVICE_SHIFT 20 /* MKDEV of linux/kdev_t.h */

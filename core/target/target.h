@@ -60,7 +60,7 @@ bool target_is_hidden(pid_t pid);
 /* Is /proc that of another pid namespace than ours (unshare --pid without --mount-proc)? */
 bool target_proc_is_foreign(void);
 
-/* Is it an address in the machine code of the interpreter?  No where that was not found. */
+/* Is it an address in the machine code of the interpreter or its C library?  No where that was not found. */
 bool target_is_code(const struct target *t, uint64_t addr);
 
 /* Lies the word in memory that processes can share, and where in which file? */

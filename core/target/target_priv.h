@@ -14,6 +14,8 @@ struct tss_place {
 	uint64_t offset;
 };
 
+enum { TARGET_CODES = 8 };
+
 struct target {
 	pid_t pid;
 	int proc_fd; /* directory /proc/PID, opened once: never another process's */
@@ -23,7 +25,9 @@ struct target {
 	bool other_namespace; /* thread ids inside differ from ours */
 	bool has_runtime;
 	struct tss_place tss;
-	uint64_t code_start, code_end; /* of its module; 0 not found */
+	struct target_code {
+		uint64_t start, end;
+	} code[TARGET_CODES]; /* of its module and the C library; those not found are empty */
 	int64_t state_slot; /* candidate for it, from the code; 0 none */
 	const struct libc *libc; /* NULL not found yet */
 	char name[PROC_COMM_SIZE * 4];

@@ -98,7 +98,7 @@ static void heads(struct page *page, const char *title, const char *remark)
 
 void text_other_locks(struct page *page, const struct text_context *c)
 {
-	size_t busy = 0, first_idle, inferred = 0;
+	size_t busy = 0, first_idle, inferred = 0, by_address = 0;
 
 	while (busy < c->p->n_others && !c->p->others[busy].idle)
 		busy++;
@@ -108,9 +108,14 @@ void text_other_locks(struct page *page, const struct text_context *c)
 			heads(page, "Other locks", "threads that waited for others to let go; a futex may be anything");
 		put_contended(page, c, &c->p->others[i]);
 		inferred += c->p->others[i].holder_inferred;
+		by_address += c->p->others[i].addr && !c->p->others[i].name;
 	}
 	if (inferred) {
 		page_put(page, INK_DIM, "  * inferred: the lock does not say who has it; who woke a waiter had it until then");
+		page_end(page);
+	}
+	if (by_address) {
+		page_put(page, INK_DIM, "  0x…: known by its address alone; locks that had it one after the other are one here");
 		page_end(page);
 	}
 	for (size_t i = first_idle; i < c->p->n_others && i < first_idle + LOCKS_SHOWN; i++) {

@@ -1,6 +1,8 @@
 """Sums of states, samples, and what is left of them without knowledge of Python."""
 import os
 import re
+import shutil
+import subprocess
 
 import pytest
 
@@ -63,3 +65,49 @@ def test_the_kernel_checks_the_programs_soon(any_python, tmp_path):
         finally:
             recorder.stop()
     assert len(verified) >= 8 and 5000 < sum(verified.values()) < VERIFIED_MOST, verified
+
+
+def called_stacks(objdump):
+    """{function: [bytes of stack, functions it calls]} of a BPF object's disassembly; a callback counts as called."""
+    found, starts, calls, section, name, number = {}, {}, [], None, None, 0
+    for line in objdump.splitlines():
+        begin = re.match(r"([0-9a-f]+) <(\w+)>:", line)
+        if line.startswith("Disassembly of section"):
+            section = line.split()[-1].rstrip(":")
+        elif begin and not begin.group(2).startswith("LBB"):
+            name = starts[(section, int(begin.group(1), 16))] = begin.group(2)
+            found[name] = [0, set()]
+        for used in re.findall(r"\(r10 - (\d+)\)|r\d \+= -(\d+)$", line):
+            found[name][0] = max(found[name][0], int(used[0] or used[1]))
+        number = int((re.search(r"(?:call |r\d = )(-?\d+)(?: ll)?$", line) or [0, number])[1])
+        call = re.match(r"\s+(\d+):\s+85 10 ", line)
+        moved = re.search(r"R_BPF_64_(32|64)\s+(\S+)", line)
+        if call:  # of its own section, unless a relocation follows
+            calls.append((name, (section, (int(call.group(1)) + 1 + number) * 8)))
+        elif moved and moved.group(1) == "32":
+            calls[-1] = (name, (".text", (number + 1) * 8) if moved.group(2) == ".text" else moved.group(2))
+        elif moved and moved.group(2) == ".text":
+            calls.append((name, (".text", number)))
+    for caller, callee in calls:
+        found[caller][1].add(starts.get(callee, callee))
+    return found
+
+
+def deepest(found, name):
+    own, called = found[name]
+    rounded = max(32, (own + 31) // 32 * 32)
+    below = max((deepest(found, c) for c in called), default=(0, []))
+    return rounded + below[0], [name] + below[1]
+
+
+def test_calls_fit_the_stack_of_older_kernels():
+    """Kernels without private stacks (before 6.13) count a program's calls together, each rounded up to 32 bytes: 512 are allowed."""
+    objdump = shutil.which("llvm-objdump") or shutil.which("llvm-objdump-14")
+    if not objdump:
+        pytest.skip("no llvm-objdump here")
+    done = subprocess.run([objdump, "-dr", os.path.join(harness.BUILD, "collectors/bpf/gil.bpf.o")],
+                          stdout=subprocess.PIPE, check=True, universal_newlines=True)
+    found = called_stacks(done.stdout)
+    depths = {name: deepest(found, name) for name in ("on_switch", "on_waking", "on_sample", "each_task")}
+    assert "take_stack" in depths["on_switch"][1] and "walk_step_loop" in found, depths  # the disassembly was understood
+    assert all(bytes_ <= 512 and len(path) <= 8 for bytes_, path in depths.values()), depths

@@ -54,7 +54,7 @@ struct proc {
 	struct proc_gil gils[RUNTIME_MAX_INTERPS];
 	unsigned n_gils;
 	uint64_t looked_ns, listed_ns, list_cost_ns, checked_ns, told_ns;
-	bool list_wanted, queue_noted;
+	bool list_wanted, queue_noted, many_noted;
 	uint64_t children_ns, children_cost_ns, births; /* proc_children.c */
 	bool children_again;
 	uint64_t distances[PROC_DISTANCES];

@@ -136,6 +136,14 @@ def test_ten_thousand_looks_a_second_when_allowed(any_python, nobody):
     assert recording.Recording(path).one("SELECT sum(n) FROM looks") > 4000
 
 
+@pytest.mark.parametrize("pause, said", [("sum(range(20000))", False), ("os.read(zero, 1)", True)])
+def test_many_hand_offs_between_two_looks_are_said(pause, said, any_python, nobody):
+    text = CONTENDED.replace("import sys,", "import os, sys,").replace("def spin_here", "zero = os.open('/dev/zero', os.O_RDONLY)\ndef spin_here")
+    target = begin(nobody, any_python, text.replace("sum(range(2000))", pause))
+    done, path = record(nobody, "-p", target.pid, "-r", 200, seconds=2)
+    assert any("points" in note for note in live.report(path)["recording"]["notes"]) is said
+
+
 def test_no_python_knowledge(any_python, nobody):
     target = begin(nobody, any_python)
     done, path = record(nobody, "-p", target.pid, "--no-python", seconds=1)

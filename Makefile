@@ -59,6 +59,7 @@ help:
 	@echo '  check-unit check-golden check-live check-fault   CC= CLANG= BPFTOOL= CFLAGS= LDFLAGS='
 	@echo '  check-layers check-headers check-sizes check-banned'
 	@echo '  test-matrix each interpreter with each workload  FUZZ_SECONDS=30'
+	@echo '  check-kernels  other kernels, in an emulator'
 	@echo '  golden-update  rewrite expected outputs'
 	@echo '  fuzz bench bench-report check-browser format lint install dist clean compile_commands.json'
 
@@ -78,7 +79,7 @@ page-deps: # the page's tests and its bundler; what is built and shown needs nei
 
 # Tests.
 ASAN := SAN=address,undefined
-.PHONY: test test-programs test-matrix check check-matrix-table check-preload check-ring check-unit check-golden golden-update check-live check-fault check-export check-layers check-headers check-sizes check-banned check-bundle check-format check-page check-browser
+.PHONY: test test-programs test-matrix check check-matrix-table check-preload check-ring check-unit check-golden golden-update check-live check-fault check-kernels check-export check-layers check-headers check-sizes check-banned check-bundle check-format check-page check-browser
 .PHONY: fuzz bench bench-report demo
 test:
 	@$(MAKE) test-deps
@@ -107,6 +108,8 @@ test-matrix: $(B)/gilscope $(TOOL_BINS) # each interpreter here with each worklo
 	@tests/matrix/table
 check-matrix-table: # the rows and columns of docs/interpreters.md, not its cells
 	@tests/matrix/table --check
+check-kernels: $(B)/gilscope # in an emulator: tests/kernels/get-kernels brings them
+	@GILSCOPE=$(CURDIR)/$(B)/gilscope scripts/run-live tests/kernels
 check-fault: $(B)/gilscope $(TOOL_BINS)
 	@B=$(B) GILSCOPE=$(CURDIR)/$(B)/gilscope GILSCOPE_FAULT=full scripts/run-live tests/fault
 check-export: $(B)/gilscope $(TOOL_BINS)

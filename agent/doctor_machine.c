@@ -12,6 +12,7 @@
 
 #include "agent/doctor.h"
 #include "collectors/bpf/usable.h"
+#include "collectors/collector.h"
 #include "core/util/file.h"
 #include "core/util/human.h"
 
@@ -109,6 +110,21 @@ static void probe_unprivileged_bpf(struct doctor *d, const struct check *c, stru
 			    doctor_has_cap(d, CAP_BPF) ? "no matter: CAP_BPF is there" : "CAP_BPF is needed either way");
 }
 
+/* Another kernel may check them by other rules, or have other fields. */
+static void probe_programs(struct finding *f)
+{
+	const struct collector_options options = {0};
+	struct fail why = {0};
+	void *collector;
+
+	if (collector_bpf.start(&collector, &options, &why)) {
+		finding_set(f, FINDING_FAIL, "a small program was loaded and attached, but: %.200s", why.what);
+		return;
+	}
+	collector_bpf.free(collector);
+	finding_set(f, FINDING_OK, "the programs were loaded, attached and removed");
+}
+
 static void probe_bpf(struct doctor *d, const struct check *c, struct finding *f)
 {
 	char log[2048];
@@ -128,7 +144,7 @@ static void probe_bpf(struct doctor *d, const struct check *c, struct finding *f
 		finding_set(f, FINDING_FAIL, "loaded, but attach to sched_switch: %s", strerror(err));
 		return;
 	default:
-		finding_set(f, FINDING_OK, "a program was loaded, attached to sched_switch and removed");
+		probe_programs(f);
 	}
 }
 

@@ -144,7 +144,7 @@ static int explain_load(int err, struct fail *why)
 	if (err == -EPERM || err == -EACCES)
 		return fail_hint(why, "Run as root (sudo gilscope …) or give the program the capabilities it needs: sudo setcap "
 				      TARGET_SETCAP " \"$(command -v gilscope)\".  `gilscope doctor` names what is missing.");
-	return fail_hint(why, "`gilscope doctor` checks this machine; GILSCOPE_BPF_DEBUG=1 shows what the kernel said.");
+	return fail_hint(why, "--collector remote samples without them; GILSCOPE_BPF_DEBUG=1 shows what the kernel said.");
 }
 
 static void bpf_free(void *self)

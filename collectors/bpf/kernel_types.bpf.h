@@ -47,7 +47,7 @@ struct task_struct {
 	struct thread_struct thread;
 	struct task_struct *group_leader;
 	struct pid *thread_pid; /* 5.0, commit 2c4704756cab; NULL when the task has been released */
-	int on_cpu;
+	unsigned on_cpu; /* an int before 7.x, a byte since: unsigned, so that the access is narrowed */
 	struct mm_struct *mm;
 } __core;
 

@@ -133,7 +133,7 @@ static int say_failed(struct rounds *s, const char *what, int status, const char
 
 /* One run of a round, and where it leaves what it makes. */
 struct run {
-	bool head;
+	bool head, begun; /* begun: what lies there is its own */
 	char *recording, *log, *marks;
 	struct conditions_shares conditions;
 };
@@ -154,6 +154,7 @@ static int run_command(struct rounds *s, struct run *r)
 
 	if (mkdir(r->marks, 0700) < 0)
 		return fail_set(s->why, -errno, FAIL_OTHER, "could not make a directory for marks: %s", strerror(errno));
+	r->begun = true;
 	err = give(r->marks, s->why);
 	conditions_read(&before);
 	if (!err)
@@ -180,11 +181,12 @@ static int read_run(struct rounds *s, const struct run *r, struct check_runs *ru
 
 static void end_run(struct run *r, bool keep)
 {
-	if (!keep) {
+	if (r->begun && !keep) {
 		remove_recording(r->recording);
 		unlink(r->log);
 	}
-	marks_remove(r->marks);
+	if (r->begun)
+		marks_remove(r->marks);
 	free(r->recording);
 	free(r->log);
 	free(r->marks);

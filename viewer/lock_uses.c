@@ -132,7 +132,7 @@ static uint32_t unknown_use(struct lock_uses *u, uint32_t lock)
 	if (is_new) {
 		vec_push(&u->of_key, (uint32_t)u->items.n);
 		vec_push(&u->items, ((struct lock_use){ .known = true, .proc = proc, .kind = LOCK_FUTEX, .interp_id = -1, .where = "",
-							.name = "one of several at its address, no stack" }));
+							.name = LOCK_WORDS_SEVERAL_NAME }));
 	}
 	return u->of_key.items[number];
 }

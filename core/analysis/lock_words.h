@@ -24,6 +24,7 @@ struct lock_words {
 
 #define LOCK_WORDS_NEW UINT32_MAX /* nobody was seen here: it is whatever has the address */
 #define LOCK_WORDS_SEVERAL (UINT32_MAX - 1) /* several were, and nothing tells which this is */
+#define LOCK_WORDS_SEVERAL_NAME "one of several at its address, no stack" /* as it is shown */
 
 /* A wait (thread MODEL_NONE: of one of several threads), and what its stack told that it was for. */
 void lock_words_saw(struct lock_words *w, const struct wait *row, uint32_t use, bool fleeting);

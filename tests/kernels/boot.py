@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 
+from guest import MARK
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 CACHE = os.environ.get("GILSCOPE_KERNEL_CACHE", os.path.expanduser("~/.cache/gilscope/kernels"))
@@ -17,7 +19,7 @@ EMULATOR = os.path.join(CACHE, "qemu-system-x86")
 GILSCOPE = os.environ.get("GILSCOPE", os.path.join(ROOT, "build", "release", "gilscope"))
 PYTHON = "/usr/bin/python3.11"
 LIBRARY = "/usr/lib/python3.11"
-MARK = "GUEST-SAYS "
+SUITES = ("bookworm", "trixie", "forky")
 LIMIT_S = 180
 LEFT_OUT = shutil.ignore_patterns("test", "tests", "idlelib", "ensurepip", "lib2to3", "turtledemo", "config-*", "__pycache__", "*.a")
 
@@ -25,7 +27,7 @@ LEFT_OUT = shutil.ignore_patterns("test", "tests", "idlelib", "ensurepip", "lib2
 def kernels():
     """{suite: path} of what get-kernels has brought."""
     found = {}
-    for suite in ("bookworm", "trixie", "forky"):
+    for suite in SUITES:
         root = os.path.join(CACHE, suite, "linux-image-cloud-amd64")
         for folder, _, names in os.walk(root):
             for name in sorted(names):

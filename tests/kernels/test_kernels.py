@@ -1,20 +1,16 @@
 """gilscope on other kernels than this one: its programs are loaded, checked by that kernel, and see what four computing threads do.
 
     tests/kernels/get-kernels && make check-kernels"""
-import os
-import sys
-
 import pytest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import boot  # noqa: E402
-import guest  # noqa: E402
+import boot
+import guest
 
 KERNELS = boot.kernels()
 THREADS = 4
 
 
-@pytest.fixture(scope="module", params=["bookworm", "trixie", "forky"])
+@pytest.fixture(scope="module", params=boot.SUITES)
 def said(request):
     reason = boot.why_not()
     if reason:

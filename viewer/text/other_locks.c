@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/analysis/lock_words.h"
 #include "core/util/human.h"
 #include "core/util/xalloc.h"
 #include "viewer/text/text_priv.h"
@@ -40,7 +41,7 @@ static void put_title(struct page *page, const struct summary_other *o)
 
 	page_putf(page, INK_STRONG, "  %-13s ", lock_kind_names[o->kind]);
 	if (o->unknown)
-		name = xstrdup("one of several at its address, no stack");
+		name = xstrdup(LOCK_WORDS_SEVERAL_NAME);
 	else if (o->name)
 		name = page_escape(o->name, NAME_COLUMNS - 2);
 	else if (o->addr && !o->idle)
